@@ -3,7 +3,8 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Wallet } from 'ethers'
-import { installationId, signInText, type SignInFacts } from '@freehold/appliance/sign-in/sign-in-text'
+import { installationId } from '@freehold/appliance/chain/installation'
+import { signInText, type SignInFacts } from '@freehold/appliance/sign-in/sign-in-text'
 import { signStatement, statementText, textSha256, type OwnershipStatement } from '@freehold/appliance/sign-in/statement'
 
 const wallet = new Wallet(`0x${'11'.repeat(32)}`)

@@ -1,4 +1,5 @@
-import { getAddress, keccak256, AbiCoder } from 'ethers'
+import { getAddress } from 'ethers'
+import { installationId } from '../chain/installation.ts'
 
 /** What a signature is for. A verifier accepts only its own act. */
 export type Act = 'shell' | 'session' | 'console' | 'reinstall' | 'rollback' | `certificate:SHA256:${string}`
@@ -31,11 +32,6 @@ export interface SignInFacts {
   issuedAt: string
   expiresAt: string
   requestId: string
-}
-
-/** First 12 hex digits of keccak256(abi.encode(uint256 chainId, address contract)). Source: design.md §5. */
-export function installationId(chainId: number | bigint, contract: string): string {
-  return keccak256(AbiCoder.defaultAbiCoder().encode(['uint256', 'address'], [chainId, contract])).slice(2, 14)
 }
 
 /** `ABCD-EFGH`, as people see it. */

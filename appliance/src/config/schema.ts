@@ -1,0 +1,116 @@
+import { z } from 'zod'
+
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address is 0x and 40 hex digits')
+const amount = z.string().regex(/^[0-9]{1,30}$/, 'an amount is a whole number of the smallest unit, as text')
+const seconds = z.number().int().positive()
+const day = 86_400
+
+/** A plan of the answer file; becomes one plan of the contract. Amounts in the token's smallest unit per day. */
+export const planAnswer = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9 ._-]{1,32}$/),
+  kind: z.enum(['vm', 'wasm']).default('vm'),
+  vcpus: z.number().int().min(1).max(256),
+  memoryMiB: z.number().int().min(128),
+  diskGiB: z.number().int().min(1),
+  graceDays: z.number().min(1),
+  activationDeadlineSeconds: seconds.default(3600),
+  minSeconds: seconds.default(day),
+  maxSeconds: seconds.default(90 * day),
+  capacity: z.number().int().min(0),
+  prices: z.record(z.union([z.literal('native'), z.literal('dev-token'), address]), amount),
+})
+
+/** One chain: where to ask, how settled a block must be. */
+export const chainAnswer = z.strictObject({
+  chainId: z.number().int().positive(),
+  name: z.string().min(1).max(40).default('Local network'),
+  /** The first is asked; with two, taking needs both to agree. */
+  rpcUrls: z
+    .array(z.url({ protocol: /^(https?|wss?)$/ }))
+    .min(1)
+    .max(4),
+  confirmations: z.number().int().min(1).default(12),
+  /** Caps of the provisioner in wei. */
+  maxFeePerTransactionWei: amount.default('20000000000000000'),
+  maxFeePerDayWei: amount.default('200000000000000000'),
+  lowBalanceWei: amount.default('50000000000000000'),
+})
+
+/** The contracts served; the first sells, older ones run out. Empty until the step `contracts` has run. */
+export const contractAnswer = z.strictObject({ address, fromBlock: z.number().int().min(0).default(0) })
+
+/** Who is paid and who governs. */
+export const rolesAnswer = z.strictObject({ owner: address, treasury: address })
+
+export const hypervisorAnswer = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('fake'),
+    storages: z.array(z.string()).default(['local']),
+    createSeconds: z.number().min(0).default(1),
+  }),
+  z.strictObject({
+    kind: z.literal('libvirt'),
+    /** Disks, templates, sockets. Default: below the state folder. */
+    folder: z.string().optional(),
+    acceleration: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+    /** Loopback ports of embedded mode. */
+    sshPorts: z
+      .strictObject({ from: z.number().int().min(1024), to: z.number().int().max(65535) })
+      .default({ from: 20000, to: 29999 }),
+  }),
+])
+
+/** The whole of freehold.yaml, which is also the answer file. Unknown fields are refused. */
+export const configSchema = z.strictObject({
+  version: z.literal(1),
+  mode: z.enum(['embedded', 'installed']),
+  /** The one public origin: texts are signed for it, other names are refused. */
+  origin: z.url({ protocol: /^https?$/ }),
+  /** Embedded mode keeps to chain id 31337 unless this says otherwise. */
+  publicChain: z.boolean().default(false),
+  listen: z
+    .strictObject({
+      /** Unix sockets of freeholdd and web below the state folder; Caddy in front of both. */
+      api: z.string().default('run/api.sock'),
+      web: z.string().default('run/web.sock'),
+      /** The guests' login endpoint. */
+      login: z
+        .string()
+        .regex(/^[0-9a-f.:[\]]+:[0-9]{1,5}$/)
+        .default('127.0.0.1:7443'),
+      metrics: z
+        .string()
+        .regex(/^127\.0\.0\.1:[0-9]{1,5}$/)
+        .optional(),
+    })
+    .prefault({}),
+  chain: chainAnswer,
+  contracts: z.array(contractAnswer).default([]),
+  roles: rolesAnswer,
+  plans: z.array(planAnswer).min(1),
+  hypervisor: hypervisorAnswer,
+  template: z
+    .strictObject({
+      image: z.string().optional(),
+      sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(),
+    })
+    .prefault({}),
+  taking: z
+    .strictObject({
+      /** How long our own clock must have seen a finalized block past the grace before `end` is sent. */
+      waitSeconds: z.number().int().min(0).default(day),
+      /** Destroys in 24 h above max(3, 2 %) wait for the operator. */
+      destroysPerDayMinimum: z.number().int().min(1).default(3),
+    })
+    .prefault({}),
+  backup: z.strictObject({ folder: z.string().optional() }).prefault({}),
+})
+
+/** The configuration after validation, with all defaults filled in. */
+export type Config = z.output<typeof configSchema>
+/** The configuration as a person may write it. */
+export type ConfigInput = z.input<typeof configSchema>
+export type PlanAnswer = z.output<typeof planAnswer>

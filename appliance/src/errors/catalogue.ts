@@ -1,0 +1,231 @@
+interface CatalogueEntry {
+  title: string
+  /** What a person can do, unless the place that raises the error knows better. */
+  hint: string
+  /** HTTP status on the wire. */
+  status: number
+  retryable: boolean
+}
+
+const again = 'Try again in a moment.'
+
+/** Every error that may reach a person. Codes are stable; texts are designed and stand under snapshot. */
+export const errorCatalogue = {
+  // borders
+  'bad-input': {
+    title: 'Some fields are not valid',
+    hint: 'Correct the fields named below and send it again.',
+    status: 400,
+    retryable: false,
+  },
+  'body-too-large': { title: 'The request is too large', hint: 'Send at most 256 KiB.', status: 413, retryable: false },
+  'not-found': { title: 'Nothing here', hint: 'Check the address.', status: 404, retryable: false },
+  'not-signed-in': {
+    title: 'You are not signed in',
+    hint: 'Sign in with your wallet and try again.',
+    status: 401,
+    retryable: false,
+  },
+  'not-allowed': {
+    title: 'This is not yours',
+    hint: 'Sign in with the wallet that holds the access pass.',
+    status: 403,
+    retryable: false,
+  },
+  'wrong-origin': {
+    title: 'This request came from another site',
+    hint: 'Open the page at the address of this host.',
+    status: 403,
+    retryable: false,
+  },
+  misdirected: {
+    title: 'This host answers to another name',
+    hint: 'Open the address that the host prints.',
+    status: 421,
+    retryable: false,
+  },
+  'too-many-requests': { title: 'Too many requests', hint: 'Wait a little and try again.', status: 429, retryable: true },
+  'idempotency-mismatch': {
+    title: 'This Idempotency-Key was used for another request',
+    hint: 'Use a fresh key.',
+    status: 409,
+    retryable: false,
+  },
+  'not-in-this-state': {
+    title: 'Not possible in this state',
+    hint: 'Look at the present state and choose another action.',
+    status: 409,
+    retryable: false,
+  },
+  internal: {
+    title: 'Something went wrong on this host',
+    hint: 'Try again; if it stays, give the request id to the operator.',
+    status: 500,
+    retryable: true,
+  },
+  // configuration and preflight
+  'config-invalid': {
+    title: 'The configuration is not valid',
+    hint: 'Correct the lines named below.',
+    status: 400,
+    retryable: false,
+  },
+  'config-unreadable': {
+    title: 'The configuration cannot be read',
+    hint: 'Check that the file exists and that you may read it.',
+    status: 400,
+    retryable: false,
+  },
+  'port-in-use': {
+    title: 'A port is already in use',
+    hint: 'Stop the other program or choose another port.',
+    status: 409,
+    retryable: true,
+  },
+  'no-permission': { title: 'A right is missing', hint: 'Run it as a user who may do this.', status: 403, retryable: false },
+  'tool-missing': { title: 'A program is missing', hint: 'Install it and try again.', status: 500, retryable: false },
+  'storage-full': {
+    title: 'The storage is full',
+    hint: 'Free space on it or add another one, then try again.',
+    status: 507,
+    retryable: true,
+  },
+  'process-failed': { title: 'A program failed', hint: 'See the log of the host.', status: 500, retryable: true },
+  // chain
+  'rpc-unreachable': {
+    title: 'Could not reach the network',
+    hint: 'Check the RPC address and that the node is up.',
+    status: 503,
+    retryable: true,
+  },
+  'rpc-refused': { title: 'The network node refused the request', hint: again, status: 503, retryable: true },
+  'chain-stale': {
+    title: 'The newest block is too old',
+    hint: 'Wait until the network node has caught up.',
+    status: 503,
+    retryable: true,
+  },
+  'chain-inconsistent': {
+    title: 'The network nodes disagree',
+    hint: 'Wait until they agree, or check their addresses.',
+    status: 503,
+    retryable: true,
+  },
+  'wrong-chain': { title: 'This is another network', hint: 'Check chain id and RPC address.', status: 409, retryable: false },
+  'contract-missing': {
+    title: 'There is no such contract here',
+    hint: 'Check contract address and network.',
+    status: 409,
+    retryable: false,
+  },
+  'no-funds': {
+    title: 'The key has no funds for network fees',
+    hint: 'Send some funds to its address.',
+    status: 409,
+    retryable: true,
+  },
+  'fee-cap': {
+    title: 'The network fee is above the limit',
+    hint: 'Wait for lower fees or raise the limit.',
+    status: 503,
+    retryable: true,
+  },
+  'transaction-failed': {
+    title: 'The transaction failed',
+    hint: 'Look at its reason and try again.',
+    status: 409,
+    retryable: true,
+  },
+  'not-provisioner': {
+    title: 'This host does not hold the provisioner key',
+    hint: 'Set the provisioner on the contract to this host, or stop this daemon.',
+    status: 409,
+    retryable: false,
+  },
+  // hypervisor
+  'hypervisor-down': {
+    title: 'The hypervisor does not answer',
+    hint: 'Look at the hypervisor; VMs keep running meanwhile.',
+    status: 503,
+    retryable: true,
+  },
+  'vm-unknown': { title: 'There is no such VM', hint: 'Check the VM id.', status: 404, retryable: false },
+  'vm-foreign': {
+    title: 'This VM is not ours',
+    hint: 'Freehold never touches VMs without its mark.',
+    status: 409,
+    retryable: false,
+  },
+  'template-missing': { title: 'The VM template is missing', hint: 'Build the template again.', status: 503, retryable: true },
+  'template-damaged': { title: 'The VM template is damaged', hint: 'Build the template again.', status: 409, retryable: false },
+  'pool-not-mounted': {
+    title: 'The storage of the VMs is not there',
+    hint: 'Mount it again; nothing was taken away meanwhile.',
+    status: 503,
+    retryable: true,
+  },
+  'capacity-exceeded': {
+    title: 'The host has no room for this VM',
+    hint: 'Wait until another one ends, or free space.',
+    status: 507,
+    retryable: true,
+  },
+  'agent-unreachable': {
+    title: 'The guest agent does not answer',
+    hint: 'Wait until the VM has started.',
+    status: 503,
+    retryable: true,
+  },
+  'not-supported': {
+    title: 'This is not possible here',
+    hint: 'See the capabilities of the hypervisor.',
+    status: 409,
+    retryable: false,
+  },
+  // steps and tasks
+  'task-running': {
+    title: 'Work on this VM is already going on',
+    hint: 'Wait until it has ended.',
+    status: 409,
+    retryable: true,
+  },
+  'step-failed': { title: 'A step failed', hint: 'See its cause, then retry.', status: 500, retryable: true },
+  'timed-out': { title: 'It took too long', hint: again, status: 504, retryable: true },
+  // sign-in
+  'request-expired': { title: 'This sign-in has expired', hint: 'Begin again in the terminal.', status: 410, retryable: false },
+  'request-used': { title: 'This sign-in was already used', hint: 'Begin again in the terminal.', status: 410, retryable: false },
+  'signature-invalid': {
+    title: 'The signature does not fit',
+    hint: 'Sign the text exactly as shown, with the connected wallet.',
+    status: 400,
+    retryable: false,
+  },
+  'wrong-wallet': {
+    title: 'Another wallet holds the access pass',
+    hint: 'Connect the wallet that holds it.',
+    status: 403,
+    retryable: false,
+  },
+  'pass-not-confirmed': {
+    title: 'The transfer to this wallet is not confirmed yet',
+    hint: 'Wait for the confirmations and begin again.',
+    status: 403,
+    retryable: true,
+  },
+  'not-entitled': { title: 'The subscription is not active', hint: 'Renew it, then begin again.', status: 403, retryable: false },
+  'reply-wrong': {
+    title: 'The reply code is not right',
+    hint: 'Copy it from the page that signed.',
+    status: 403,
+    retryable: false,
+  },
+  'already-reported': {
+    title: 'This VM has already reported',
+    hint: 'Reinstall it if its host keys were lost.',
+    status: 409,
+    retryable: false,
+  },
+} as const satisfies Record<string, CatalogueEntry>
+
+/** Stable, unique, kebab-case. */
+export type ErrorCode = keyof typeof errorCatalogue
