@@ -8,7 +8,10 @@ export const newLoginRequestSchema = z.strictObject({
   act: actSchema.refine((act) => act !== 'shell', 'a shell is asked for by the VM itself'),
   vmId: vmIdSchema.optional(),
   /** Nonce of a CLI that will poll; browsers leave it out. */
-  nonce: z.string().regex(/^[0-9a-f]{32}$/).optional(),
+  nonce: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
 })
 
 /** What the page shows of a request: GET /v1/login-requests/{code}. Opening it changes nothing. */
@@ -63,7 +66,11 @@ export const outcomeSchema = z.strictObject({
 export const replyBodySchema = z.strictObject({ reply: z.string().min(1).max(20) })
 
 /** POST /v1/sessions: trades an approved `session` request for the cookie `__Host-freehold` (CLI: a bearer token). */
-export const newSessionSchema = z.strictObject({ requestId: z.string(), nonce: z.string().optional(), bearer: z.boolean().default(false) })
+export const newSessionSchema = z.strictObject({
+  requestId: z.string(),
+  nonce: z.string().optional(),
+  bearer: z.boolean().default(false),
+})
 export const sessionSchema = z.strictObject({
   sessionId: z.string(),
   address: addressSchema,

@@ -1,11 +1,20 @@
 import { z } from 'zod'
 
 /** Values that several resources share. Everything here is free of `node:`, so pages may import it. */
-export const addressSchema = z.string().regex(/^0x[0-9a-fA-F]{40}$/).meta({ description: 'EVM address' })
+export const addressSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/)
+  .meta({ description: 'EVM address' })
 /** Amounts travel as decimal text: JSON numbers lose wei. */
-export const amountSchema = z.string().regex(/^[0-9]{1,78}$/).meta({ description: 'whole number of the smallest unit' })
+export const amountSchema = z
+  .string()
+  .regex(/^[0-9]{1,78}$/)
+  .meta({ description: 'whole number of the smallest unit' })
 export const unixSecondsSchema = z.number().int().min(0).meta({ description: 'seconds since 1970-01-01 UTC' })
-export const vmIdSchema = z.string().regex(/^[0-9a-f]{12}-(0|[1-9][0-9]{0,77})$/).meta({ description: '<installation>-<tokenId>' })
+export const vmIdSchema = z
+  .string()
+  .regex(/^[0-9a-f]{12}-(0|[1-9][0-9]{0,77})$/)
+  .meta({ description: '<installation>-<tokenId>' })
 export const tokenIdSchema = z.string().regex(/^(0|[1-9][0-9]{0,77})$/)
 export const hashSchema = z.string().regex(/^0x[0-9a-f]{64}$/)
 
