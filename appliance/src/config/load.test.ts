@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { AppError } from '../errors/app-error.ts'
+import { parseConfig } from './load.ts'
+
+const valid = `version: 1
+mode: embedded
+origin: http://localhost:8080
+chain:
+  chainId: 31337
+  rpcUrls: [http://127.0.0.1:8545]
+roles:
+  owner: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+  treasury: "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+plans:
+  - name: Small
+    vcpus: 1
+    memoryMiB: 512
+    diskGiB: 4
+    graceDays: 7
+    capacity: 4
+    prices: { native: "1000000000000000" }
+hypervisor:
+  kind: fake
+`
+
+function mistakes(text: string): string[] {
+  try {
+    parseConfig(text, 'freehold.yaml')
+  } catch (e) {
+    assert.ok(e instanceof AppError)
+    assert.equal(e.code, 'config-invalid')
+    return e.fields.map((f) => `${f.line ?? '-'} ${f.pointer}: ${f.detail}`)
+  }
+  return []
+}
+
+suite('freehold.yaml', () => {
+  const cases: [name: string, from: string | RegExp, to: string, expected: RegExp][] = [
+    [
+      'refuses an unknown field and names its line',
+      'mode: embedded',
+      'mode: embedded\ncolour: red',
+      /^3 \/colour: this field is not known/,
+    ],
+    ['refuses a wrong address', '"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"', 'nobody', /^9 \/roles\/treasury: an address is/],
+    [
+      'M7 refuses the zero address as treasury',
+      '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC',
+      `0x${'0'.repeat(40)}`,
+      /^9 \/roles\/treasury: the treasury must/,
+    ],
+    [
+      'refuses a public chain in embedded mode',
+      '31337',
+      '1',
+      /^\/?\d* ?\/publicChain: embedded mode isolates nothing|^- \/publicChain|\/publicChain/,
+    ],
+    ['refuses a missing field', 'mode: embedded\n', '', /\/mode: /],
+    ['refuses amounts as numbers', '"1000000000000000"', '1000', /^17 \/plans\/0\/prices\/native: /],
+    ['refuses a wrong scheme of the RPC', 'http://127.0.0.1:8545', 'ftp://127.0.0.1', /^6 \/chain\/rpcUrls\/0: /],
+    ['refuses broken YAML', 'version: 1', 'version: [1', /^\d+ : /],
+  ]
+  for (const [name, from, to, expected] of cases) {
+    test(name, () => {
+      const found = mistakes(valid.replace(from, to))
+      assert.ok(found.length > 0, 'no mistake was found')
+      assert.match(found.join('\n'), expected)
+    })
+  }
+
+  test('accepts the smallest file and fills in the defaults', () => {
+    const config = parseConfig(valid, 'freehold.yaml')
+    assert.equal(config.taking.waitSeconds, 86_400)
+    assert.equal(config.plans[0]?.maxSeconds, 90 * 86_400)
+    assert.equal(config.chain.confirmations, 12)
+  })
+})
