@@ -48,7 +48,8 @@ function startTicks(pid: number): string | undefined {
 export async function until(what: string, seconds: number, condition: () => Promise<boolean>, intervalMs = 50): Promise<void> {
   const end = systemClock.monotonicMs() + seconds * 1000
   while (!(await condition().catch(() => false))) {
-    if (systemClock.monotonicMs() > end) throw new AppError({ code: 'timed-out', detail: `${what} was not ready within ${seconds} s.` })
+    if (systemClock.monotonicMs() > end)
+      throw new AppError({ code: 'timed-out', detail: `${what} was not ready within ${seconds} s.` })
     await systemClock.wait(intervalMs)
   }
 }
@@ -113,7 +114,12 @@ export async function createSupervisor(folder: string): Promise<Supervisor> {
 
   function lastLines(name: string): string {
     try {
-      return readFileSync(join(folder, 'log', `${name}.log`), 'utf8').trimEnd().split('\n').slice(-3).join(' · ').slice(-600)
+      return readFileSync(join(folder, 'log', `${name}.log`), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .slice(-3)
+        .join(' · ')
+        .slice(-600)
     } catch {
       return ''
     }

@@ -1,0 +1,75 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { statusSchema, type Status } from '../api/schemas/status.ts'
+import { AppError } from '../errors/app-error.ts'
+import { createClient, type ApiClient } from './client.ts'
+import { signIn } from './session.ts'
+import { openKeystore, type CliWallet } from './wallet.ts'
+
+/** Options that every verb understands. */
+export interface GlobalOptions {
+  host: string
+  state: string
+  keystore?: string
+  json?: boolean
+  /** Set by development builds only (dev/cli.ts). */
+  devWallet?: string | true
+}
+
+/** More ways to sign, which packages do not have. */
+export interface WalletSources {
+  fromOptions(options: GlobalOptions, status: Status): Promise<CliWallet | undefined>
+}
+
+/** What verbs work with; made anew for each call. */
+export interface CliContext {
+  options: GlobalOptions
+  client: ApiClient
+  /** The operator's own socket on the host: apply, rebuild, tasks. */
+  admin: ApiClient
+  status(): Promise<Status>
+  /** The wallet of --keystore; throws `bad-input` naming the option if there is none. */
+  wallet(): Promise<CliWallet>
+  /** The wallet, with the client signed in as it. */
+  signedIn(): Promise<CliWallet>
+}
+
+/** `$XDG_STATE_HOME/freehold`: where embedded mode keeps its state. */
+export function defaultStateFolder(): string {
+  return process.env['FREEHOLD_STATE'] ?? join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'freehold')
+}
+
+export function createContext(command: Command, sources: readonly WalletSources[]): CliContext {
+  const options = command.optsWithGlobals<GlobalOptions>()
+  const client = createClient({ url: options.host })
+  const admin = createClient({ socket: join(options.state, 'run/admin.sock') })
+  let status: Promise<Status> | undefined
+  let wallet: Promise<CliWallet> | undefined
+  const context: CliContext = {
+    options,
+    client,
+    admin,
+    status: () => (status ??= client.call(statusSchema, 'GET', '/v1/status')),
+    wallet: () => (wallet ??= findWallet()),
+    async signedIn() {
+      const found = await context.wallet()
+      const { origin, now } = await context.status()
+      await signIn(client, found, origin, now)
+      return found
+    },
+  }
+  async function findWallet(): Promise<CliWallet> {
+    for (const source of sources) {
+      const found = await source.fromOptions(options, await context.status())
+      if (found !== undefined) return found
+    }
+    if (options.keystore !== undefined) return await openKeystore(options.keystore)
+    throw new AppError({
+      code: 'bad-input',
+      detail: 'This verb signs, and no wallet was named.',
+      hint: 'Add --keystore FILE (a keystore v3 file; the passphrase is asked for).',
+    })
+  }
+  return context
+}

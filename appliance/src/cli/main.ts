@@ -1,0 +1,42 @@
+import { Command, CommanderError } from 'commander'
+import { createContext, defaultStateFolder, type CliContext, type WalletSources } from './context.ts'
+import { registerReadCommands } from './commands/read.ts'
+import { registerSetupCommands } from './commands/setup.ts'
+import { registerWalletCommands } from './commands/wallet.ts'
+import { exitCodes, printError } from './output.ts'
+
+/** What a development build adds; packages have none. */
+export interface CliExtension {
+  register(program: Command, make: (command: Command) => CliContext): void
+  wallets: WalletSources
+}
+
+/** Runs one command line and returns its exit code; results on stdout, all else on stderr. */
+export async function runCli(argv: readonly string[], extensions: readonly CliExtension[] = []): Promise<number> {
+  const program = new Command('freehold')
+    .description('Freehold: rent VMs to wallets. Pay on chain, log in with a signature.')
+    .option('--host <url>', 'the host to speak to', process.env['FREEHOLD_HOST'] ?? 'http://localhost:8080')
+    .option('--state <folder>', 'state folder of the host, for verbs on the host itself', defaultStateFolder())
+    .option('--keystore <file>', 'keystore v3 file that signs; the passphrase is asked for, or read from standard input')
+    .option('--json', 'print the result as JSON on stdout')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 bad input, 3 host unreachable, 4 denied, 130 interrupted')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .showSuggestionAfterError()
+  const make = (command: Command) =>
+    createContext(
+      command,
+      extensions.map((e) => e.wallets),
+    )
+  registerReadCommands(program, make)
+  registerWalletCommands(program, make)
+  registerSetupCommands(program, make)
+  for (const extension of extensions) extension.register(program, make)
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return exitCodes.done
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badInput
+    return printError(error)
+  }
+}

@@ -1,0 +1,71 @@
+import { AppError } from '../errors/app-error.ts'
+import { ApiProblem } from './client.ts'
+
+/** Exit codes, documented in `freehold --help`. */
+export const exitCodes = { done: 0, failed: 1, badInput: 2, unreachable: 3, denied: 4, interrupted: 130 } as const
+
+/** True if colour and progress are wanted on stderr: a terminal, and NO_COLOR is not set. */
+export function lively(): boolean {
+  return process.stderr.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
+}
+
+/** A result, on stdout. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v), 2)}\n`)
+}
+
+/** Rows as a plain table on stdout; the first row names the columns. */
+export function printTable(rows: readonly (readonly string[])[]): void {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
+  for (const row of rows) {
+    process.stdout.write(
+      `${row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()}\n`,
+    )
+  }
+}
+
+/** A message, on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Prints an error in the four parts of the web (title, detail, hint, code) and returns the exit code. */
+export function printError(error: unknown): number {
+  if (error instanceof ApiProblem || error instanceof AppError) {
+    const fields = error.fields.map((f) => `  ${f.line === undefined ? '' : `line ${f.line}, `}${f.pointer || '/'}: ${f.detail}`)
+    const request = error instanceof ApiProblem && error.requestId !== '-' ? ` · request ${error.requestId}` : ''
+    say([error.title, error.detail, ...fields, error.hint, `[${error.code}${request}]`].join('\n'))
+    if (error.code === 'host-unreachable') return exitCodes.unreachable
+    if (error.status === 401 || error.status === 403) return exitCodes.denied
+    return error.status === 400 ? exitCodes.badInput : exitCodes.failed
+  }
+  say(`Something went wrong.\n${error instanceof Error ? error.message : String(error)}\n[internal]`)
+  return exitCodes.failed
+}
+
+const units: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
+
+/** `90s`, `30m`, `12h`, `8d`, `2w` or plain seconds → seconds. Throws `bad-input`. */
+export function parseDuration(text: string): number {
+  const match = /^([0-9]{1,9})([smhdw]?)$/.exec(text)
+  if (match === null || Number(match[1]) === 0) {
+    throw new AppError({
+      code: 'bad-input',
+      detail: `"${text}" is not a duration.`,
+      hint: 'Write it as 90s, 30m, 12h, 8d or 2w.',
+    })
+  }
+  return Number(match[1]) * (units[match[2] || 's'] ?? 1)
+}
+
+/** `2026-11-21 14:00 UTC, in 5 days` (X21). Both in unix seconds. */
+export function whenText(at: number, now: number): string {
+  const distance = Math.abs(at - now)
+  const [n, unit] =
+    distance >= 172_800 ? [distance / 86_400, 'days'] : distance >= 7200 ? [distance / 3600, 'hours'] : [distance / 60, 'minutes']
+  const stamp = new Date(at * 1000).toISOString().slice(0, 16).replace('T', ' ')
+  return `${stamp} UTC, ${at >= now ? `in ${Math.round(n)} ${unit}` : `${Math.round(n)} ${unit} ago`}`
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import {
+  approvalSchema,
+  loginRequestSchema,
+  sessionSchema,
+  type Approval,
+  type LoginRequestView,
+} from '../api/schemas/sign-in.ts'
+import { AppError } from '../errors/app-error.ts'
+import { signInText, type Act, type SignInFacts } from '../sign-in/sign-in-text.ts'
+import type { ApiClient } from './client.ts'
+import type { CliWallet } from './wallet.ts'
+
+/** The facts of a request as the host tells them, plus the address that signs; the text is rebuilt here, never received. */
+export function factsOf(view: LoginRequestView, address: string): SignInFacts {
+  const vm =
+    view.contract === null || view.tokenId === null || view.generation === null
+      ? undefined
+      : { contract: view.contract, tokenId: BigInt(view.tokenId), generation: view.generation }
+  return {
+    act: view.act as Act,
+    origin: view.origin,
+    address,
+    chainId: view.chainId,
+    source: view.source,
+    code: view.code,
+    nonce: view.nonce,
+    issuedAt: view.issuedAt,
+    expiresAt: view.expiresAt,
+    requestId: view.requestId,
+    ...(vm !== undefined && { vm }),
+    ...(view.hostKey !== null && { hostKey: view.hostKey }),
+    ...(view.user !== null && { user: view.user }),
+  }
+}
+
+/** Signs the text of a waiting request and sends the approval. `expectedOrigin` guards against a host that lies about its name. */
+export async function approve(
+  client: ApiClient,
+  view: LoginRequestView,
+  wallet: CliWallet,
+  expectedOrigin: string,
+): Promise<Approval> {
+  if (new URL(view.origin).origin !== new URL(expectedOrigin).origin) {
+    throw new AppError({
+      code: 'misdirected',
+      detail: `The request was made for ${view.origin}, not for ${expectedOrigin}.`,
+      hint: 'Do not sign it. Open the address that you know.',
+    })
+  }
+  const signature = await wallet.signText(signInText(factsOf(view, wallet.address)))
+  const code = view.code.replace('-', '')
+  return await client.call(approvalSchema, 'POST', `/v1/login-requests/${code}/approval`, {
+    body: { address: wallet.address, signature },
+    headers: { 'idempotency-key': randomBytes(16).toString('hex') },
+  })
+}
+
+const storeSchema = z.record(z.string(), z.strictObject({ token: z.string(), expiresAt: z.number() }))
+
+function storeFile(): string {
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'freehold', 'cli-sessions.json')
+}
+
+async function readStore(): Promise<z.output<typeof storeSchema>> {
+  try {
+    return storeSchema.parse(JSON.parse(await readFile(storeFile(), 'utf8')))
+  } catch {
+    return {}
+  }
+}
+
+/**
+ * Signs in at the host with the wallet and gives the client its token; a session of an earlier call is used again while it
+ * lasts. The file with tokens is readable by its owner only.
+ */
+export async function signIn(client: ApiClient, wallet: CliWallet, origin: string, now: number): Promise<void> {
+  const key = `${origin} ${wallet.address.toLowerCase()}`
+  const store = await readStore()
+  const kept = store[key]
+  if (kept !== undefined && kept.expiresAt > now + 60) {
+    client.setToken(kept.token)
+    const alive = await client.call(z.unknown(), 'GET', '/v1/sessions').then(
+      () => true,
+      () => false,
+    )
+    if (alive) return
+  }
+  const nonce = randomBytes(16).toString('hex')
+  const fresh = () => ({ 'idempotency-key': randomBytes(16).toString('hex') })
+  const view = await client.call(loginRequestSchema, 'POST', '/v1/login-requests', {
+    body: { act: 'session', nonce },
+    headers: fresh(),
+  })
+  const approval = await approve(client, view, wallet, origin)
+  if (approval.state !== 'approved') {
+    throw new AppError({
+      code: 'not-signed-in',
+      detail: 'The host sees this terminal at two addresses.',
+      hint: 'Sign in from one network.',
+    })
+  }
+  const session = await client.call(sessionSchema, 'POST', '/v1/sessions', {
+    body: { requestId: view.requestId, nonce, bearer: true },
+    headers: fresh(),
+  })
+  if (session.token === null) throw new AppError({ code: 'not-signed-in', detail: 'The host gave no token to this terminal.' })
+  client.setToken(session.token)
+  store[key] = { token: session.token, expiresAt: session.expiresAt }
+  const file = storeFile()
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await writeFile(`${file}.new`, JSON.stringify(store), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}
