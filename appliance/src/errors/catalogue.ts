@@ -91,6 +91,19 @@ export const errorCatalogue = {
     retryable: true,
   },
   'process-failed': { title: 'A program failed', hint: 'See the log of the host.', status: 500, retryable: true },
+  // store
+  'store-damaged': {
+    title: 'The database is damaged',
+    hint: 'Stop the daemon, move the file away and run freehold rebuild, or restore a backup.',
+    status: 500,
+    retryable: false,
+  },
+  'store-mismatch': {
+    title: 'The database does not fit this version',
+    hint: 'Install the version that wrote it, or a later one.',
+    status: 500,
+    retryable: false,
+  },
   // chain
   'rpc-unreachable': {
     title: 'Could not reach the network',

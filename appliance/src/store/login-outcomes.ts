@@ -1,0 +1,50 @@
+import type { UnixSeconds } from '../clock/clock.ts'
+import { isDuplicate, type Database } from './database.ts'
+import { pageBySeq, type Page, type PageQuery } from './page.ts'
+
+/** How a login request ended. */
+export interface StoredLoginOutcome {
+  requestId: string
+  act: string
+  vmId: string | null
+  user: string | null
+  source: string
+  signer: string | null
+  outcome: 'approved' | 'denied' | 'expired' | 'used'
+  /** Code of the reason where it was denied. */
+  reason: string | null
+  at: UnixSeconds
+}
+
+export interface LoginOutcomeRepository {
+  /** One row per request; a later outcome (`approved`, then `used`) takes the place of the former. */
+  record(outcome: Omit<StoredLoginOutcome, 'at'>): Promise<void>
+  /** Newest first. */
+  list(query?: PageQuery & { vmId?: string }): Promise<Page<StoredLoginOutcome>>
+}
+
+export function createLoginOutcomes(db: Database): LoginOutcomeRepository {
+  return {
+    async record(outcome) {
+      const data = { ...outcome, at: BigInt(db.clock.now()) }
+      try {
+        await db.queries.loginOutcome.create({ data })
+      } catch (error) {
+        if (!isDuplicate(error)) throw error
+        await db.queries.loginOutcome.update({ where: { requestId: outcome.requestId }, data })
+      }
+    },
+    list({ vmId, ...query } = {}) {
+      return pageBySeq(
+        query,
+        (below, take) =>
+          db.queries.loginOutcome.findMany({
+            where: { seq: { lt: below }, ...(vmId !== undefined && { vmId }) },
+            orderBy: { seq: 'desc' },
+            take,
+          }),
+        ({ seq: _seq, ...row }) => ({ ...row, outcome: row.outcome as StoredLoginOutcome['outcome'], at: Number(row.at) }),
+      )
+    },
+  }
+}
