@@ -1,10 +1,11 @@
 #!/bin/sh
-# build-template.sh [--out DIR] [--root] [--json]
+# build-template.sh [--out DIR] [--root | --base] [--json]
 #
 # Builds the guest image (template-vm/) and prints its path. Root is not needed; without root it works in a user
 # namespace (uidmap, a line in /etc/subuid).
 #   --out DIR  also puts the image there, as SHA256.qcow2
-#   --root     stops at the root tar and prints its path
+#   --root     prints the path of the customised root's tar instead
+#   --base     stops at the plain Debian base and prints the path of its tar
 #   --json     prints {"image", "sha256", "root"} instead
 # Cached by content in ${XDG_CACHE_HOME:-$HOME/.cache}/freehold/template: base-KEY/ (plain Debian; renewed
 # each month for its security updates) and image-KEY/ (base + recipe + pam-web3). A second run is instant.
@@ -18,13 +19,15 @@ umask 022
 
 out=
 root_only=
+base_only=
 json=
 while [ $# -gt 0 ]; do
   case $1 in
     --out) [ $# -ge 2 ] || { echo 'build-template: --out needs a folder' >&2; exit 2; }; out=$2; shift ;;
     --root) root_only=1 ;;
+    --base) base_only=1 ;;
     --json) json=1 ;;
-    *) echo "build-template: unknown argument $1; usage: build-template.sh [--out DIR] [--root] [--json]" >&2; exit 2 ;;
+    *) echo "build-template: unknown argument $1; usage: build-template.sh [--out DIR] [--root | --base] [--json]" >&2; exit 2 ;;
   esac
   shift
 done
@@ -62,15 +65,6 @@ key_of() { sha256sum | cut -c1-16; }
 started=$(date +%s)
 elapsed() { echo "$(($(date +%s) - started)) s"; }
 
-# The package of the PAM module and the guest helper: named by the environment, else built.
-pam_web3_deb() {
-  if [ -n "${FREEHOLD_PAM_WEB3_DEB:-}" ]; then echo "$FREEHOLD_PAM_WEB3_DEB"
-  elif [ -x "$here/scripts/build-pam-web3.sh" ]; then "$here/scripts/build-pam-web3.sh" 9>&- | tail -n 1
-  fi
-}
-deb=$(pam_web3_deb)
-[ -n "$deb" ] || say 'building without pam-web3'
-
 base_key=$( (cat "$recipe/packages.txt" "$recipe/recipe/base.sh"; date -u +%Y-%m) | key_of)
 base=$cache/base-$base_key
 if [ ! -e "$base/base.tar" ]; then
@@ -81,6 +75,16 @@ if [ ! -e "$base/base.tar" ]; then
   say "Debian base: done after $(elapsed)"
 fi
 touch "$base"
+if [ -n "$base_only" ]; then echo "$base/base.tar"; exit; fi
+
+# The package of the PAM module and the guest helper: named by the environment, else built.
+pam_web3_deb() {
+  if [ -n "${FREEHOLD_PAM_WEB3_DEB:-}" ]; then echo "$FREEHOLD_PAM_WEB3_DEB"
+  elif [ -x "$here/scripts/build-pam-web3.sh" ]; then "$here/scripts/build-pam-web3.sh" 9>&- | tail -n 1
+  fi
+}
+deb=$(pam_web3_deb)
+[ -n "$deb" ] || say 'building without pam-web3'
 
 image_key=$( (
   echo "$base_key"

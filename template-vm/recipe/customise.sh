@@ -19,7 +19,7 @@ chroot "$root" env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=non
   { tail -n 30 "$work/in-root.log" >&2; exit 1; }
 rm -f "$root/tmp/"*
 
-for pseudo in dev proc sys; do umount --lazy --recursive "$root/$pseudo"; done
+for pseudo in dev proc sys; do umount --lazy "$root/$pseudo"; done
 tar -C "$root" --numeric-owner --sort=name -cf "$work/root.tar" .
 # Features that GRUB of Debian 12 cannot read are left out: metadata_csum_seed and orphan_file.
 used=$(du -sm --apparent-size "$root" | cut -f1)

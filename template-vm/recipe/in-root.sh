@@ -1,4 +1,6 @@
-# Runs inside the guest's root (chroot), as root, with nothing mounted but /dev.
+#!/bin/sh
+# Runs inside the guest's root (chroot), as root, with the machine's /dev, /proc and /sys seen.
+set -eu
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 
