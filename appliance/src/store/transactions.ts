@@ -26,8 +26,10 @@ export type TransactionState =
 /** What the provisioner means to do, and how far it got. */
 export interface StoredTransaction {
   id: string
-  /** The installation and key it is for: `<chainId>:<contract>:<from>`. */
+  /** Whose nonces these are: `<chainId>:<address of the key>`. One key may serve several contracts. */
   account: string
+  /** Which contract it is for. */
+  installation: string
   verb: 'activate' | 'reject' | 'end'
   tokenId: bigint
   nonce: number | null
@@ -46,8 +48,8 @@ export interface StoredTransaction {
 export interface TransactionRepository {
   put(transaction: StoredTransaction): Promise<void>
   get(id: string): Promise<StoredTransaction | undefined>
-  /** The newest of this verb and token id that is neither refused nor lost. */
-  find(account: string, verb: StoredTransaction['verb'], tokenId: bigint): Promise<StoredTransaction | undefined>
+  /** The newest of these that is neither refused nor lost. */
+  find(intent: Pick<StoredTransaction, 'account' | 'installation' | 'verb' | 'tokenId'>): Promise<StoredTransaction | undefined>
   /** `intended` and `signed`, by nonce and age. */
   unfinished(account: string): Promise<StoredTransaction[]>
   /** Sum of feeSpent, in wei, of all that was sent since `since`. */
@@ -64,6 +66,7 @@ function toRow(t: StoredTransaction): Transaction {
   return {
     id: t.id,
     account: t.account,
+    installation: t.installation,
     verb: t.verb,
     tokenId: t.tokenId.toString(),
     nonce: t.nonce,
@@ -83,6 +86,7 @@ function fromRow(row: Transaction): StoredTransaction {
   return {
     id: row.id,
     account: row.account,
+    installation: row.installation,
     verb: row.verb as StoredTransaction['verb'],
     tokenId: BigInt(row.tokenId),
     nonce: row.nonce,
@@ -107,9 +111,9 @@ export function createTransactions(db: Database): TransactionRepository {
       const row = await db.queries.transaction.findUnique({ where: { id } })
       return row === null ? undefined : fromRow(row)
     },
-    async find(account, verb, tokenId) {
+    async find({ account, installation, verb, tokenId }) {
       const row = await db.queries.transaction.findFirst({
-        where: { account, verb, tokenId: tokenId.toString(), state: { notIn: ['refused', 'lost'] } },
+        where: { account, installation, verb, tokenId: tokenId.toString(), state: { notIn: ['refused', 'lost'] } },
         orderBy: { createdAt: 'desc' },
       })
       return row === null ? undefined : fromRow(row)

@@ -92,6 +92,7 @@ CREATE TABLE "task_lines" (
 CREATE TABLE "transactions" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "account" TEXT NOT NULL,
+    "installation" TEXT NOT NULL,
     "verb" TEXT NOT NULL,
     "tokenId" TEXT NOT NULL,
     "nonce" INTEGER,
@@ -219,7 +220,7 @@ CREATE INDEX "task_lines_taskId_seq_idx" ON "task_lines"("taskId", "seq");
 CREATE INDEX "transactions_state_idx" ON "transactions"("state");
 
 -- CreateIndex
-CREATE INDEX "transactions_account_verb_tokenId_idx" ON "transactions"("account", "verb", "tokenId");
+CREATE INDEX "transactions_account_installation_verb_tokenId_idx" ON "transactions"("account", "installation", "verb", "tokenId");
 
 -- CreateIndex
 CREATE INDEX "transactions_account_nonce_idx" ON "transactions"("account", "nonce");

@@ -1,0 +1,140 @@
+import type { Interface, Result } from 'ethers'
+import { readStaticStructs, type Words } from './static-structs.ts'
+import type { Address, Plan, Subscription } from './subscription.ts'
+
+/** What the contract says of itself besides plans and subscriptions. */
+export interface ContractFacts {
+  nextTokenId: bigint
+  planCount: number
+  owner: Address
+  treasury: Address
+  provisioner: Address
+  buyingPaused: boolean
+  operator: Address
+}
+
+const states = [undefined, 'pending', 'active', 'ended'] as const
+
+function field(words: Words, name: string): string {
+  const word = words[name]
+  if (word === undefined) throw new RangeError(`the contract tells no ${name}`)
+  return word
+}
+
+/** A word as a number; the contract's times and sizes fit 2^53 by their types. */
+function small(words: Words, name: string): number {
+  return Number.parseInt(field(words, name), 16)
+}
+
+function amount(words: Words, name: string): bigint {
+  return BigInt(`0x${field(words, name)}`)
+}
+
+function address(words: Words, name: string): Address {
+  return `0x${field(words, name).slice(24)}`
+}
+
+function subscription(installation: string, words: Words): Subscription | undefined {
+  const state = states[small(words, 'state')]
+  if (state === undefined) return undefined
+  return {
+    installation,
+    tokenId: amount(words, 'tokenId'),
+    planId: small(words, 'planId'),
+    state,
+    holder: address(words, 'holder'),
+    buyer: address(words, 'buyer'),
+    boughtBlock: small(words, 'boughtBlock'),
+    boughtAt: small(words, 'boughtAt'),
+    token: address(words, 'token'),
+    seconds: small(words, 'duration'),
+    activationDeadline: small(words, 'activationDeadline'),
+    activatedAt: small(words, 'activatedAt'),
+    expiresAt: small(words, 'expiresAt'),
+    graceEndsAt: small(words, 'graceEndsAt'),
+    paid: amount(words, 'paid'),
+    streamFrom: small(words, 'streamFrom'),
+    streamTo: small(words, 'streamTo'),
+    settled: amount(words, 'settled'),
+  }
+}
+
+function plan(view: Result): Plan {
+  const inner = view.getValue('plan') as Result
+  const number = (name: string): number => Number(inner.getValue(name))
+  return {
+    planId: Number(view.getValue('planId')),
+    name: String(inner.getValue('name')),
+    kind: number('kind') === 0 ? 'vm' : 'wasm',
+    vcpus: number('vcpus'),
+    memoryMiB: number('memoryMiB'),
+    diskGiB: number('diskGiB'),
+    gasPerDay: BigInt(inner.getValue('gasPerDay')),
+    graceSeconds: number('graceSeconds'),
+    activationDeadlineSeconds: number('activationDeadlineSeconds'),
+    minSeconds: number('minSeconds'),
+    maxSeconds: number('maxSeconds'),
+    capacity: number('capacity'),
+    used: Number(view.getValue('used')),
+    open: Boolean(inner.getValue('open')),
+    prices: (view.getValue('prices') as Result).map((price: Result) => ({
+      token: lower(price.getValue('token')),
+      pricePerDay: BigInt(price.getValue('perDay')),
+    })),
+  }
+}
+
+function lower(value: unknown): Address {
+  return String(value).toLowerCase() as Address
+}
+
+/** The calls of ContractFacts, in order. */
+const factCalls = ['nextTokenId', 'planCount', 'owner', 'treasury', 'provisioner', 'buyingPaused', 'ownerOf'] as const
+
+/** Calls and answers of one `Subscriptions` contract. Decoding throws an error of any kind if the answer is not of that contract. */
+export class ContractCodec {
+  readonly #abi: Interface
+  readonly #installation: string
+
+  constructor(abi: Interface, installation: string) {
+    this.#abi = abi
+    this.#installation = installation
+  }
+
+  encodeSubscriptions(ids: readonly bigint[]): string {
+    return this.#abi.encodeFunctionData('subscriptions', [ids])
+  }
+
+  /** Undefined where an id was never sold. */
+  decodeSubscriptions(data: string): (Subscription | undefined)[] {
+    const array = this.#abi.getFunction('subscriptions')?.outputs[0]
+    if (array === undefined) throw new RangeError('the ABI has no subscriptions')
+    return readStaticStructs(data, array).map((words) => subscription(this.#installation, words))
+  }
+
+  encodePlans(ids: readonly number[]): string {
+    return this.#abi.encodeFunctionData('plans', [ids])
+  }
+
+  decodePlans(data: string): Plan[] {
+    return (this.#abi.decodeFunctionResult('plans', data)[0] as Result).map((view: Result) => plan(view))
+  }
+
+  encodeFacts(): string[] {
+    return factCalls.map((name) => this.#abi.encodeFunctionData(name, name === 'ownerOf' ? [0] : []))
+  }
+
+  decodeFacts(answers: readonly string[]): ContractFacts {
+    const values = factCalls.map((name, i) => this.#abi.decodeFunctionResult(name, answers[i] ?? '0x')[0] as unknown)
+    const [nextTokenId, planCount, owner, treasury, provisioner, buyingPaused, operator] = values
+    return {
+      nextTokenId: BigInt(nextTokenId as bigint),
+      planCount: Number(planCount),
+      owner: lower(owner),
+      treasury: lower(treasury),
+      provisioner: lower(provisioner),
+      buyingPaused: Boolean(buyingPaused),
+      operator: lower(operator),
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import type { Clock } from '../clock/clock.ts'
+import { AppError, findAppError } from '../errors/app-error.ts'
+import { parseBlock, parseQuantity, toQuantity } from './blocks.ts'
+import type { BlockRef, Heads } from './port.ts'
+import type { RpcClient, RpcOutcome, RpcRefusal } from './rpc.ts'
+
+export const staleAfterSeconds = 600
+
+/** Heads, and who told them. */
+export interface HeadsView extends Heads {
+  /** The node whose blocks these are: reads pinned to them go there first. */
+  primary: RpcClient
+  /** The other nodes that answered, with their own newest block. */
+  others: readonly { client: RpcClient; latest: BlockRef }[]
+}
+
+interface NodeView {
+  client: RpcClient
+  latest: BlockRef
+  finalized: BlockRef | null
+}
+
+function refused(outcome: RpcOutcome): RpcRefusal | undefined {
+  return 'error' in outcome ? outcome.error : undefined
+}
+
+function bare(block: BlockRef): BlockRef {
+  return { number: block.number, hash: block.hash, timestamp: block.timestamp }
+}
+
+/**
+ * Reads the heads of a chain from all its nodes. A node of another chain is `wrong-chain` for all; nodes that name different
+ * blocks at the finalized height are `chain-inconsistent`; one that is down or behind only does not count as agreeing.
+ */
+export class HeadsReader {
+  readonly #clients: readonly RpcClient[]
+  readonly #chainId: number
+  readonly #confirmations: number
+  readonly #clock: Clock
+  /** Once a node knew `finalized`, its absence is a fault and never again "this chain has none". */
+  #finality = false
+
+  constructor(options: { clients: readonly RpcClient[]; chainId: number; confirmations: number; clock: Clock }) {
+    this.#clients = options.clients
+    this.#chainId = options.chainId
+    this.#confirmations = options.confirmations
+    this.#clock = options.clock
+  }
+
+  async read(): Promise<HeadsView> {
+    const settled = await Promise.allSettled(this.#clients.map((client) => this.#ask(client)))
+    const views: NodeView[] = []
+    let failure: unknown
+    for (const outcome of settled) {
+      if (outcome.status === 'fulfilled') views.push(outcome.value)
+      else if (findAppError(outcome.reason, 'wrong-chain') !== undefined) throw outcome.reason
+      else failure ??= outcome.reason
+    }
+    // the newest block wins: a former holder must be out with the first block that shows the transfer, whoever saw it first
+    const [primary, ...others] = views.toSorted((a, b) => b.latest.number - a.latest.number)
+    if (primary === undefined) throw failure
+    const [giving, finalized] = await this.#depths(primary)
+    const agreeing = 1 + (await this.#agreeing(finalized, others))
+    const stale = this.#clock.now() - primary.latest.timestamp > staleAfterSeconds
+    return {
+      latest: primary.latest,
+      giving,
+      finalized,
+      stale,
+      standing: stale && others.some((other) => other.latest.hash === primary.latest.hash),
+      agreeing,
+      primary: primary.client,
+      others: others.map(({ client, latest }) => ({ client, latest })),
+    }
+  }
+
+  async #ask(client: RpcClient): Promise<NodeView> {
+    const [chainId, latest, finalized] = await client.settle([
+      { method: 'eth_chainId', params: [] },
+      { method: 'eth_getBlockByNumber', params: ['latest', false] },
+      { method: 'eth_getBlockByNumber', params: ['finalized', false] },
+    ])
+    const id = parseQuantity(chainId !== undefined && 'result' in chainId ? chainId.result : undefined)
+    if (id !== BigInt(this.#chainId)) {
+      throw new AppError({
+        code: 'wrong-chain',
+        detail: `The node at ${client.host} serves chain ${id}, not ${this.#chainId}.`,
+      })
+    }
+    const newest = latest !== undefined && 'result' in latest ? parseBlock(latest.result) : null
+    if (newest === null || finalized === undefined) {
+      throw new AppError({ code: 'rpc-unreachable', detail: `The node at ${client.host} has no newest block.` })
+    }
+    return { client, latest: bare(newest), finalized: this.#finalizedOf(client, finalized) }
+  }
+
+  #finalizedOf(client: RpcClient, outcome: RpcOutcome): BlockRef | null {
+    const block = refused(outcome) === undefined && 'result' in outcome ? parseBlock(outcome.result) : null
+    if (block !== null) {
+      this.#finality = true
+      return bare(block)
+    }
+    if (this.#finality) {
+      throw new AppError({
+        code: 'rpc-refused',
+        detail: `The node at ${client.host} does not name a finalized block any more.`,
+        cause: refused(outcome),
+      })
+    }
+    return null
+  }
+
+  async #depths({ client, latest, finalized }: NodeView): Promise<[BlockRef, BlockRef]> {
+    const givingNumber = Math.max(0, latest.number - (this.#confirmations - 1))
+    const finalNumber = Math.max(0, latest.number - 10 * this.#confirmations)
+    const wanted = [givingNumber, ...(finalized === null ? [finalNumber] : [])].filter((number) => number !== latest.number)
+    const answers = await client.batch(wanted.map((n) => ({ method: 'eth_getBlockByNumber', params: [toQuantity(n), false] })))
+    const found = new Map<number, BlockRef>([[latest.number, latest]])
+    for (const answer of answers) {
+      const block = parseBlock(answer)
+      if (block !== null) found.set(block.number, bare(block))
+    }
+    const giving = found.get(givingNumber)
+    const final = finalized ?? found.get(finalNumber)
+    if (giving === undefined || final === undefined) {
+      throw new AppError({ code: 'chain-inconsistent', detail: `The node at ${client.host} lacks a block below its newest.` })
+    }
+    return [giving, final]
+  }
+
+  /** How many others have this very block. Throws `chain-inconsistent` if one has another in its place. */
+  async #agreeing(block: BlockRef, others: readonly NodeView[]): Promise<number> {
+    const answers = await Promise.all(
+      others.map(async ({ client }) => {
+        try {
+          return parseBlock(await client.call('eth_getBlockByNumber', [toQuantity(block.number), false]))
+        } catch {
+          return null
+        }
+      }),
+    )
+    const hashes = answers.flatMap((answer) => (answer === null ? [] : [answer.hash]))
+    if (hashes.some((hash) => hash !== block.hash)) {
+      throw new AppError({
+        code: 'chain-inconsistent',
+        detail: `The nodes name different blocks at height ${block.number}, which should be settled.`,
+      })
+    }
+    return hashes.length
+  }
+}
