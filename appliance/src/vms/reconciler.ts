@@ -1,0 +1,436 @@
+import { markOf, vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
+import type { UnixSeconds } from '../clock/clock.ts'
+import type { Config } from '../config/schema.ts'
+import { findAppError } from '../errors/app-error.ts'
+import { runTask } from '../steps/runner.ts'
+import type { TaskEvent } from '../steps/task-store.ts'
+import type { DestroyRepository } from '../store/destroys.ts'
+import type { SettingRepository } from '../store/settings.ts'
+import type { TaskRepository } from '../store/tasks.ts'
+import type { StoredVm, VmRepository } from '../store/vms.ts'
+import { decide, type Action, type ActualVm, type DecisionFacts, type Unconfirmed } from '../subscriptions/decide.ts'
+import { givingView, takingView, type GivingView } from '../subscriptions/views.ts'
+import { DestroyGate } from './destroy-gate.ts'
+import { isSamePurchase } from './guards.ts'
+import { Jobs } from './jobs.ts'
+import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
+import { adopt } from './rebuild.ts'
+import { needOf, reasonForNoRoom, type Promised } from './room.ts'
+import { Slots } from './slots.ts'
+import { StandingIssues, type StandingIssue } from './standing-issues.ts'
+import { VmBooks } from './vm-books.ts'
+import type { ServedContract, VmPorts, VmWork } from './vm-work.ts'
+import { observe, type ObservedContract, type World } from './world.ts'
+
+/** Everything that the loop needs from outside. */
+export interface ReconcilerPorts extends VmPorts {
+  contracts: readonly ServedContract[]
+  vms: VmRepository
+  tasks: Pick<TaskRepository, 'put' | 'list' | 'appendLog' | 'unfinished'>
+  destroys: DestroyRepository
+  settings: Pick<SettingRepository, 'get' | 'put'>
+  taking: Config['taking']
+  /** Creates that make disks at the same time. Default: 2. */
+  createsAtOnce?: number
+  onTaskEvent?: (event: TaskEvent) => void
+  /** For the log of the daemon; `cause` never goes further. */
+  log?: (line: string, cause?: unknown) => void
+}
+
+/** What one pass found and began. */
+export interface PassReport {
+  at: UnixSeconds
+  durationMs: number
+  vms: number
+  /** Jobs that the pass began, by VM. */
+  began: { vmId: VmId; kind: string }[]
+}
+
+export interface ReconcilerStatus {
+  lastPass: PassReport | undefined
+  running: { vmId: VmId; kind: string }[]
+  issues: StandingIssue[]
+}
+
+export interface Reconciler {
+  /** Takes up what a former life left and begins to loop. */
+  start(): Promise<void>
+  /** Ends loop and jobs cleanly, also in the middle of one: the next start goes on from there (E10). */
+  stop(): Promise<void>
+  /** Look now. May be called at any time and any number of times. */
+  wake(): void
+  /** One full pass: decides for every VM and begins the jobs; does not wait for them. */
+  pass(): Promise<PassReport>
+  /** Resolves when no job runs. */
+  settled(): Promise<void>
+  status(): ReconcilerStatus
+  /** Begins a job that a person asked for. Throws AppError `task-running` if the VM is busy. Resolves with the task's id. */
+  perform(key: VmKey, kind: string, job: (base: VmWork) => VmJob): Promise<string>
+  /** The operator lets destroys through that wait because there were too many (`destroys-waiting`). */
+  allowDestroys(vmIds: readonly VmId[]): Promise<void>
+  readonly books: VmBooks
+}
+
+const passEveryMs = 60_000
+
+/**
+ * Makes the world as the chain says (design.md §6): level-based, an event only wakes it, missing one costs time and never truth.
+ */
+export async function createReconciler(ports: ReconcilerPorts): Promise<Reconciler> {
+  const { clock, hypervisor, tasks } = ports
+  const books = await VmBooks.load(ports.vms, ports.settings)
+  const gate = new DestroyGate({ ...ports, minimum: ports.taking.destroysPerDayMinimum })
+  const slots = new Slots(ports.createsAtOnce ?? 2)
+  const jobs = new Jobs()
+  const standing = new StandingIssues()
+  const unconfirmed = new Map<VmId, Unconfirmed>()
+  const making = new Map<VmId, Promised>()
+  /** Issues that only a read for taking could find, until the next such read. */
+  const doubts = new Map<VmId, Extract<Action, { kind: 'nothing' }>>()
+  const stopping = new AbortController()
+  let woken = Promise.withResolvers<void>()
+  let loop: Promise<void> | undefined
+  let unwatch: (() => void)[] = []
+  let lastPass: PassReport | undefined
+
+  function wake(): void {
+    woken.resolve()
+  }
+
+  function workFor(contract: ServedContract, key: VmKey, more: Partial<VmWork> = {}): VmWork {
+    return { ports, books, contract, key, slots, gate, mined: (what) => unconfirmed.set(vmIdOf(key), what), ...more }
+  }
+
+  /** Runs one job to its end and remembers how it went. Never rejects. */
+  async function run(id: VmId, job: VmJob, onEvent?: (event: TaskEvent) => void): Promise<void> {
+    const emit = (event: TaskEvent): void => {
+      ports.onTaskEvent?.(event)
+      onEvent?.(event)
+    }
+    try {
+      const record = await runTask(
+        {
+          kind: job.kind,
+          subject: id,
+          steps: job.steps,
+          context: job.work,
+          signal: stopping.signal,
+          resumeFailed: jobs.failure(id)?.kind === job.kind,
+          ...(job.undoAfter !== undefined && { undoAfter: job.undoAfter }),
+        },
+        { tasks, clock, onEvent: emit },
+      )
+      if (record.state === 'done') jobs.succeeded(id)
+      else if (record.state !== 'interrupted') {
+        jobs.failedWith(id, job.kind, record.error === null ? 'It was taken back.' : record.error.detail, performance.now())
+        ports.log?.(`${job.kind} of ${id} ended as ${record.state}: ${record.error?.detail ?? ''}`)
+      }
+    } catch (error) {
+      jobs.failedWith(id, job.kind, findAppError(error)?.detail ?? 'The store did not answer.', performance.now())
+      ports.log?.(`${job.kind} of ${id} could not be persisted`, error)
+    }
+  }
+
+  function begin(id: VmId, kind: string, work: () => Promise<boolean>): void {
+    jobs.begin(id, kind, async () => {
+      let changed = true
+      try {
+        changed = await work()
+      } catch (error) {
+        jobs.failedWith(id, kind, findAppError(error)?.detail ?? 'It ended unexpectedly.', performance.now())
+        ports.log?.(`${kind} of ${id} failed`, error)
+      }
+      making.delete(id)
+      if (changed) setImmediate(wake)
+    })
+  }
+
+  async function pass(): Promise<PassReport> {
+    const began = performance.now()
+    const world = await observe(ports.contracts, hypervisor)
+    const found: Omit<StandingIssue, 'since'>[] = hostIssues(world, ports.contracts)
+    const report: PassReport = { at: clock.now(), durationMs: 0, vms: 0, began: [] }
+    for (const observed of world.contracts) {
+      for (const tokenId of tokenIds(observed, world, books)) {
+        report.vms += 1
+        const id = vmIdOf({ installation: observed.snapshot.installation, tokenId })
+        if (jobs.kindOf(id) !== undefined) continue
+        const issue = await look(world, observed, tokenId, id, report)
+        if (issue !== undefined) found.push({ code: issue.code, subject: id, detail: issue.detail })
+      }
+    }
+    // a VM at work keeps the issues that it had: they are decided again when the work has ended
+    found.push(...standing.list().filter((i) => jobs.kindOf(i.subject as VmId) !== undefined))
+    standing.replace(found, clock.now())
+    lastPass = { ...report, durationMs: performance.now() - began }
+    return lastPass
+  }
+
+  async function look(
+    world: World,
+    observed: ObservedContract,
+    tokenId: bigint,
+    id: VmId,
+    report: PassReport,
+  ): Promise<{ code: string; detail: string } | undefined> {
+    const giving = givingView(observed.snapshot, observed.heads, tokenId)
+    const record = world.records?.get(id)
+    let row = books.get(id)
+    if (record !== undefined && (row === undefined || row.generation < record.key.generation)) {
+      await adopt(record, giving.subscription, { books, addresses: ports.addresses }, clock.now())
+      row = books.get(id)
+    }
+    const sent = unconfirmed.get(id)
+    if (sent !== undefined && giving.block.number >= sent.minedBlock) unconfirmed.delete(id)
+
+    const facts: DecisionFacts = {
+      provisioner: observed.provisioner,
+      giving,
+      taking: 'not-asked',
+      vm: actualVm(world, id),
+      notes: row && { ...row, keptStopped: books.isKeptStopped(id) },
+      noRoom: giving.entitlement?.kind === 'pending' && record === undefined ? await noRoom(world, giving) : undefined,
+      destroysAllowed: true,
+      unconfirmed: unconfirmed.get(id),
+      waitSeconds: ports.taking.waitSeconds,
+    }
+    const action = decide(facts, clock.now())
+    const failure = jobs.failure(id)
+    if (action.kind === 'nothing' || action.kind === 'wait-before-end') {
+      if (failure !== undefined) jobs.succeeded(id)
+      doubts.delete(id)
+      if (observed.provisioner && needsSettling(giving, row, world)) startSettling(observed.contract, row, id, report)
+      return action.kind === 'nothing' && action.issue !== undefined
+        ? { code: action.issue, detail: sentence(action.why) }
+        : undefined
+    }
+    const issue = failingIssue(action, failure) ?? doubtOf(doubts.get(id))
+    if (stopping.signal.aborted || jobs.isBackingOff(id, performance.now())) return issue
+    const previous =
+      row ??
+      (action.kind === 'create' ? await ports.vms.get({ installation: observed.snapshot.installation, tokenId }) : undefined)
+    launch(observed, id, tokenId, action, facts, previous, world)
+    report.began.push({ vmId: id, kind: action.kind })
+    return issue
+  }
+
+  function launch(
+    observed: ObservedContract,
+    id: VmId,
+    tokenId: bigint,
+    action: Action,
+    facts: DecisionFacts,
+    row: StoredVm | undefined,
+    world: World,
+  ): void {
+    const { contract, snapshot } = observed
+    const base = workFor(contract, {
+      installation: snapshot.installation,
+      tokenId,
+      generation: world.records?.get(id)?.key.generation ?? row?.generation ?? 1,
+    })
+    const { subscription, plan } = facts.giving
+    const purchase = { ...(subscription && { subscription }), ...(plan && { plan }) }
+    if (action.kind === 'create' && plan !== undefined) making.set(id, needOf(plan, true))
+    begin(id, action.kind, async () => {
+      let chosen = action
+      if (chosen.kind === 'read-for-taking') {
+        const taking = await readForTaking(contract, tokenId, snapshot.nextTokenId)
+        const destroysAllowed = await gate.isOpen(markOf(base.key), vmCount())
+        chosen = decide({ ...facts, taking, destroysAllowed }, clock.now())
+      }
+      switch (chosen.kind) {
+        case 'nothing':
+          doubts.set(id, chosen)
+          jobs.succeeded(id)
+          return false
+        case 'wait-before-end':
+          if (chosen.isNew) await books.mark(base.key, { graceOverSeenSince: chosen.since })
+          return false
+        case 'forget-grace-over':
+          await books.mark(base.key, { graceOverSeenSince: null })
+          return true
+        case 'read-for-taking':
+          return false
+        case 'create':
+        case 'continue-create':
+        case 'reinstall-before-activate':
+        case 'reject':
+        case 'start':
+        case 'suspend':
+        case 'send-end':
+        case 'destroy':
+          doubts.delete(id)
+          await run(id, jobFor(chosen, { ...base, ...purchase }, row))
+          return true
+      }
+    })
+  }
+
+  /** A read for taking as facts: doubt of any kind is an answer too, and gives no ground. */
+  async function readForTaking(contract: ServedContract, tokenId: bigint, nextTokenId: bigint): Promise<DecisionFacts['taking']> {
+    if (tokenId >= nextTokenId) return 'never-sold'
+    try {
+      return takingView(await contract.reader.subscriptionForTaking(tokenId))
+    } catch (error) {
+      ports.log?.(`subscription ${tokenId} could not be read for taking`, error)
+      return 'unreadable'
+    }
+  }
+
+  async function noRoom(world: World, { plan }: GivingView): Promise<string | undefined> {
+    if (plan === undefined) return undefined
+    try {
+      const { capacity, snapshots } = await world.capacity()
+      const promised = { diskBytes: 0, memoryMiB: 0 }
+      for (const [id, need] of making) {
+        if (world.records?.has(id) === true) continue
+        promised.diskBytes += need.diskBytes
+        promised.memoryMiB += need.memoryMiB
+      }
+      return reasonForNoRoom(needOf(plan, snapshots), capacity, promised)
+    } catch (error) {
+      return findAppError(error)?.detail ?? 'the hypervisor does not tell its capacity'
+    }
+  }
+
+  function startSettling(contract: ServedContract, row: StoredVm | undefined, id: VmId, report: PassReport): void {
+    if (row === undefined || stopping.signal.aborted) return
+    report.began.push({ vmId: id, kind: 'settle' })
+    begin(id, 'settle', async () => {
+      await settleCreate(workFor(contract, row), tasks, (job) => run(id, job))
+      return false
+    })
+  }
+
+  function vmCount(): number {
+    return [...books.values()].length
+  }
+
+  async function loopForever(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      woken = Promise.withResolvers()
+      try {
+        await pass()
+      } catch (error) {
+        ports.log?.('a pass failed', error)
+      }
+      const early = new AbortController()
+      const pause = Math.min(passEveryMs, jobs.nextTryMs(performance.now()) ?? passEveryMs)
+      await Promise.race([woken.promise, clock.wait(pause, AbortSignal.any([stopping.signal, early.signal]))])
+      early.abort()
+    }
+  }
+
+  return {
+    books,
+    async start() {
+      for (const task of await tasks.unfinished()) {
+        if (task.subject !== 'host') await tasks.put({ ...task, state: 'interrupted' })
+      }
+      unwatch = [...ports.contracts.map(({ reader }) => reader.watch(wake)), hypervisor.watch(wake)]
+      loop = loopForever()
+    },
+    async stop() {
+      stopping.abort(new Error('The daemon stops.'))
+      for (const end of unwatch) end()
+      wake()
+      await loop
+      await jobs.settled()
+    },
+    wake,
+    pass,
+    settled: () => jobs.settled(),
+    status: () => ({ lastPass, running: jobs.running, issues: standing.list() }),
+    async perform(key, kind, make) {
+      const contract = ports.contracts.find((c) => c.reader.installation === key.installation)
+      if (contract === undefined) throw new TypeError(`no contract ${key.installation}`)
+      const id = vmIdOf(key)
+      const first = Promise.withResolvers<string>()
+      begin(id, kind, async () => {
+        await run(id, make(workFor(contract, key)), (event) => {
+          if (event.type === 'task') first.resolve(event.task.taskId)
+        })
+        first.reject(new Error('the job could not be persisted'))
+        return true
+      })
+      return first.promise
+    },
+    async allowDestroys(vmIds) {
+      const rows = vmIds.map((id) => books.get(id)).filter((row) => row !== undefined)
+      await gate.allow(rows.map(markOf))
+      wake()
+    },
+  }
+}
+
+/** Every token that chain, books or hypervisor know of. */
+function* tokenIds({ snapshot, contract }: ObservedContract, world: World, books: VmBooks): Generator<bigint> {
+  const vmPlans = new Set(snapshot.plans.filter((p) => p.kind === 'vm').map((p) => p.planId))
+  for (const s of snapshot.subscriptions.values()) if (vmPlans.has(s.planId) || s.state === 'pending') yield s.tokenId
+  const { installation } = contract.reader
+  const more = new Set<bigint>()
+  for (const row of books.values()) if (row.installation === installation) more.add(row.tokenId)
+  for (const { key } of world.records?.values() ?? []) if (key.installation === installation) more.add(key.tokenId)
+  for (const tokenId of more) if (!snapshot.subscriptions.has(tokenId)) yield tokenId
+}
+
+function actualVm(world: World, id: VmId): ActualVm {
+  if (world.records === undefined) return { kind: 'unknown' }
+  const record = world.records.get(id)
+  if (record === undefined) return { kind: 'absent' }
+  const { state, autostart, spec, facts } = record
+  return { kind: 'present', power: state, autostart, origin: spec.origin, activating: facts.activating }
+}
+
+/** The activation has been seen at the giving depth for the first time: the create is over, also if its end was lost. */
+function needsSettling(giving: GivingView, row: StoredVm | undefined, world: World): boolean {
+  if (row === undefined || row.activatedSeenAt !== null || giving.subscription?.state !== 'active') return false
+  const record = world.records?.get(vmIdOf(row))
+  return record !== undefined && isSamePurchase(record.spec.origin, giving.subscription)
+}
+
+function hostIssues(world: World, contracts: readonly ServedContract[]): Omit<StandingIssue, 'since'>[] {
+  const issues: Omit<StandingIssue, 'since'>[] = world.unreadable.map(({ installation, error }) => ({
+    code: 'chain-unreachable',
+    subject: installation,
+    detail: error.detail,
+  }))
+  if (world.hypervisorError !== undefined) {
+    issues.push({ code: 'hypervisor-down', subject: 'host', detail: world.hypervisorError.detail })
+  }
+  for (const { provisioner, snapshot } of world.contracts) {
+    if (!provisioner) {
+      issues.push({
+        code: 'not-provisioner',
+        subject: snapshot.installation,
+        detail: `The contract names ${snapshot.provisioner} as provisioner.`,
+      })
+    }
+  }
+  const served = new Set(contracts.map((c) => c.reader.installation))
+  for (const [id, { key }] of world.records ?? []) {
+    if (!served.has(key.installation)) {
+      issues.push({
+        code: 'unknown-contract',
+        subject: id,
+        detail: `No contract ${key.installation} is configured on this host.`,
+      })
+    }
+  }
+  return issues
+}
+
+function failingIssue(action: Action, failure: ReturnType<Jobs['failure']>): { code: string; detail: string } | undefined {
+  if (failure === undefined) return undefined
+  const creating = action.kind === 'create' || action.kind === 'continue-create' || action.kind === 'reinstall-before-activate'
+  return { code: creating ? 'purchase-waiting' : 'vm-work-failing', detail: `${failure.detail} Tried ${failure.failures} times.` }
+}
+
+function doubtOf(doubt: Extract<Action, { kind: 'nothing' }> | undefined): { code: string; detail: string } | undefined {
+  return doubt?.issue === undefined ? undefined : { code: doubt.issue, detail: sentence(doubt.why) }
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
+}
