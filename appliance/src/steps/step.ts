@@ -15,8 +15,8 @@ export interface Step<Context> {
 export interface StepIo {
   signal: AbortSignal
   /** One line for the log of the task; written for people, without secrets. */
-  log(line: string): void
-  progress(phase: string, share?: number): void
+  readonly log: (line: string) => void
+  readonly progress: (phase: string, share?: number) => void
 }
 
 export type StepState = 'waiting' | 'running' | 'done' | 'failed' | 'undoing' | 'undone'

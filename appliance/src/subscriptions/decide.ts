@@ -112,7 +112,7 @@ function pending(facts: DecisionFacts): Action {
 
   const left = subscription.activationDeadline - giving.latestTime
   const late = left < (subscription.activationDeadline - subscription.boughtAt) * rejectShare
-  const intended = notes?.activateIntentAt != null || (vm.kind === 'present' && vm.activating)
+  const intended = (notes !== undefined && notes.activateIntentAt !== null) || (vm.kind === 'present' && vm.activating)
   const same = vm.kind === 'present' ? isSame(vm.origin, subscription) : notes === undefined || isSame(notes.origin, subscription)
   // once the intent to activate is persisted its transaction may be under way: only the deadline itself ends the try
   if (left <= 0 || (late && !(intended && same))) {
@@ -135,7 +135,7 @@ function pending(facts: DecisionFacts): Action {
 function active(facts: DecisionFacts): Action {
   const { giving, vm, notes } = facts
   if (giving.plan?.kind === 'wasm') return nothing('not a VM')
-  if (notes?.graceOverSeenSince != null) return { kind: 'forget-grace-over' }
+  if (hasSeenGraceOver(notes)) return { kind: 'forget-grace-over' }
   switch (vm.kind) {
     case 'unknown':
       return nothing('the hypervisor does not answer')
@@ -154,7 +154,7 @@ function active(facts: DecisionFacts): Action {
 function over(facts: DecisionFacts, now: UnixSeconds): Action {
   const { giving, vm, notes, taking, unconfirmed } = facts
   if (giving.plan?.kind === 'wasm') return nothing('not a VM')
-  if (giving.entitlement?.kind === 'grace' && notes?.graceOverSeenSince != null) return { kind: 'forget-grace-over' }
+  if (giving.entitlement?.kind === 'grace' && hasSeenGraceOver(notes)) return { kind: 'forget-grace-over' }
   if (giving.stale) return nothing('the chain is stale')
   if (vm.kind === 'unknown' || (vm.kind === 'present' && vm.power === 'unknown'))
     return nothing('its state is not known', 'vm-state-unknown')
@@ -200,4 +200,8 @@ function refusalToTake(taking: DecisionFacts['taking']): Action | undefined {
 
 function isSame(origin: VmOrigin, purchase: VmOrigin): boolean {
   return origin.buyer.toLowerCase() === purchase.buyer.toLowerCase() && origin.boughtBlock === purchase.boughtBlock
+}
+
+function hasSeenGraceOver(notes: VmNotes | undefined): boolean {
+  return notes !== undefined && notes.graceOverSeenSince !== null
 }

@@ -8,7 +8,7 @@ import { macOf } from '../network/mac.ts'
 import type { Step } from '../steps/step.ts'
 import type { StoredVm } from '../store/vms.ts'
 import { vmIdOf } from '../chain/installation.ts'
-import { isSamePurchase, requirePending } from './guards.ts'
+import { isSamePurchase, requirePending, wasReady } from './guards.ts'
 import { reportToken } from './guest-secrets.ts'
 import { buildSeed } from './seed.ts'
 import type { VmWork } from './vm-work.ts'
@@ -207,7 +207,7 @@ export async function specOf(work: VmWork): Promise<VmSpec> {
 
 /** Throws unless the VM was never on its way to be delivered: only then is taking it back free (design.md §6). */
 function requireFree(row: StoredVm | undefined, record: VmRecord | undefined): void {
-  if (row?.activateIntentAt == null && row?.activatedSeenAt == null && record?.facts.activating !== true) return
+  if (!wasReady(row) && record?.facts.activating !== true) return
   throw new AppError({
     code: 'not-in-this-state',
     detail: 'This VM was ready or delivered; only an ended subscription may destroy it.',

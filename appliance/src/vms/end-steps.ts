@@ -5,7 +5,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { Step } from '../steps/step.ts'
 import { mayDestroy, mayEnd } from '../subscriptions/views.ts'
 import { requireSuccess } from './create-steps.ts'
-import { requireTaking } from './guards.ts'
+import { requireTaking, wasReady } from './guards.ts'
 import type { VmWork } from './vm-work.ts'
 
 async function hasEnded({ contract, key, mined }: VmWork, verb: 'end' | 'reject'): Promise<boolean> {
@@ -55,7 +55,7 @@ export const destroySteps: readonly Step<VmWork>[] = [
       const record = await ports.hypervisor.find(key)
       const { finalized, view } = await requireTaking(contract.reader, key.tokenId, mayDestroy)
       const reason = reasonOf(finalized, view.finalizedTime)
-      const delivered = record?.facts.activating === true || books.get(vmIdOf(key))?.activateIntentAt != null
+      const delivered = record?.facts.activating === true || wasReady(books.get(vmIdOf(key)))
       const vmCount = [...books.values()].length
       // what was never delivered holds nothing of anybody: it neither counts nor waits
       if (delivered && !(await gate.pass(markOf(key), reason, vmCount))) {

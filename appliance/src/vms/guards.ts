@@ -2,6 +2,7 @@ import type { ChainReader } from '../chain/port.ts'
 import type { Subscription } from '../chain/subscription.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { VmOrigin } from '../hypervisor/port.ts'
+import type { StoredVm } from '../store/vms.ts'
 import { takingView, type TakingView } from '../subscriptions/views.ts'
 
 /** Same buyer, same block: the same purchase, not another one under a re-used id (design.md §6). */
@@ -38,4 +39,9 @@ export async function requireTaking(
     detail: `Subscription ${tokenId} is ${view.finalized.kind} at the finalized block and ${view.latest.kind} at the newest.`,
     hint: 'Nothing was taken.',
   })
+}
+
+/** The intent to activate was persisted: the disk may hold somebody's data and stands under the taking rule. */
+export function wasReady(row: Pick<StoredVm, 'activateIntentAt' | 'activatedSeenAt'> | undefined): boolean {
+  return row !== undefined && (row.activateIntentAt !== null || row.activatedSeenAt !== null)
 }

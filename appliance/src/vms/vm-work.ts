@@ -54,5 +54,5 @@ export interface VmWork {
   slots: Slots
   gate: DestroyGate
   /** Tells the loop in which block a transaction of ours was mined. */
-  mined(what: Unconfirmed): void
+  readonly mined: (what: Unconfirmed) => void
 }
