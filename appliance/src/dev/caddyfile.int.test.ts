@@ -12,7 +12,9 @@ test("Caddy's own checker accepts the configuration", async () => {
   try {
     const file = join(folder, 'Caddyfile')
     await writeFile(file, caddyfile({ origin: 'http://localhost:8080', apiSocket: '/tmp/fh/api.sock', web: '127.0.0.1:3000' }))
-    const { stdout, stderr } = await promisify(execFile)('caddy', ['validate', '--adapter', 'caddyfile', '--config', file], { timeout: 20_000 })
+    const { stdout, stderr } = await promisify(execFile)('caddy', ['validate', '--adapter', 'caddyfile', '--config', file], {
+      timeout: 20_000,
+    })
     assert.match(stdout + stderr, /Valid configuration/)
   } finally {
     await rm(folder, { recursive: true })

@@ -1,0 +1,18 @@
+import type { Step } from '../steps/step.ts'
+import type { SetupContext } from './context.ts'
+import { chain } from './steps/chain.ts'
+import { contracts, storefrontCheck } from './steps/contracts.ts'
+import { hypervisorStep, plans, storage, template } from './steps/machine.ts'
+import { preflight } from './steps/preflight.ts'
+
+/** The steps of setup in order: the wizard, `freehold apply` and the unattended install run these same objects (design §10). */
+export const setupSteps: readonly Step<SetupContext>[] = [
+  preflight,
+  hypervisorStep,
+  storage,
+  template,
+  plans,
+  chain,
+  contracts,
+  storefrontCheck,
+]

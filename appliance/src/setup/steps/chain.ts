@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import { formatEther, JsonRpcProvider, Network } from 'ethers'
+import { loadOrCreateKey, type ProvisionerKey } from '../../chain/provisioner-key.ts'
+import { AppError } from '../../errors/app-error.ts'
+import type { Step, StepIo } from '../../steps/step.ts'
+import type { SetupContext } from '../context.ts'
+
+/** What the deployment takes at most, in wei, at 20 gwei: the deployer waits until it holds this much. */
+const neededWei = 120_000_000_000_000_000n
+
+/** The provider of the first RPC; throws `rpc-unreachable` or `wrong-chain`. The caller destroys it. */
+export async function openRpc({ answers }: SetupContext): Promise<JsonRpcProvider> {
+  const url = answers.chain.rpcUrls[0] ?? ''
+  const provider = new JsonRpcProvider(url, Network.from(answers.chain.chainId), {
+    staticNetwork: true,
+    polling: true,
+    pollingInterval: 250,
+    cacheTimeout: -1,
+  })
+  try {
+    const response = await fetch(url.replace(/^ws/, 'http'), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] }),
+      signal: AbortSignal.timeout(10_000),
+    })
+    const { result } = (await response.json()) as { result?: string }
+    if (result === undefined) throw new Error('no chain id in the answer')
+    if (Number(result) !== answers.chain.chainId) {
+      throw new AppError({
+        code: 'wrong-chain',
+        detail: `${new URL(url).host} serves network ${Number(result)}, the answers say ${answers.chain.chainId}.`,
+      })
+    }
+    return provider
+  } catch (cause) {
+    provider.destroy()
+    if (cause instanceof AppError) throw cause
+    throw new AppError({
+      code: 'rpc-unreachable',
+      detail: `Nothing that speaks JSON-RPC answers at ${new URL(url).host}.`,
+      cause,
+    })
+  }
+}
+
+/** The keys of this host: the deployer without any role, and the provisioner. Made once, kept in the secrets folder. */
+export async function hostKeys({
+  secretsFolder,
+}: SetupContext): Promise<{ deployer: ProvisionerKey; provisioner: ProvisionerKey }> {
+  return {
+    deployer: await loadOrCreateKey(join(secretsFolder, 'deployer.key')),
+    provisioner: await loadOrCreateKey(join(secretsFolder, 'provisioner.key')),
+  }
+}
+
+async function awaitFunds(context: SetupContext, provider: JsonRpcProvider, address: string, io: StepIo): Promise<void> {
+  if ((await provider.getBalance(address)) >= neededWei) return
+  await context.hooks.fund?.(address)
+  for (;;) {
+    const balance = await provider.getBalance(address)
+    if (balance >= neededWei) return
+    if (io.signal.aborted)
+      throw new AppError({
+        code: 'no-funds',
+        detail: `${address} holds ${formatEther(balance)}, ${formatEther(neededWei)} are needed.`,
+      })
+    io.progress(`waiting for ${formatEther(neededWei)} at ${address}, ${formatEther(balance)} so far`)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, 2000)
+    io.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+    await promise
+  }
+}
+
+/** The chain answers and is the right one, keys exist, the deployer can pay. */
+export const chain: Step<SetupContext> = {
+  name: 'chain',
+  estimateSeconds: 3,
+  check: async () => false,
+  async run(context, io) {
+    const provider = await openRpc(context)
+    try {
+      const { deployer, provisioner } = await hostKeys(context)
+      io.log(`network ${context.answers.chain.chainId} answers; provisioner ${provisioner.address}`)
+      if (context.answers.contracts.length === 0) await awaitFunds(context, provider, deployer.address, io)
+    } finally {
+      provider.destroy()
+    }
+  },
+}

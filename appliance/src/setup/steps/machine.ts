@@ -1,0 +1,106 @@
+import { AppError } from '../../errors/app-error.ts'
+import type { Step } from '../../steps/step.ts'
+import type { SetupContext } from '../context.ts'
+
+const gib = 2 ** 30
+
+/** The pool of disks is there and can be read: the hypervisor makes it and marks it. */
+export const storage: Step<SetupContext> = {
+  name: 'storage',
+  estimateSeconds: 2,
+  async check({ hypervisor }) {
+    await (await hypervisor()).list()
+    return true
+  },
+  async run({ hypervisor }) {
+    await (await hypervisor()).list()
+  },
+}
+
+/** The hypervisor answers and was proven to boot a guest. */
+export const hypervisorStep: Step<SetupContext> = {
+  name: 'hypervisor',
+  estimateSeconds: 8,
+  check: async () => false,
+  async run({ hypervisor }, io) {
+    io.progress('probing')
+    const capabilities = await (await hypervisor()).capabilities()
+    io.log(`${capabilities.name}, acceleration ${capabilities.acceleration}, isolation ${capabilities.isolation ? 'yes' : 'no'}`)
+  },
+}
+
+/** The guest image is in the store under the hash of its content. */
+export const template: Step<SetupContext> = {
+  name: 'template',
+  estimateSeconds: 300,
+  async check({ answers, hypervisor, journal }) {
+    const wanted = answers.template.sha256 ?? ((await journal.get('template')) as string | undefined)
+    // a recipe that changed builds another image: only a pinned one is surely the wanted one
+    if (wanted === undefined || answers.template.sha256 === undefined) return false
+    return (await (await hypervisor()).templates()).some((t) => t.sha256 === wanted)
+  },
+  async run({ answers, hooks, hypervisor, journal }, io) {
+    const driver = await hypervisor()
+    const named = answers.template.image
+    if (named !== undefined && answers.template.sha256 === undefined) {
+      throw new AppError({
+        code: 'config-invalid',
+        detail: 'template.image has no template.sha256 beside it.',
+        hint: 'Add the SHA-256 of the image.',
+      })
+    }
+    let image: { path: string; sha256: string }
+    if (named !== undefined && answers.template.sha256 !== undefined) image = { path: named, sha256: answers.template.sha256 }
+    else if (hooks.buildTemplate !== undefined) image = await hooks.buildTemplate(io)
+    else
+      throw new AppError({
+        code: 'template-missing',
+        detail: 'The answers name no guest image.',
+        hint: 'Set template.image and template.sha256.',
+      })
+    io.progress('importing')
+    if (!(await driver.templates()).some((t) => t.sha256 === image.sha256)) {
+      await driver.importTemplate(image, { signal: io.signal, progress: io.progress })
+    }
+    await journal.put('template', image.sha256)
+    io.log(`template ${image.sha256.slice(0, 12)}`)
+  },
+}
+
+/** The plans fit the host: the answers are checked before anything is written on chain. */
+export const plans: Step<SetupContext> = {
+  name: 'plans',
+  estimateSeconds: 1,
+  check: async () => false,
+  async run({ answers, hypervisor }, io) {
+    const capacity = await (await hypervisor()).capacity()
+    for (const plan of answers.plans) {
+      if (plan.kind === 'wasm')
+        throw new AppError({
+          code: 'not-supported',
+          detail: `This host does not serve the plan ${plan.name} of kind wasm.`,
+          hint: 'Leave it out.',
+        })
+      if (
+        plan.memoryMiB > capacity.memoryTotalMiB ||
+        plan.vcpus > capacity.vcpus * 4 ||
+        plan.diskGiB * gib > capacity.diskTotalBytes
+      ) {
+        throw new AppError({
+          code: 'capacity-exceeded',
+          detail: `One VM of the plan ${plan.name} is larger than this host (${capacity.vcpus} CPUs, ${capacity.memoryTotalMiB} MiB, ${Math.floor(capacity.diskTotalBytes / gib)} GiB).`,
+          hint: 'Make the plan smaller.',
+        })
+      }
+    }
+    const promised = answers.plans.reduce((sum, plan) => sum + plan.capacity * plan.diskGiB * gib, 0)
+    if (promised > capacity.diskTotalBytes * 0.9) {
+      throw new AppError({
+        code: 'capacity-exceeded',
+        detail: `The plans promise ${Math.ceil(promised / gib)} GiB of disk, the pool has ${Math.floor(capacity.diskTotalBytes / gib)} GiB.`,
+        hint: 'Lower capacity or diskGiB of a plan: what is sold must fit at full size.',
+      })
+    }
+    io.log(`${answers.plans.length} plans fit`)
+  },
+}

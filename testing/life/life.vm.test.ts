@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { vmSchema, type VmView } from '@freehold/appliance/api/schemas/vms'
+import { loginRequestSchema } from '@freehold/appliance/api/schemas/sign-in'
+import { statusSchema } from '@freehold/appliance/api/schemas/status'
+import { createClient, type ApiClient } from '@freehold/appliance/cli/client'
+import { approve, signIn } from '@freehold/appliance/cli/session'
+import { walletOf } from '@freehold/appliance/cli/wallet'
+import { devWallet } from '@freehold/appliance/dev/dev-wallet'
+import { sshLogin, type SshLoginResult } from '@freehold/appliance/dev/ssh-login'
+import { until } from '@freehold/appliance/dev/supervisor'
+import { z } from 'zod'
+import { startStand, type EmbeddedStand } from '../stands/embedded.ts'
+import { leftOvers } from '../stands/left-overs.ts'
+
+const buyer = 4
+const nextHolder = 5
+const stranger = 6
+
+suite('the life of one subscription, on a real guest', () => {
+  let stand: EmbeddedStand
+  let vmId = ''
+
+  before(async () => {
+    stand = await startStand({ pages: false, hypervisor: 'libvirt' })
+  })
+  after(async () => {
+    await stand?.stop()
+  })
+
+  async function signedIn(index: number): Promise<ApiClient> {
+    const client = createClient({ url: stand.origin })
+    const { origin, now } = await client.call(statusSchema, 'GET', '/v1/status')
+    await signIn(client, walletOf(devWallet(index)), origin, now)
+    return client
+  }
+  async function vmOf(index: number): Promise<VmView> {
+    return await (await signedIn(index)).call(vmSchema, 'GET', `/v1/vms/${vmId}`)
+  }
+  async function freehold(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await stand.freehold(...args)
+    assert.equal(code, 0, `freehold ${args.join(' ')}: ${stderr}`)
+    return stdout
+  }
+  async function stateBecomes(index: number, wanted: string, seconds: number): Promise<void> {
+    await until(`${vmId} to be ${wanted}`, seconds, async () => (await vmOf(index)).state === wanted, 500)
+  }
+
+  /** ssh as the stock client does it; `by` approves, then Enter. Refused approvals end the login by *Not me*. */
+  async function login(vm: VmView, by: number, command: string[]): Promise<SshLoginResult & { refusal: string | null }> {
+    assert.ok(vm.ssh !== null, 'the VM shows no ssh line')
+    let refusal: string | null = null
+    const result = await sshLogin({
+      ...vm.ssh,
+      command,
+      async onUrl(url) {
+        const client = createClient({ url: stand.origin })
+        const code = new URL(url).pathname.slice(3)
+        const view = await client.call(loginRequestSchema, 'GET', `/v1/login-requests/${code}`)
+        try {
+          await approve(client, view, walletOf(devWallet(by)), stand.origin)
+        } catch (error) {
+          refusal = (error as { code?: string }).code ?? 'unknown'
+          await client.call(z.unknown(), 'POST', `/v1/login-requests/${code}/refusal`, {
+            body: {},
+            headers: { 'idempotency-key': code.repeat(2) },
+          })
+        }
+      },
+      onPrompt: async () => '',
+    })
+    return { ...result, refusal }
+  }
+
+  test('M4 S6 bought with a wallet, made as the plan says, activated when it can be used', async () => {
+    const purchase = z
+      .object({ vmId: z.string(), state: z.literal('ready') })
+      .parse(JSON.parse(await freehold('--json', '--dev-wallet', String(buyer), 'buy', 'Small', '--for', '8d')))
+    vmId = purchase.vmId
+    const vm = await vmOf(buyer)
+    assert.equal(vm.state, 'running')
+    assert.deepEqual([vm.vcpus, vm.memoryMiB, vm.diskGiB], [1, 512, 4])
+    assert.equal(vm.subscription.expiresAt, vm.subscription.activatedAt + 8 * 86_400)
+  })
+
+  test('T1 T2 the holder logs in with stock ssh, a signature and one Enter', async () => {
+    const result = await login(await vmOf(buyer), buyer, ['uname -s; id -un; echo kept > ~/kept; sync'])
+    assert.equal(result.exitCode, 0, result.screen)
+    assert.match(result.stdout, /Linux\nowner/)
+  })
+
+  test('L7 denies another wallet', async () => {
+    const result = await login(await vmOf(buyer), stranger, ['true'])
+    assert.equal(result.refusal, 'wrong-wallet')
+    assert.notEqual(result.exitCode, 0)
+  })
+
+  test('L5 S12 the pass moves: the old holder is out, the new one is in', async () => {
+    const vm = await vmOf(buyer)
+    const to = devWallet(nextHolder).address
+    await freehold('--dev-wallet', String(buyer), 'transfer', vmId, to, '--confirm', to)
+    const old = await login(vm, buyer, ['true'])
+    assert.equal(old.refusal, 'wrong-wallet')
+    assert.notEqual(old.exitCode, 0)
+    const fresh = await login(await vmOf(nextHolder), nextHolder, ['cat ~/kept'])
+    assert.equal(fresh.exitCode, 0, fresh.screen)
+    assert.match(fresh.stdout, /kept/)
+  })
+
+  test('E12 it expires: suspended, kept, and nobody logs in', async () => {
+    await freehold('dev', 'advance', '8d')
+    await stateBecomes(nextHolder, 'suspended', 150)
+    const vm = await vmOf(nextHolder)
+    assert.equal(vm.subscription.entitlement, 'grace')
+    if (vm.ssh !== null) {
+      const refused = await sshLogin({ ...vm.ssh, command: ['true'], onUrl: () => Promise.resolve(), timeoutSeconds: 30 })
+      assert.notEqual(refused.exitCode, 0)
+    }
+  })
+
+  test('E5 extended out of suspension: running again, with its data', async () => {
+    await freehold('--dev-wallet', String(nextHolder), 'extend', vmId, '--for', '2d')
+    await stateBecomes(nextHolder, 'running', 180)
+    const vm = await vmOf(nextHolder)
+    await until('sshd', 120, async () => (await login(vm, nextHolder, ['cat ~/kept'])).stdout.includes('kept'), 2000)
+  })
+
+  test('E6 grace over: a day later ended on chain, destroyed when that is final, nothing left behind', async () => {
+    await freehold('dev', 'advance', '2d')
+    await stateBecomes(nextHolder, 'suspended', 150)
+    await freehold('dev', 'advance', '8d')
+    // seen past its grace, and still there: our own clock has to see it for 24 h
+    await until('the grace to be over', 60, async () => (await vmOf(nextHolder)).subscription.entitlement === 'graceOver', 500)
+    assert.notDeepEqual(await leftOvers(stand, vmId), [])
+    await freehold('dev', 'advance', '25h')
+    await until(
+      'the end on chain',
+      120,
+      async () => (await vmOf(nextHolder).catch(() => undefined))?.subscription.entitlement !== 'graceOver',
+      500,
+    )
+    await freehold('dev', 'advance', '1m')
+    await until('its destruction', 120, async () => (await leftOvers(stand, vmId)).length === 0, 500)
+  })
+})
