@@ -31,7 +31,14 @@ export class ContractView {
   }
 
   async facts(client: RpcClient, at: BlockRef): Promise<ContractFacts> {
-    const answers = await this.#calls(client, this.#codec.encodeFacts(), at)
+    let answers: string[]
+    try {
+      answers = await this.#calls(client, this.#codec.encodeFacts(), at)
+    } catch (error) {
+      // ours never reverts these
+      if (/execution reverted/i.test(refusalOf(error)?.message ?? '')) throw foreign(this.#contract, error)
+      throw error
+    }
     return this.#decoded(client, at, answers, () => this.#codec.decodeFacts(answers))
   }
 

@@ -2,7 +2,7 @@ import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interf
 import { Transaction } from 'ethers'
 import type { Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
-import type { StoredTransaction, TransactionRepository } from '../store/transactions.ts'
+import type { SignedForm, StoredTransaction, TransactionRepository } from '../store/transactions.ts'
 import { firstReachable } from './any-client.ts'
 import { parseBlock, parseQuantity } from './blocks.ts'
 import { chooseFees, type Fees } from './fees.ts'
@@ -103,7 +103,7 @@ export class NonceManager {
       if (look.count > current.nonce) {
         looksWithoutReceipt += 1
         if (looksWithoutReceipt >= looksBeforeLost) throw new NonceTaken(`nonce ${current.nonce} was used by another transaction`)
-      } else if (look.block - newest.block >= this.#o.replaceAfterBlocks) {
+      } else if (this.#outbid(newest, look)) {
         const replaced = await this.#sign(current, data, formFees(newest.raw))
         // a replacement that would revert now: the former may still be mined, so it stays
         if (!('refusal' in replaced)) {
@@ -115,6 +115,12 @@ export class NonceManager {
       }
       await this.#o.clock.wait(this.#o.pollMs, signal)
     }
+  }
+
+  /** True if this form has waited long enough, or no pool takes it because the base fee rose above it. */
+  #outbid(form: SignedForm, look: Look): boolean {
+    if (look.block - form.block >= this.#o.replaceAfterBlocks) return true
+    return !look.known && look.baseFee > formFees(form.raw).maxFeePerGas
   }
 
   async #refuse(row: StoredTransaction, reason: string): Promise<TransactionOutcome> {
@@ -255,7 +261,7 @@ export class NonceManager {
     if (settled.some(({ status }) => status === 'fulfilled')) return
     const failures = settled.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as unknown) : undefined))
     const words = failures.map((failure) => refusalOf(failure)?.message ?? '').join('\n')
-    if (/already known|already imported|nonce too low|nonce has already|underpriced/i.test(words)) return
+    if (/already known|already imported|nonce too low|nonce has already|underpriced|base fee|basefee/i.test(words)) return
     if (/insufficient funds/i.test(words)) throw noFunds(this.#o.key.address, undefined)
     throw failures.find((failure) => refusalOf(failure) !== undefined) ?? failures[0]
   }

@@ -94,29 +94,50 @@ export function createProvisioner(options: ProvisionerOptions): RunningProvision
     return row
   }
 
-  async function work(verb: ProvisionerVerb, tokenId: bigint, onSent: (hash: string) => void): Promise<TransactionOutcome> {
+  /** The row to work on: one that is under way, or a new intent; or the outcome if there is nothing to send. */
+  async function next(verb: ProvisionerVerb, tokenId: bigint): Promise<StoredTransaction | { outcome: TransactionOutcome }> {
     const known = await transactions.find({ account: manager.account, installation: reader.installation, verb, tokenId })
     const found = await obstacle(verb, tokenId)
     if (known?.state === 'mined' && known.minedHash !== null && known.minedBlock !== null && found === 'reached') {
-      return { state: 'mined', hash: known.minedHash, blockNumber: known.minedBlock, succeeded: true }
+      return { outcome: { state: 'mined', hash: known.minedHash, blockNumber: known.minedBlock, succeeded: true } }
     }
-    // what was signed is always brought to its end first: it may be in a pool or in a block
-    if (known !== undefined && known.forms.length > 0) {
+    // what was signed is brought to its end first, whatever the contract says: it may be in a pool or in a block
+    if (known !== undefined && known.forms.length > 0) return known
+    if (found === null) return known ?? intend(verb, tokenId)
+    const reason = found === 'reached' ? `already ${goals[verb]}` : found.reason
+    if (known !== undefined) await transactions.put({ ...known, state: 'refused', reason })
+    return { outcome: { state: 'refused', reason } }
+  }
+
+  /**
+   * The nonce is used and no node knows a receipt. If the contract shows the effect, it was ours all the same; else the row
+   * is lost and another one may be begun.
+   */
+  async function withoutReceipt(id: string, verb: ProvisionerVerb, tokenId: bigint): Promise<TransactionOutcome | undefined> {
+    const row = await transactions.get(id)
+    if (row === undefined) throw new Error('a row that was signed is in the store')
+    const { latest } = await reader.heads()
+    if ((await obstacle(verb, tokenId)) !== 'reached') {
+      await transactions.put({ ...row, state: 'lost', reason: 'its nonce was used by another transaction', feeSpent: 0n })
+      return undefined
+    }
+    const hash = row.forms.at(-1)?.hash ?? ''
+    await transactions.put({ ...row, state: 'mined', minedHash: hash, minedBlock: latest.number })
+    return { state: 'mined', hash, blockNumber: latest.number, succeeded: true }
+  }
+
+  async function work(verb: ProvisionerVerb, tokenId: bigint, onSent: (hash: string) => void): Promise<TransactionOutcome> {
+    for (;;) {
+      const row = await next(verb, tokenId)
+      if ('outcome' in row) return row.outcome
       try {
-        return await manager.run(known, encode(verb, tokenId), closing.signal, onSent)
+        return await manager.run(row, encode(verb, tokenId), closing.signal, onSent)
       } catch (error) {
         if (!(error instanceof NonceTaken)) throw error
-        await transactions.put({ ...known, state: 'lost', reason: 'its nonce was used by another transaction', feeSpent: 0n })
+        const outcome = await withoutReceipt(row.id, verb, tokenId)
+        if (outcome !== undefined) return outcome
       }
     }
-    const now = await obstacle(verb, tokenId)
-    if (now !== null) {
-      const reason = now === 'reached' ? `already ${goals[verb]}` : now.reason
-      if (known?.state === 'intended') await transactions.put({ ...known, state: 'refused', reason })
-      return { state: 'refused', reason }
-    }
-    const row = known?.state === 'intended' ? known : await intend(verb, tokenId)
-    return manager.run(row, encode(verb, tokenId), closing.signal, onSent)
   }
 
   function start(verb: ProvisionerVerb, tokenId: bigint): Work {
