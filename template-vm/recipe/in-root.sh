@@ -26,8 +26,17 @@ find /etc/systemd/system -path '*.requires/*' -type l -delete
 systemctl --quiet set-default multi-user.target
 sed '/^#/d' /tmp/enabled-units.txt | while read -r unit; do systemctl --quiet enable "$unit"; done
 sed '/^#/d' /usr/lib/freehold-template/masked-units.txt | while read -r unit; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
+sed '/^#/d' /usr/lib/freehold-template/late-units.txt | while read -r unit; do
+  mkdir -p "/etc/systemd/system/$unit.d"
+  printf '[Unit]\nAfter=ssh.service systemd-networkd.service\n' > "/etc/systemd/system/$unit.d/after-ssh.conf"
+done
+# networkd's own unit, but ordered after nothing that takes time.
+sed -e '/^After=/d' -e '/^Wants=.*udev/d' /usr/lib/systemd/system/systemd-networkd.service > /etc/systemd/system/systemd-networkd.service
 mkdir -p /etc/systemd/system-generators
 sed '/^#/d' /usr/lib/freehold-template/masked-generators.txt | while read -r generator; do ln -sf /dev/null "/etc/systemd/system-generators/$generator"; done
+
+# A login may begin before tmpfiles ran: nobody is to be told that the system is still booting.
+ln -sf /dev/null /etc/tmpfiles.d/systemd-nologin.conf
 
 # A machine has no identity before its first boot.
 rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /var/lib/systemd/random-seed
