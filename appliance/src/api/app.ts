@@ -1,0 +1,73 @@
+import swagger from '@fastify/swagger'
+import { fastify, type FastifyInstance, type FastifyBaseLogger, type RawReplyDefaultExpression, type RawRequestDefaultExpression, type RawServerDefault } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { newHexId } from '../sign-in/codes.ts'
+import { registerGuards, type GuardOptions } from './guards.ts'
+import { registerIdempotency } from './idempotency.ts'
+import type { ApiPorts } from './ports.ts'
+import { registerProblems } from './problems.ts'
+import { registerAudit } from './routes/audit.ts'
+import { registerIssues } from './routes/issues.ts'
+import { registerLoginRequests } from './routes/login-requests.ts'
+import { registerPlans } from './routes/plans.ts'
+import { registerPurchases } from './routes/purchases.ts'
+import { registerRpc } from './routes/rpc.ts'
+import { registerSessions } from './routes/sessions.ts'
+import { registerStatus } from './routes/status.ts'
+import { registerSubscriptions } from './routes/subscriptions.ts'
+import { registerTasks } from './routes/tasks.ts'
+import { registerVms } from './routes/vms.ts'
+
+/** The server as routes see it: schemas are zod. */
+export type ApiServer = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, ZodTypeProvider>
+
+export interface ApiOptions extends GuardOptions {
+  /** More routes of this door, such as `/v1/setup` on the operator's socket. They pass the same guards. */
+  extend?: readonly ((app: ApiServer, ports: ApiPorts) => void)[]
+}
+
+export const bodyLimit = 256 * 1024
+
+/** The API behind one door, ready to `listen`. Two doors share one `ports`. Throws if a route names nobody who may call it. */
+export async function createApi(ports: ApiPorts, options: ApiOptions = { door: 'public' }): Promise<ApiServer> {
+  const app = fastify({
+    bodyLimit,
+    genReqId: newHexId,
+    requestTimeout: 30_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 200 },
+    ajv: { customOptions: { removeAdditional: false } },
+  }).withTypeProvider<ZodTypeProvider>()
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  registerProblems(app as unknown as FastifyInstance, ports)
+  registerGuards(app as unknown as FastifyInstance, ports, options)
+  registerIdempotency(app as unknown as FastifyInstance, ports)
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.1', info: { title: 'Freehold', version: ports.host.version }, servers: [{ url: ports.host.origin }] },
+    transform: jsonSchemaTransform,
+  })
+  const resources = [
+    registerStatus,
+    registerPlans,
+    registerPurchases,
+    registerSubscriptions,
+    registerVms,
+    registerTasks,
+    registerLoginRequests,
+    registerSessions,
+    registerIssues,
+    registerAudit,
+    registerRpc,
+    ...(options.extend ?? []),
+  ]
+  await app.register((scope, _, done) => {
+    for (const register of resources) register(scope as unknown as ApiServer, ports)
+    scope.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger())
+    done()
+  })
+  await app.ready()
+  return app as unknown as ApiServer
+}

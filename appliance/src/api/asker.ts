@@ -1,0 +1,34 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { LoginRequest } from '../sign-in/login-request.ts'
+import { askerHash } from './identity.ts'
+
+/**
+ * The nonce that is signed for a CLI's request: a hash of the one that the CLI keeps. The signed one is shown to whoever has
+ * the code, so it proves nothing; the kept one proves who asked.
+ */
+export function signedNonceOf(kept: string): string {
+  return sha256(`freehold-asker-nonce:${kept}`).slice(0, 32)
+}
+
+export function nonceHashOf(kept: string): string {
+  return sha256(`freehold-asker:${kept}`)
+}
+
+/** Whether this request comes from the asker: the browser by its cookie, the CLI by its nonce. Guests never ask here. */
+export function askedBy(request: FastifyRequest, nonce: string | undefined): (asked: LoginRequest) => boolean {
+  const cookieHash = askerHash(request)
+  const nonceHash = nonce === undefined ? undefined : nonceHashOf(nonce)
+  return ({ asker }) => {
+    if (asker.kind === 'browser') return cookieHash !== null && same(asker.cookieHash, cookieHash)
+    return asker.kind === 'cli' && nonceHash !== undefined && same(asker.nonceHash, nonceHash)
+  }
+}
+
+function same(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex')
+}

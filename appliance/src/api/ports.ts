@@ -1,0 +1,59 @@
+import type { Clock } from '../clock/clock.ts'
+import type { VmKey } from '../chain/installation.ts'
+import type { Address } from '../chain/subscription.ts'
+import type { SignIn } from '../sign-in/sign-in.ts'
+import type { Sessions } from '../sign-in/sessions.ts'
+import type { TaskRecord } from '../steps/step.ts'
+import type { TaskEvent } from '../steps/task-store.ts'
+import type { Store } from '../store/store.ts'
+import type { HostFacts } from './facts.ts'
+import type { IssueView } from './schemas/issues.ts'
+import type { VmAction, VmState } from './schemas/vms.ts'
+
+/** What a page needs to know of a token that prices are in. */
+export interface TokenInfo {
+  symbol: string
+  decimals: number
+  /** Understands EIP-2612 permits. */
+  permit: boolean
+}
+
+/** An act on a VM, after rights and state were checked. `by` is the holder's address, or `operator`. */
+export interface VmActionRequest {
+  key: VmKey
+  action: Exclude<VmAction, 'console'>
+  by: string
+}
+
+/** All that the API needs of the rest of the host. */
+export interface ApiPorts {
+  clock: Clock
+  host: {
+    version: string
+    mode: 'embedded' | 'installed'
+    /** The one public origin. */
+    origin: string
+    chainId: number
+    chainName: string
+    confirmations: number
+  }
+  /** The newest facts; cheap, called at each request. */
+  facts(): HostFacts
+  /** Static facts of a token, asked of the chain once by whoever binds this. */
+  token(address: Address): TokenInfo
+  signIn: SignIn
+  sessions: Sessions
+  store: Pick<Store, 'audit' | 'idempotency' | 'rateLimits' | 'tasks' | 'loginOutcomes'>
+  tasks: { subscribe(listener: (event: TaskEvent) => void): () => void }
+  vmActions: {
+    /** Null if the action is possible in this state, else the reason for people: the one table of vms/vm-actions.ts. */
+    refusal(action: VmAction, state: VmState, facts: { snapshots: readonly string[] }): string | null
+    /** Starts the work and resolves with its task. Throws `task-running`, `not-in-this-state`, … */
+    perform(request: VmActionRequest): Promise<TaskRecord>
+  }
+  issues(): Promise<readonly IssueView[]>
+  /** One JSON-RPC call to the configured node: `RpcClient.call` fits. Throws AppError `rpc-unreachable`, `rpc-refused` (cause: RpcRefusal). */
+  rpc(method: string, params: readonly unknown[]): Promise<unknown>
+  /** Whole lines for the log of the daemon: no secret, no address of a wallet's owner beyond what the chain shows. */
+  log: { info(fields: object, line: string): void; error(fields: object, line: string): void }
+}

@@ -1,0 +1,35 @@
+import { perFacts, type HostFacts } from '../facts.ts'
+import type { ApiServer } from '../app.ts'
+import type { ApiPorts } from '../ports.ts'
+import { statusSchema, type Status } from '../schemas/status.ts'
+
+/** GET /v1/status: what anybody needs to know before anything else. */
+export function registerStatus(app: ApiServer, ports: ApiPorts): void {
+  const { host } = ports
+  const fixed = perFacts((facts: HostFacts): Omit<Status, 'now'> => ({
+    version: host.version,
+    mode: host.mode,
+    origin: host.origin,
+    storefront: facts.storefront.open ? 'open' : 'closed',
+    closedBecause: facts.storefront.open ? null : facts.storefront.because,
+    chain: {
+      chainId: host.chainId,
+      name: host.chainName,
+      rpcUrl: `${host.origin}/v1/rpc`,
+      confirmations: host.confirmations,
+      latest: facts.heads && { number: facts.heads.latest.number, timestamp: facts.heads.latest.timestamp },
+      stale: facts.heads?.stale ?? true,
+    },
+    contracts: facts.contracts.map(({ latest }) => ({ installation: latest.installation, address: latest.contract })),
+    hypervisor: facts.hypervisor && {
+      name: facts.hypervisor.name,
+      acceleration: facts.hypervisor.acceleration,
+      isolation: facts.hypervisor.isolation,
+    },
+    notices: facts.notices.map(({ code, title }) => ({ code, title })),
+  }))
+  app.get('/v1/status', { config: { access: 'public' }, schema: { response: { 200: statusSchema } } }, () => ({
+    ...fixed(ports.facts()),
+    now: ports.clock.now(),
+  }))
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { AppError } from '../../errors/app-error.ts'
+import type { ApiServer } from '../app.ts'
+import { perFacts } from '../facts.ts'
+import { holdingFor, pageOfHoldings, visibleTo, type Holding } from '../holdings.ts'
+import { nameOf, type Caller } from '../identity.ts'
+import type { ApiPorts } from '../ports.ts'
+import { taskSchema } from '../schemas/tasks.ts'
+import { vmIdSchema } from '../schemas/values.ts'
+import { vmActionBodySchema, vmSchema, vmsPageSchema, type VmAction, type VmView } from '../schemas/vms.ts'
+import { taskView } from '../views/task-view.ts'
+import { vmView } from '../views/vm-view.ts'
+import { listQuerySchema } from './subscriptions.ts'
+
+/** Acts that need a signature of their own: a session alone never erases a disk or opens a console. */
+const freshlySigned = new Set<VmAction>(['reinstall', 'rollback', 'console'])
+
+/** GET /v1/vms, GET /v1/vms/{vmId}, POST /v1/vms/{vmId}/actions: the holder's own, the operator's all. */
+export function registerVms(app: ApiServer, ports: ApiPorts): void {
+  const views = perFacts(() => new Map<string, VmView>())
+  const pages = perFacts(() => new Map<string, string>())
+
+  function view(holding: Holding): VmView {
+    const facts = ports.facts()
+    const made = views(facts)
+    const known = made.get(holding.vmId) ?? vmView(holding.subscription, holding.contract, facts, ports)
+    made.set(holding.vmId, known)
+    return known
+  }
+
+  app.get(
+    '/v1/vms',
+    { config: { access: 'signed-in' }, schema: { querystring: listQuerySchema, response: { 200: vmsPageSchema } } },
+    async ({ caller, query: { cursor, limit, all } }, reply) => {
+      // the text of a page is the same until the facts change: it is made once, not per request
+      const made = pages(ports.facts())
+      const key = `${nameOf(caller)} ${all} ${limit} ${cursor ?? ''}`
+      let text = made.get(key)
+      if (text === undefined) {
+        const { rows, nextCursor } = pageOfHoldings(visibleTo(caller, all, ports), cursor, limit)
+        text = JSON.stringify({ items: rows.map(view), nextCursor })
+        if (made.size < 1000) made.set(key, text)
+      }
+      // a string goes out as it is, without the schema's serializer
+      return reply.header('content-type', 'application/json; charset=utf-8').send(text as unknown as z.output<typeof vmsPageSchema>)
+    },
+  )
+
+  const params = z.strictObject({ vmId: vmIdSchema })
+  app.get('/v1/vms/:vmId', { config: { access: 'signed-in' }, schema: { params, response: { 200: vmSchema } } }, ({ caller, params: { vmId } }) =>
+    view(holdingFor(caller, vmId, ports)),
+  )
+
+  app.post(
+    '/v1/vms/:vmId/actions',
+    { config: { access: 'signed-in', acts: 'kept' }, schema: { params, body: vmActionBodySchema, response: { 202: taskSchema } } },
+    async ({ caller, params: { vmId }, body: { action, requestId } }, reply) => {
+      const holding = holdingFor(caller, vmId, ports)
+      const shown = view(holding)
+      const refusal = ports.vmActions.refusal(action, shown.state, { snapshots: shown.snapshots })
+      if (refusal !== null) throw new AppError({ code: 'not-in-this-state', detail: refusal })
+      mustBeEntitled(caller, shown, action)
+      if (action === 'console') throw new AppError({ code: 'not-supported', detail: 'The console is not opened over this call.' })
+      if (freshlySigned.has(action)) await consumeSignature(caller, shown, action, requestId)
+      const key = { installation: shown.subscription.installation, tokenId: holding.subscription.tokenId, generation: shown.generation }
+      const by = nameOf(caller)
+      const task = await ports.vmActions.perform({ key, action, by })
+      await ports.store.audit.append({ who: by, what: `vm ${action}`, target: vmId, result: `task ${task.taskId}`, transactionHash: null })
+      return reply.code(202).send(taskView(task))
+    },
+  )
+
+  async function consumeSignature(caller: Caller, vm: VmView, action: VmAction, requestId: string | undefined): Promise<void> {
+    if (caller.kind !== 'wallet') throw new AppError({ code: 'not-allowed', detail: 'Only the holder of the access pass can ask for this.' })
+    if (requestId === undefined) {
+      throw new AppError({ code: 'bad-input', detail: 'This needs a fresh signature.', fields: [{ pointer: '/requestId', detail: `is missing: ask for a sign-in with the act ${action}` }] })
+    }
+    await ports.signIn.consume(
+      requestId,
+      ({ act, vm: asked, state }) =>
+        act === action &&
+        asked?.vmId === vm.vmId &&
+        // a signature of another wallet is none for this session
+        (!('approval' in state) || state.approval.signer === caller.address),
+    )
+  }
+}
+
+/** A subscriber acts while the subscription is active; the operator may stop and look after what is not. */
+function mustBeEntitled(caller: Caller, vm: VmView, action: VmAction): void {
+  const { entitlement, holder } = vm.subscription
+  const isHolder = caller.kind === 'wallet' && holder === caller.address
+  if (isHolder && entitlement === 'active') return
+  if (!isHolder && action === 'stop') return
+  if (!isHolder && entitlement === 'active' && (action === 'start' || action === 'reboot')) return
+  if (!isHolder) throw new AppError({ code: 'not-allowed', detail: `Only the holder of the access pass can ask for ${action}.` })
+  throw new AppError({ code: 'not-entitled', detail: `The subscription of VM ${vm.vmId} is not active.`, hint: 'Renew it, then try again.' })
+}

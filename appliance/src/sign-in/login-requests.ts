@@ -1,0 +1,180 @@
+import type { Clock } from '../clock/clock.ts'
+import { AppError } from '../errors/app-error.ts'
+import { newCode, newHexId, parseCode } from './codes.ts'
+import { networkOf } from './direct.ts'
+import type { Asker, DenialReason, LoginRequest, NewLoginRequest, RequestState } from './login-request.ts'
+
+export const requestSeconds = 300
+/** How long an ended request is still known, so that its page can say how it ended. */
+const rememberedSeconds = 600
+
+/** How many requests may be open at once; above it the oldest whose page nobody opened makes room. */
+export interface RequestCaps {
+  /** Of one source (IPv4, IPv6 /64); for guests: of one source at one VM, as a guest may name any source. */
+  perSource: number
+  perVm: number
+  /** Of guests, and again of browsers and CLIs. */
+  inAll: number
+}
+
+export const defaultCaps: RequestCaps = { perSource: 20, perVm: 60, inAll: 10_000 }
+
+export interface LoginRequestsOptions {
+  clock: Clock
+  origin: string
+  chainId: number
+  caps?: RequestCaps
+  /** Called once when a request reaches its end (approved counts, as does used after it). */
+  onOutcome?(request: LoginRequest): void
+}
+
+/** The open questions for signatures. Nothing here is persisted: a restart of the host denies what was open. */
+export interface LoginRequests {
+  /** Throws `too-many-requests` if the caps are reached by requests whose pages are open. */
+  create(request: NewLoginRequest): LoginRequest
+  /** By code in any spelling; undefined for codes never given or long forgotten. */
+  byCode(code: string): LoginRequest | undefined
+  byId(requestId: string): LoginRequest | undefined
+  /** Puts it into a further state and wakes who waits. */
+  become(request: LoginRequest, state: RequestState): void
+  deny(request: LoginRequest, reason: DenialReason): void
+  /** Resolves when the request leaves `waiting`, when `ms` have passed or when `signal` aborts. Never rejects. */
+  settled(request: LoginRequest, ms: number, signal?: AbortSignal): Promise<void>
+  /** Expires and forgets. Called by itself at every look; a timer may call it too. */
+  sweep(): void
+  readonly size: number
+}
+
+export function createLoginRequests(options: LoginRequestsOptions): LoginRequests {
+  const { clock } = options
+  const caps = options.caps ?? defaultCaps
+  // insertion order is age: both maps are walked from the oldest
+  const byId = new Map<string, LoginRequest>()
+  const byCode = new Map<string, LoginRequest>()
+  const waiters = new Map<string, Set<() => void>>()
+
+  function wake(request: LoginRequest): void {
+    for (const waiter of waiters.get(request.requestId) ?? []) waiter()
+  }
+
+  function become(request: LoginRequest, state: RequestState): void {
+    const before = request.state.kind
+    request.state = state
+    if (state.kind !== before && isFinal(state)) options.onOutcome?.(request)
+    wake(request)
+  }
+
+  function sweep(): void {
+    const now = clock.monotonicMs()
+    for (const request of byId.values()) {
+      const age = now - request.createdMs
+      if (age < requestSeconds * 1000) return
+      // what was approved and not taken has no value any more either
+      if (!isFinal(request.state) || request.state.kind === 'approved') become(request, { kind: 'expired' })
+      if (age < rememberedSeconds * 1000) continue
+      byId.delete(request.requestId)
+      byCode.delete(request.code)
+    }
+  }
+
+  function makeRoom(wanted: NewLoginRequest): void {
+    const open = [...byId.values()].filter((r) => !isFinal(r.state))
+    const place = placeOf(wanted)
+    evict(open.filter((r) => placeOf(r) === place), caps.perSource)
+    if (wanted.vm !== null) evict(open.filter((r) => r.vm?.vmId === wanted.vm?.vmId && !isFinal(r.state)), caps.perVm)
+    // two pools: strangers in browsers never push out what guests asked for
+    const ofGuest = wanted.asker.kind === 'guest'
+    evict(open.filter((r) => (r.asker.kind === 'guest') === ofGuest && !isFinal(r.state)), caps.inAll)
+  }
+
+  function evict(crowd: LoginRequest[], cap: number): void {
+    if (crowd.length < cap) return
+    const victim = crowd.find((r) => !r.opened)
+    if (victim === undefined) {
+      throw new AppError({
+        code: 'too-many-requests',
+        detail: 'Too many sign-ins are open at once.',
+        hint: 'Finish or refuse one of them, or wait five minutes.',
+        retryAfterSeconds: requestSeconds,
+      })
+    }
+    become(victim, { kind: 'denied', reason: { code: 'too-many-requests', text: 'Too many sign-ins were begun. Begin again.' } })
+  }
+
+  function freshCode(): string {
+    for (;;) {
+      const code = newCode()
+      if (!byCode.has(code)) return code
+    }
+  }
+
+  return {
+    create(wanted) {
+      sweep()
+      makeRoom(wanted)
+      const now = clock.now()
+      const request: LoginRequest = {
+        ...wanted,
+        requestId: newHexId(),
+        code: freshCode(),
+        origin: options.origin,
+        chainId: options.chainId,
+        issuedAt: isoSeconds(now),
+        expiresAt: isoSeconds(now + requestSeconds),
+        createdMs: clock.monotonicMs(),
+        opened: false,
+        failures: 0,
+        state: { kind: 'waiting' },
+      }
+      byId.set(request.requestId, request)
+      byCode.set(request.code, request)
+      return request
+    },
+    byCode(text) {
+      sweep()
+      const code = parseCode(text)
+      return code === undefined ? undefined : byCode.get(code)
+    },
+    byId(requestId) {
+      sweep()
+      return byId.get(requestId)
+    },
+    become,
+    deny: (request, reason) => become(request, { kind: 'denied', reason }),
+    async settled(request, ms, signal) {
+      const until = request.createdMs + requestSeconds * 1000
+      const left = Math.min(ms, until - clock.monotonicMs())
+      if (request.state.kind !== 'waiting' || left <= 0 || signal?.aborted === true) return sweep()
+      const early = new AbortController()
+      const mine = waiters.get(request.requestId) ?? new Set()
+      const waiter = (): void => early.abort()
+      waiters.set(request.requestId, mine.add(waiter))
+      await clock.wait(left, signal === undefined ? early.signal : AbortSignal.any([early.signal, signal]))
+      mine.delete(waiter)
+      if (mine.size === 0) waiters.delete(request.requestId)
+      sweep()
+    },
+    sweep,
+    get size() {
+      return byId.size
+    },
+  }
+}
+
+/** Nothing that a person does changes it any more. */
+export function isFinal(state: RequestState): boolean {
+  return state.kind !== 'waiting' && state.kind !== 'needs-reply'
+}
+
+/** `2026-11-21T14:27:00Z` */
+export function isoSeconds(unixSeconds: number): string {
+  return new Date(unixSeconds * 1000).toISOString().replace('.000Z', 'Z')
+}
+
+function askerName(asker: Asker): string {
+  return asker.kind === 'guest' ? asker.mark : 'web'
+}
+
+function placeOf(request: Pick<LoginRequest, 'asker' | 'source'>): string {
+  return `${askerName(request.asker)} ${networkOf(request.source) ?? request.source}`
+}

@@ -1,0 +1,69 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Clock } from '../clock/clock.ts'
+import type { SessionRepository, StoredSession } from '../store/sessions.ts'
+
+export const sessionSeconds = 12 * 3600
+/** How long a session found in the store is believed without asking again; what this process revokes is gone at once. */
+const believedMs = 5000
+const cacheSize = 5000
+
+/** Web and CLI logins. A session proves an address and nothing else: rights are looked up at each request (design.md §8). */
+export interface Sessions {
+  /** The token goes to the browser's cookie or the CLI and nowhere else: only its hash is kept. */
+  create(address: string, source: string): Promise<{ token: string; session: StoredSession }>
+  /** The session of a token, if it is neither expired nor revoked now. */
+  find(token: string): Promise<StoredSession | undefined>
+  list(address: string): Promise<StoredSession[]>
+  /** Only the address's own. False if there is none. */
+  revoke(address: string, publicId: string): Promise<boolean>
+}
+
+/** SHA-256 in hex: tokens are 256 random bits, so a plain hash is as good as a slow one. */
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token, 'utf8').digest('hex')
+}
+
+export function createSessions(ports: { clock: Clock; sessions: SessionRepository }): Sessions {
+  const { clock, sessions } = ports
+  const believed = new Map<string, { session: StoredSession; untilMs: number }>()
+
+  return {
+    async create(address, source) {
+      const token = randomBytes(32).toString('base64url')
+      const createdAt = clock.now()
+      const session: StoredSession = {
+        idHash: hashToken(token),
+        publicId: randomBytes(8).toString('hex'),
+        address: address.toLowerCase(),
+        source,
+        createdAt,
+        expiresAt: createdAt + sessionSeconds,
+        revokedAt: null,
+      }
+      const { revokedAt: _, ...fields } = session
+      await sessions.create(fields)
+      return { token, session }
+    },
+    async find(token) {
+      if (!/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined
+      const idHash = hashToken(token)
+      const known = believed.get(idHash)
+      if (known !== undefined && clock.monotonicMs() < known.untilMs) {
+        return known.session.expiresAt > clock.now() ? known.session : undefined
+      }
+      believed.delete(idHash)
+      const session = await sessions.open(idHash)
+      if (session === undefined) return undefined
+      if (believed.size >= cacheSize) believed.clear()
+      believed.set(idHash, { session, untilMs: clock.monotonicMs() + believedMs })
+      return session
+    },
+    list: (address) => sessions.list(address.toLowerCase()),
+    async revoke(address, publicId) {
+      // a look-up that began before is not believed either: everything is asked of the store again
+      const done = await sessions.revoke(address.toLowerCase(), publicId)
+      believed.clear()
+      return done
+    },
+  }
+}
