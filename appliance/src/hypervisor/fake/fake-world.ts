@@ -1,46 +1,121 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import type { TemplateRecord, VmRecord } from '../port.ts'
+import { readFileSync } from 'node:fs'
+import { mkdir, open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { vmIdOf, type VmId, type VmKey } from '../../chain/installation.ts'
+import type { PowerState, Seed, VmFacts, VmRecord } from '../port.ts'
 
-/** A machine of the fake world: the record, what is on its disk, and what its snapshots hold. */
-export interface FakeMachine {
-  record: VmRecord
-  /** Grows with each start; stands for the data on the disk, so that reinstall and rollback can be told apart. */
-  disk: { writes: number }
-  saved: Record<string, { writes: number }>
-  freeholdJson: string
+const vmSchema = z.strictObject({
+  key: z.strictObject({ installation: z.string(), tokenId: z.string().transform(BigInt), generation: z.number() }),
+  storage: z.string(),
+  whole: z.boolean(),
+  state: z.enum(['running', 'stopped', 'paused', 'crashed', 'unknown']),
+  autostart: z.boolean(),
+  startedAt: z.number().nullable(),
+  spec: z.strictObject({
+    vcpus: z.number(),
+    memoryMiB: z.number(),
+    diskGiB: z.number(),
+    addresses: z.strictObject({ ipv4: z.string().nullable(), ipv6: z.string().nullable(), sshPort: z.number().nullable() }),
+    mac: z.string(),
+    template: z.string(),
+    origin: z.strictObject({ buyer: z.string(), boughtBlock: z.number() }),
+  }),
+  seed: z.strictObject({ userData: z.string(), metaData: z.string(), networkConfig: z.string(), freeholdJson: z.string() }),
+  facts: z.strictObject({
+    hostKey: z.strictObject({ fingerprint: z.string(), publicKey: z.string() }).nullable(),
+    activating: z.boolean(),
+  }),
+  disk: z.string(),
+  snapshots: z.array(z.strictObject({ name: z.string(), disk: z.string() })),
+})
+const worldSchema = z.strictObject({
+  version: z.literal(1),
+  vms: z.array(vmSchema),
+  templates: z.array(z.strictObject({ sha256: z.string(), sizeBytes: z.number(), virtualSizeBytes: z.number() })),
+  foreign: z.array(z.string()),
+})
+
+/** A VM of the fake. */
+export interface FakeVm {
+  key: VmKey
+  storage: string
+  /** False between the beginning and the end of its create. */
+  whole: boolean
+  state: PowerState
+  autostart: boolean
+  startedAt: number | null
+  spec: VmRecord['spec']
+  seed: Seed
+  facts: VmFacts
+  /** What its guest wrote, so that reinstall and rollback can be told apart. */
+  disk: string
+  snapshots: readonly { name: string; disk: string }[]
 }
 
-/** All that exists. Kept in memory, or in a JSON file that is replaced whole, so that kill -9 loses nothing. */
-export interface FakeWorld {
-  machines: Map<string, FakeMachine>
-  templates: Map<string, TemplateRecord>
-  save(): void
+/** A template of the fake: facts about an image, not the image. */
+export interface FakeTemplate {
+  sha256: string
+  sizeBytes: number
+  virtualSizeBytes: number
 }
 
-const bigints = (_: string, value: unknown) => (typeof value === 'bigint' ? { $bigint: value.toString() } : value)
-const revive = (_: string, value: unknown) =>
-  typeof value === 'object' && value !== null && '$bigint' in value ? BigInt(String(value.$bigint)) : value
+/** All that the fake knows. With a file it is there again after a kill: a change is on disk before its verb returns. */
+export class FakeWorld {
+  readonly vms = new Map<VmId, FakeVm>()
+  readonly templates = new Map<string, FakeTemplate>()
+  /** Names of VMs that others made. */
+  readonly foreign = new Set<string>()
+  readonly #file: string | undefined
+  #writing: Promise<void> | undefined
+  #next: Promise<void> | undefined
 
-/** Opens the world of `file`, or an empty one. */
-export function openWorld(file: string | undefined): FakeWorld {
-  const world: FakeWorld = {
-    machines: new Map(),
-    templates: new Map(),
-    save() {
-      if (file === undefined) return
-      writeFileSync(`${file}.new`, JSON.stringify({ machines: [...world.machines], templates: [...world.templates] }, bigints))
-      renameSync(`${file}.new`, file)
-    },
+  /** Throws Error if the file is there and holds no world. */
+  constructor(file?: string) {
+    this.#file = file
+    const text = file === undefined ? undefined : readIfThere(file)
+    if (text === undefined) return
+    const stored = worldSchema.parse(JSON.parse(text))
+    for (const vm of stored.vms) this.vms.set(vmIdOf(vm.key), vm)
+    for (const template of stored.templates) this.templates.set(template.sha256, template)
+    for (const name of stored.foreign) this.foreign.add(name)
   }
-  if (file === undefined) return world
-  let text: string
+
+  /** Resolves once the world as it is now is on disk, whole. Calls that wait for a write share the next one. */
+  save(): Promise<void> {
+    if (this.#file === undefined) return Promise.resolve()
+    const file = this.#file
+    if (this.#writing === undefined) {
+      this.#writing = this.#write(file).finally(() => (this.#writing = undefined))
+      return this.#writing
+    }
+    this.#next ??= this.#writing.then(() => {
+      this.#next = undefined
+      return this.save()
+    })
+    return this.#next
+  }
+
+  async #write(file: string): Promise<void> {
+    const world = { version: 1, vms: [...this.vms.values()], templates: [...this.templates.values()], foreign: [...this.foreign] }
+    const text = JSON.stringify(world, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
+    await mkdir(dirname(file), { recursive: true })
+    const handle = await open(`${file}.new`, 'w', 0o600)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(`${file}.new`, file)
+  }
+}
+
+function readIfThere(file: string): string | undefined {
   try {
-    text = readFileSync(file, 'utf8')
-  } catch {
-    return world
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
-  const kept = JSON.parse(text, revive) as { machines: [string, FakeMachine][]; templates: [string, TemplateRecord][] }
-  world.machines = new Map(kept.machines)
-  world.templates = new Map(kept.templates)
-  return world
 }

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
+import { domainNameOf } from '../names.ts'
 import type { VmSpec } from '../port.ts'
-import { domainNameOf, metadataNamespace, metadataText, uuidOf, type Metadata } from './metadata.ts'
+import { metadataNamespace, metadataText, uuidOf, type Metadata } from './metadata.ts'
 import { element, writeXml, type Element } from './xml.ts'
 
 /** How the guest reaches the network: user networking of QEMU, or a tap that the root helper made. */

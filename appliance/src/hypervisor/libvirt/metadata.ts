@@ -14,11 +14,6 @@ export function uuidOf(key: VmKey): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** `fh-<installation>-<tokenId>`: the same over generations. */
-export function domainNameOf(key: Pick<VmKey, 'installation' | 'tokenId'>): string {
-  return `fh-${key.installation}-${key.tokenId}`
-}
-
 const schema = z.object({
   installation: z.string().regex(/^[0-9a-f]{12}$/),
   tokenId: z.string().regex(/^(0|[1-9][0-9]{0,77})$/),
