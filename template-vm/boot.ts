@@ -53,7 +53,9 @@ export async function bootTemplate(options: BootOptions): Promise<BootedGuest> {
   const serialLog = join(folder, 'serial.log')
   const overlay = join(folder, 'disk.qcow2')
   const size = options.diskGiB === undefined ? [] : [`${options.diskGiB}G`]
-  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', options.image, overlay, ...size], { timeout: 30_000 })
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', options.image, overlay, ...size], {
+    timeout: 30_000,
+  })
 
   const started = performance.now()
   const qemu = spawn('qemu-system-x86_64', qemuArguments(options, { overlay, serialSocket, serialLog, agentSocket }), {
@@ -118,20 +120,20 @@ function qemuArguments(
   // A pflash without a file for variables: OVMF keeps them in memory, which a single boot does not notice.
   const uefi = ['-drive', 'if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd']
   return [
-    ...['-accel', 'tcg,tb-size=128', '-machine', 'q35', '-cpu', 'qemu64,-cx16'],
-    ...['-m', String(options.memoryMiB), '-smp', String(options.vcpus), '-nodefaults', '-display', 'none', '-no-reboot'],
-    ...(options.firmware === 'uefi' ? uefi : []),
-    ...['-drive', `if=none,id=disk,format=qcow2,discard=unmap,file=${at.overlay}`, '-device', 'virtio-blk-pci,drive=disk'],
-    ...['-drive', `if=none,id=seed,format=raw,readonly=on,media=cdrom,file=${options.seedIso}`],
-    ...['-device', 'ide-cd,drive=seed,bus=ide.0'],
-    ...['-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${options.port}-:22`],
-    ...['-device', `virtio-net-pci,netdev=net,mac=${guestMac},romfile=`],
-    ...['-device', 'virtio-rng-pci', '-device', 'virtio-serial-pci'],
-    ...['-chardev', `socket,id=agent,path=${at.agentSocket},server=on,wait=off`],
-    ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
-    ...['-chardev', `socket,id=serial,path=${at.serialSocket},server=on,wait=off,logfile=${at.serialLog}`],
-    ...['-serial', 'chardev:serial'],
-  ]
+    ['-accel', 'tcg,tb-size=128', '-machine', 'q35', '-cpu', 'qemu64,-cx16'],
+    ['-m', String(options.memoryMiB), '-smp', String(options.vcpus), '-nodefaults', '-display', 'none', '-no-reboot'],
+    options.firmware === 'uefi' ? uefi : [],
+    ['-drive', `if=none,id=disk,format=qcow2,discard=unmap,file=${at.overlay}`, '-device', 'virtio-blk-pci,drive=disk'],
+    ['-drive', `if=none,id=seed,format=raw,readonly=on,media=cdrom,file=${options.seedIso}`],
+    ['-device', 'ide-cd,drive=seed,bus=ide.0'],
+    ['-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${options.port}-:22`],
+    ['-device', `virtio-net-pci,netdev=net,mac=${guestMac},romfile=`],
+    ['-device', 'virtio-rng-pci', '-device', 'virtio-serial-pci'],
+    ['-chardev', `socket,id=agent,path=${at.agentSocket},server=on,wait=off`],
+    ['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+    ['-chardev', `socket,id=serial,path=${at.serialSocket},server=on,wait=off,logfile=${at.serialLog}`],
+    ['-serial', 'chardev:serial'],
+  ].flat()
 }
 
 /** Whether an SSH server greets on the port; false for silence, refusal and anything else. */

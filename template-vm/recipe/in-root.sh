@@ -25,7 +25,10 @@ find /etc/systemd/system -path '*.wants/*' -type l -delete
 find /etc/systemd/system -path '*.requires/*' -type l -delete
 systemctl --quiet set-default multi-user.target
 sed '/^#/d' /tmp/enabled-units.txt | while read -r unit; do systemctl --quiet enable "$unit"; done
-sed '/^#/d' /usr/lib/freehold-template/masked-units.txt | while read -r unit; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
+sed '/^#/d' /usr/lib/freehold-template/masked-units.txt | while read -r unit; do
+  find /etc/systemd/system -path "*.wants/$unit" -delete
+  ln -sf /dev/null "/etc/systemd/system/$unit"
+done
 sed '/^#/d' /usr/lib/freehold-template/late-units.txt | while read -r unit; do
   mkdir -p "/etc/systemd/system/$unit.d"
   printf '[Unit]\nAfter=ssh.service systemd-networkd.service\n' > "/etc/systemd/system/$unit.d/after-ssh.conf"
@@ -41,8 +44,8 @@ ln -sf /dev/null /etc/tmpfiles.d/systemd-nologin.conf
 # A machine has no identity before its first boot.
 rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /var/lib/systemd/random-seed
 : > /etc/machine-id
-ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+ln -sf ../run/systemd/resolve/resolv.conf /etc/resolv.conf
 
 rm -f /usr/sbin/policy-rc.d /usr/lib/udev/hwdb.bin /etc/apt/sources.list
-rm -rf /usr/lib/udev/hwdb.d /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/log/*.log /var/log/apt
+rm -rf /usr/lib/udev/hwdb.d /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/log/*.log /var/log/apt /run/*
 find /etc/apt/sources.list.d /etc/apt/apt.conf.d -name '*mmdebstrap*' -delete
