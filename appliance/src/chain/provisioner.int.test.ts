@@ -192,7 +192,10 @@ describe('once and only once', () => {
       process.execPath,
       [
         join(import.meta.dirname, 'crash-child.ts'),
-        ...[front.url('sentinel-no-broadcast'), chain.contract, join(folder, 'key'), database],
+        front.url('sentinel-no-broadcast'),
+        chain.contract,
+        join(folder, 'key'),
+        database,
       ],
       { stdio: 'ignore' },
     )
@@ -271,8 +274,14 @@ describe('once and only once', () => {
     const job = provisionerAt(front.url('sentinel-swallow')).activate(id)
     await until(async () => (await rows())[0]?.state === 'signed')
     const foreign = await key.sign({
-      ...{ type: 2, chainId: 31337, nonce: 0, to: chain.bob.address, value: 1n, gasLimit: 21_000n },
-      ...{ maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n },
+      type: 2,
+      chainId: 31337,
+      nonce: 0,
+      to: chain.bob.address,
+      value: 1n,
+      gasLimit: 21_000n,
+      maxFeePerGas: 10n ** 10n,
+      maxPriorityFeePerGas: 10n ** 9n,
     })
     await chain.rpc('eth_sendRawTransaction', foreign)
     await until(async () => (await rows()).some(({ state: s }) => s === 'lost'))
