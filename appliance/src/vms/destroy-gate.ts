@@ -53,13 +53,6 @@ export class DestroyGate {
     await this.#settings.put(setting, [...new Set([...(await this.#allowed()), ...marks])])
   }
 
-  /** Whether this mark would pass now. */
-  async isOpen(mark: string, vmCount: number): Promise<boolean> {
-    const used = await this.#destroys.countSince(this.#clock.now() - day)
-    if (used < destroysPerDay(this.#minimum, vmCount)) return true
-    return (await this.#allowed()).includes(mark) || (await this.#destroys.has(mark))
-  }
-
   async #allowed(): Promise<string[]> {
     return (await this.#settings.get(setting, z.array(z.string()))) ?? []
   }

@@ -2,19 +2,25 @@ import { markOf, vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
 import { findAppError } from '../errors/app-error.ts'
+import type { VmRecord } from '../hypervisor/port.ts'
 import { runTask } from '../steps/runner.ts'
+import type { TaskRecord } from '../steps/step.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
 import type { DestroyRepository } from '../store/destroys.ts'
 import type { SettingRepository } from '../store/settings.ts'
 import type { TaskRepository } from '../store/tasks.ts'
 import type { StoredVm, VmRepository } from '../store/vms.ts'
-import { decide, type Action, type ActualVm, type DecisionFacts, type Unconfirmed } from '../subscriptions/decide.ts'
+import { decide, type Action, type DecisionFacts, type Unconfirmed } from '../subscriptions/decide.ts'
 import { givingView, takingView, type GivingView } from '../subscriptions/views.ts'
 import { DestroyGate } from './destroy-gate.ts'
-import { isSamePurchase } from './guards.ts'
+import { isSamePurchase, wasReady } from './guards.ts'
+import { reasonOf } from './end-steps.ts'
 import { Jobs } from './jobs.ts'
 import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
 import { adopt } from './rebuild.ts'
+import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
+import { doubtOf, failingIssue, hostIssues, sentence } from './pass-issues.ts'
+import { personSteps } from './person-steps.ts'
 import { needOf, reasonForNoRoom, type Promised } from './room.ts'
 import { Slots } from './slots.ts'
 import { StandingIssues, type StandingIssue } from './standing-issues.ts'
@@ -64,8 +70,8 @@ export interface Reconciler {
   /** Resolves when no job runs. */
   settled(): Promise<void>
   status(): ReconcilerStatus
-  /** Begins a job that a person asked for. Throws AppError `task-running` if the VM is busy. Resolves with the task's id. */
-  perform(key: VmKey, kind: string, job: (base: VmWork) => VmJob): Promise<string>
+  /** Begins a job that a person asked for. Throws AppError `task-running` if the VM is busy. Resolves with the task as it begins. */
+  perform(key: VmKey, kind: string, job: (base: VmWork) => VmJob): Promise<TaskRecord>
   /** The operator lets destroys through that wait because there were too many (`destroys-waiting`). */
   allowDestroys(vmIds: readonly VmId[]): Promise<void>
   readonly books: VmBooks
@@ -183,6 +189,11 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const sent = unconfirmed.get(id)
     if (sent !== undefined && giving.block.number >= sent.minedBlock) unconfirmed.delete(id)
 
+    if (observed.provisioner && (await isHalfReinstalled(giving, record, row, id, world.records !== undefined))) {
+      if (!jobs.isBackingOff(id, performance.now())) resumeReinstall(observed.contract, record, row as StoredVm, report)
+      return undefined
+    }
+
     const facts: DecisionFacts = {
       provisioner: observed.provisioner,
       giving,
@@ -235,9 +246,12 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     begin(id, action.kind, async () => {
       let chosen = action
       if (chosen.kind === 'read-for-taking') {
-        const taking = await readForTaking(contract, tokenId, snapshot.nextTokenId)
-        const destroysAllowed = await gate.isOpen(markOf(base.key), vmCount())
-        chosen = decide({ ...facts, taking, destroysAllowed }, clock.now())
+        const { taking, ended } = await readForTaking(contract, tokenId, snapshot.nextTokenId)
+        chosen = decide({ ...facts, taking }, clock.now())
+        if (chosen.kind === 'destroy' && ended !== undefined) {
+          const destroysAllowed = await mayDestroyToday(base, world.records?.get(id), ended)
+          chosen = decide({ ...facts, taking, destroysAllowed }, clock.now())
+        }
       }
       switch (chosen.kind) {
         case 'nothing':
@@ -267,15 +281,26 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     })
   }
 
-  /** A read for taking as facts: doubt of any kind is an answer too, and gives no ground. */
-  async function readForTaking(contract: ServedContract, tokenId: bigint, nextTokenId: bigint): Promise<DecisionFacts['taking']> {
-    if (tokenId >= nextTokenId) return 'never-sold'
+  /** A read for taking as facts: doubt of any kind is an answer too, and gives no ground. `ended`: why, if it has ended. */
+  async function readForTaking(
+    contract: ServedContract,
+    tokenId: bigint,
+    nextTokenId: bigint,
+  ): Promise<{ taking: DecisionFacts['taking']; ended?: string }> {
+    if (tokenId >= nextTokenId) return { taking: 'never-sold' }
     try {
-      return takingView(await contract.reader.subscriptionForTaking(tokenId))
+      const read = await contract.reader.subscriptionForTaking(tokenId)
+      return { taking: takingView(read), ended: reasonOf(read.finalized, read.finalizedBlock.timestamp) }
     } catch (error) {
       ports.log?.(`subscription ${tokenId} could not be read for taking`, error)
-      return 'unreadable'
+      return { taking: 'unreadable' }
     }
+  }
+
+  /** Books the destroy, or holds it back. What was never delivered holds nothing of anybody and is not counted. */
+  function mayDestroyToday({ key }: VmWork, record: VmRecord | undefined, reason: string): Promise<boolean> {
+    const delivered = record?.facts.activating === true || wasReady(books.get(vmIdOf(key)))
+    return delivered ? gate.pass(markOf(key), reason, vmCount()) : Promise.resolve(true)
   }
 
   async function noRoom(world: World, { plan }: GivingView): Promise<string | undefined> {
@@ -292,6 +317,33 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     } catch (error) {
       return findAppError(error)?.detail ?? 'the hypervisor does not tell its capacity'
     }
+  }
+
+  /** A kill stopped a reinstall: the books have the next generation, the hypervisor the former one, or none at all. */
+  async function isHalfReinstalled(
+    giving: GivingView,
+    record: VmRecord | undefined,
+    row: StoredVm | undefined,
+    id: VmId,
+    answered: boolean,
+  ): Promise<boolean> {
+    if (row === undefined || stopping.signal.aborted || giving.entitlement?.kind !== 'active' || !answered) return false
+    if (giving.subscription === undefined || !isSamePurchase(row.origin, giving.subscription)) return false
+    if (record !== undefined) return record.key.generation < row.generation
+    if (row.generation === 1) return false
+    const newest = (await tasks.list({ subject: id, limit: 20 })).items.find((t) => t.kind === 'reinstall')
+    return newest?.state === 'interrupted' || newest?.state === 'failed'
+  }
+
+  function resumeReinstall(contract: ServedContract, record: VmRecord | undefined, row: StoredVm, report: PassReport): void {
+    const key = { installation: row.installation, tokenId: row.tokenId, generation: row.generation }
+    const id = vmIdOf(key)
+    report.began.push({ vmId: id, kind: 'reinstall' })
+    begin(id, 'reinstall', async () => {
+      const work = workFor(contract, key, record && { from: record.key })
+      await run(id, { kind: 'reinstall', steps: personSteps.reinstall, work })
+      return true
+    })
   }
 
   function startSettling(contract: ServedContract, row: StoredVm | undefined, id: VmId, report: PassReport): void {
@@ -346,10 +398,10 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       const contract = ports.contracts.find((c) => c.reader.installation === key.installation)
       if (contract === undefined) throw new TypeError(`no contract ${key.installation}`)
       const id = vmIdOf(key)
-      const first = Promise.withResolvers<string>()
+      const first = Promise.withResolvers<TaskRecord>()
       begin(id, kind, async () => {
         await run(id, make(workFor(contract, key)), (event) => {
-          if (event.type === 'task') first.resolve(event.task.taskId)
+          if (event.type === 'task') first.resolve(event.task)
         })
         first.reject(new Error('the job could not be persisted'))
         return true
@@ -362,75 +414,4 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       wake()
     },
   }
-}
-
-/** Every token that chain, books or hypervisor know of. */
-function* tokenIds({ snapshot, contract }: ObservedContract, world: World, books: VmBooks): Generator<bigint> {
-  const vmPlans = new Set(snapshot.plans.filter((p) => p.kind === 'vm').map((p) => p.planId))
-  for (const s of snapshot.subscriptions.values()) if (vmPlans.has(s.planId) || s.state === 'pending') yield s.tokenId
-  const { installation } = contract.reader
-  const more = new Set<bigint>()
-  for (const row of books.values()) if (row.installation === installation) more.add(row.tokenId)
-  for (const { key } of world.records?.values() ?? []) if (key.installation === installation) more.add(key.tokenId)
-  for (const tokenId of more) if (!snapshot.subscriptions.has(tokenId)) yield tokenId
-}
-
-function actualVm(world: World, id: VmId): ActualVm {
-  if (world.records === undefined) return { kind: 'unknown' }
-  const record = world.records.get(id)
-  if (record === undefined) return { kind: 'absent' }
-  const { state, autostart, spec, facts } = record
-  return { kind: 'present', power: state, autostart, origin: spec.origin, activating: facts.activating }
-}
-
-/** The activation has been seen at the giving depth for the first time: the create is over, also if its end was lost. */
-function needsSettling(giving: GivingView, row: StoredVm | undefined, world: World): boolean {
-  if (row === undefined || row.activatedSeenAt !== null || giving.subscription?.state !== 'active') return false
-  const record = world.records?.get(vmIdOf(row))
-  return record !== undefined && isSamePurchase(record.spec.origin, giving.subscription)
-}
-
-function hostIssues(world: World, contracts: readonly ServedContract[]): Omit<StandingIssue, 'since'>[] {
-  const issues: Omit<StandingIssue, 'since'>[] = world.unreadable.map(({ installation, error }) => ({
-    code: 'chain-unreachable',
-    subject: installation,
-    detail: error.detail,
-  }))
-  if (world.hypervisorError !== undefined) {
-    issues.push({ code: 'hypervisor-down', subject: 'host', detail: world.hypervisorError.detail })
-  }
-  for (const { provisioner, snapshot } of world.contracts) {
-    if (!provisioner) {
-      issues.push({
-        code: 'not-provisioner',
-        subject: snapshot.installation,
-        detail: `The contract names ${snapshot.provisioner} as provisioner.`,
-      })
-    }
-  }
-  const served = new Set(contracts.map((c) => c.reader.installation))
-  for (const [id, { key }] of world.records ?? []) {
-    if (!served.has(key.installation)) {
-      issues.push({
-        code: 'unknown-contract',
-        subject: id,
-        detail: `No contract ${key.installation} is configured on this host.`,
-      })
-    }
-  }
-  return issues
-}
-
-function failingIssue(action: Action, failure: ReturnType<Jobs['failure']>): { code: string; detail: string } | undefined {
-  if (failure === undefined) return undefined
-  const creating = action.kind === 'create' || action.kind === 'continue-create' || action.kind === 'reinstall-before-activate'
-  return { code: creating ? 'purchase-waiting' : 'vm-work-failing', detail: `${failure.detail} Tried ${failure.failures} times.` }
-}
-
-function doubtOf(doubt: Extract<Action, { kind: 'nothing' }> | undefined): { code: string; detail: string } | undefined {
-  return doubt?.issue === undefined ? undefined : { code: doubt.issue, detail: sentence(doubt.why) }
-}
-
-function sentence(words: string): string {
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
 }

@@ -23,6 +23,7 @@ export class Stand {
   /** Guests that do not report: their creates wait. */
   readonly silent = new Set<VmId>()
   reconciler!: Reconciler
+  #changes = 0
 
   private constructor(store: Store, clock: MovableClock, plans: Plan[]) {
     this.store = store
@@ -55,7 +56,8 @@ export class Stand {
       masterSecret: new Uint8Array(32).fill(7),
       template: () => Promise.resolve('ab'.repeat(32)),
       taking: { waitSeconds: 86_400, destroysPerDayMinimum: 3 },
-      log: (line, cause) => this.lines.push(cause === undefined ? line : `${line}: ${String(cause)}`),
+      onTaskEvent: () => (this.#changes += 1),
+      log: (line, cause) => this.lines.push(cause instanceof Error ? `${line}: ${cause.message}` : line),
       ...changes,
     }
   }
@@ -75,12 +77,17 @@ export class Stand {
     await this.store.vms.mark(key, { reportedAt: this.clock.now(), hostKey })
   }
 
-  /** Passes until nothing is left to begin. Throws after 40, as then something turns in circles. */
+  /** Passes until one changes nothing; reading for taking is no change. Throws after 40: then something turns in circles. */
   async settle(): Promise<void> {
     for (let i = 0; i < 40; i += 1) {
+      const before = JSON.stringify([this.hypervisor.calls.length, this.provisioner.sent.length, this.#changes])
       const { began } = await this.reconciler.pass()
       await this.reconciler.settled()
-      if (began.length === 0) return
+      const after = JSON.stringify([this.hypervisor.calls.length, this.provisioner.sent.length, this.#changes])
+      if (before === after && began.every(({ kind }) => kind === 'read-for-taking')) {
+        await this.reconciler.pass()
+        return await this.reconciler.settled()
+      }
     }
     throw new Error('the loop never comes to rest')
   }

@@ -1,0 +1,267 @@
+import { needOf, isNearlyFull } from '../vms/room.ts'
+import type { HealthFacts } from './facts.ts'
+import { defineIssue, type Finding, type IssueDeclaration, type Severity } from './issue.ts'
+
+type Declaration = IssueDeclaration<HealthFacts>
+const minute = 60
+
+/** An issue that the loop of the VMs finds; here are its words. */
+function fromVms(
+  code: string,
+  severity: Severity,
+  words: { title: string; effect: string; remedy: string },
+  visibleAfterSeconds = 0,
+): Declaration {
+  return defineIssue<HealthFacts>({
+    code,
+    severity,
+    ...words,
+    visibleAfterSeconds,
+    hiddenBy: code === 'hypervisor-down' || code === 'chain-unreachable' ? [] : ['hypervisor-down'],
+    check: ({ vms }) => vms.filter((i) => i.code === code),
+  })
+}
+
+const chainUnreachable = defineIssue<HealthFacts>({
+  code: 'chain-unreachable',
+  severity: 'high',
+  title: 'The network cannot be reached',
+  effect: 'Nothing is sold, nobody new gets in, and nothing is taken away meanwhile. VMs keep running.',
+  remedy: 'Check the RPC address in the configuration and that the node is up.',
+  visibleAfterSeconds: 30,
+  hiddenBy: [],
+  check: ({ chains }) => chains.filter((c) => c.heads === undefined).map((c) => at(c.installation, `${c.name} does not answer.`)),
+})
+
+const rpcStale = defineIssue<HealthFacts>({
+  code: 'rpc-stale',
+  severity: 'high',
+  title: 'The newest block is too old',
+  effect:
+    'Nobody new gets in until the node has caught up, unless two nodes agree that the chain itself stands still. Nothing is taken away.',
+  remedy: 'Look at the node behind the RPC address, or add a second one.',
+  visibleAfterSeconds: 0,
+  hiddenBy: ['chain-unreachable'],
+  check: ({ chains, now }) =>
+    chains.flatMap((c) =>
+      c.heads?.stale === true
+        ? [
+            at(
+              c.installation,
+              `The newest block of ${c.name} is ${Math.max(0, Math.floor((now - c.heads.latestTime) / minute))} minutes old.`,
+            ),
+          ]
+        : [],
+    ),
+})
+
+const singleRpc = defineIssue<HealthFacts>({
+  code: 'single-rpc',
+  severity: 'low',
+  title: 'Only one node is asked about the network',
+  effect: 'If it lies or falls behind, this host has no second opinion before it takes something away.',
+  remedy: 'Add a second RPC address of another operator to the configuration.',
+  visibleAfterSeconds: 5 * minute,
+  hiddenBy: ['chain-unreachable'],
+  check: ({ chains }) =>
+    chains.filter((c) => c.heads !== undefined && c.heads.agreeing < 2).map((c) => at(c.installation, `${c.name}: one node.`)),
+})
+
+const balanceLow = defineIssue<HealthFacts>({
+  code: 'provisioner-balance-low',
+  severity: 'high',
+  title: 'The key of this host is low on funds',
+  effect: 'Soon no VM can be activated, and purchases will be refunded.',
+  remedy: 'Send funds for network fees to its address.',
+  visibleAfterSeconds: 0,
+  hiddenBy: ['chain-unreachable'],
+  check: ({ chains }) =>
+    chains
+      .filter((c) => c.balance !== undefined && c.balance < c.lowBalance)
+      .map((c) => at(c.installation, `${c.provisioner} has ${ether(c.balance ?? 0n)} of its coin left on ${c.name}.`)),
+})
+
+const hypervisorDown = defineIssue<HealthFacts>({
+  code: 'hypervisor-down',
+  severity: 'high',
+  title: 'The hypervisor does not answer',
+  effect: 'No VM can be made, started or stopped. What runs keeps running; nothing is taken for absent.',
+  remedy: 'Look at the service of the hypervisor and at the storage of the VMs.',
+  visibleAfterSeconds: 15,
+  hiddenBy: [],
+  check: ({ hypervisor }) => (hypervisor.up ? [] : [at('host', hypervisor.detail)]),
+})
+
+const diskNearlyFull = defineIssue<HealthFacts>({
+  code: 'disk-nearly-full',
+  severity: 'high',
+  title: 'The storage of the VMs is nearly full',
+  effect: 'No VM is made and no snapshot is taken below 10 % free space.',
+  remedy: 'Free space on it, or make it larger.',
+  visibleAfterSeconds: 0,
+  hiddenBy: ['hypervisor-down'],
+  check({ hypervisor }) {
+    if (!hypervisor.up || !isNearlyFull(hypervisor.capacity)) return []
+    const { diskFreeBytes, diskTotalBytes } = hypervisor.capacity
+    return [
+      at('host', `${Math.floor((100 * diskFreeBytes) / Math.max(1, diskTotalBytes))} % of ${gib(diskTotalBytes)} GiB are free.`),
+    ]
+  },
+})
+
+const templateMissing = defineIssue<HealthFacts>({
+  code: 'template-missing',
+  severity: 'high',
+  title: 'The VM template is missing',
+  effect: 'No VM can be made or reinstalled.',
+  remedy: 'Run the step "template" of setup again.',
+  visibleAfterSeconds: 0,
+  hiddenBy: ['hypervisor-down'],
+  check({ hypervisor, template }) {
+    if (!hypervisor.up) return []
+    if (template === undefined) return [at('host', 'No template is configured.')]
+    return hypervisor.templates.includes(template) ? [] : [at('host', `Template ${template.slice(0, 12)} is not in the store.`)]
+  },
+})
+
+const noIsolation = defineIssue<HealthFacts>({
+  code: 'no-isolation',
+  severity: 'medium',
+  title: 'VMs are not kept apart from each other and from this host',
+  effect: 'This mode is for trying things out: a VM may reach what this host reaches.',
+  remedy: 'Install Freehold on a machine of its own before strangers rent VMs.',
+  visibleAfterSeconds: 0,
+  hiddenBy: ['hypervisor-down'],
+  check: ({ hypervisor }) =>
+    hypervisor.up && !hypervisor.isolation ? [at('host', `Hypervisor ${hypervisor.name}, user networking.`)] : [],
+})
+
+/** The owner changes a plan's capacity, never the daemon: this proposes the number to sign. */
+const planCapacity = defineIssue<HealthFacts>({
+  code: 'plan-capacity',
+  severity: 'medium',
+  title: 'A plan offers more than this host can hold',
+  effect: 'Purchases that do not fit wait, and are refunded if no room comes.',
+  remedy: 'Sign the new capacity of the plan with the owner key, or add storage and memory.',
+  visibleAfterSeconds: minute,
+  hiddenBy: ['hypervisor-down'],
+  check({ chains, hypervisor }) {
+    if (!hypervisor.up) return []
+    const { capacity, snapshots } = hypervisor
+    return chains.flatMap(({ plans, installation }) =>
+      plans
+        .filter((p) => p.kind === 'vm' && p.open)
+        .flatMap((plan) => {
+          const need = needOf(plan, snapshots)
+          const room = Math.max(
+            0,
+            Math.floor(Math.min(capacity.diskUnpromisedBytes / need.diskBytes, capacity.memoryUnpromisedMiB / need.memoryMiB)),
+          )
+          const free = Math.max(0, plan.capacity - plan.used)
+          if (free <= room) return []
+          return [
+            at(
+              `${installation} plan ${plan.planId}`,
+              `Plan ${plan.name} offers ${free} more, and ${room} fit. Set its capacity to ${plan.used + room}.`,
+            ),
+          ]
+        }),
+    )
+  },
+})
+
+/** Every issue that this product can raise, in the order of the health page. */
+export const declaredIssues: readonly Declaration[] = [
+  hypervisorDown,
+  chainUnreachable,
+  rpcStale,
+  balanceLow,
+  fromVms('not-provisioner', 'high', {
+    title: 'This host does not hold the provisioner key',
+    effect: 'It changes nothing: it makes, starts, stops and destroys no VM.',
+    remedy: 'Have the owner name the key of this host on the contract (setProvisioner), or stop this daemon.',
+  }),
+  fromVms(
+    'vm-missing',
+    'high',
+    {
+      title: 'A paid VM is missing',
+      effect: 'Its holder cannot log in. It is never replaced by an empty one on its own.',
+      remedy: 'Bring its storage back or restore it; or its holder signs a reinstall.',
+    },
+    30,
+  ),
+  fromVms(
+    'purchase-waiting',
+    'high',
+    {
+      title: 'A purchase is waiting for its VM',
+      effect: 'It is tried again by itself; with a quarter of its time left the payment goes back.',
+      remedy: 'See the detail: room, storage or the guest. The log of its task tells more.',
+    },
+    30,
+  ),
+  fromVms(
+    'vm-work-failing',
+    'high',
+    {
+      title: 'Work on a VM fails',
+      effect: 'It is tried again by itself. Nothing is taken away because of it.',
+      remedy: 'See the log of its task.',
+    },
+    30,
+  ),
+  fromVms(
+    'vm-unaccounted',
+    'medium',
+    {
+      title: 'A VM has no sure place on the network',
+      effect: 'It stays as it is: a VM is destroyed only when its end is final on the network.',
+      remedy: 'Check the RPC addresses and the list of contracts in the configuration.',
+    },
+    minute,
+  ),
+  fromVms('vm-of-another-purchase', 'high', {
+    title: 'A VM was made for another purchase of the same number',
+    effect: 'It is neither started nor given to the new holder.',
+    remedy: 'Its holder signs a reinstall; the former data is lost by that.',
+  }),
+  fromVms(
+    'vm-state-unknown',
+    'medium',
+    {
+      title: 'The state of a VM is not known',
+      effect: 'Nothing is done with it until the hypervisor tells.',
+      remedy: 'Look at the hypervisor.',
+    },
+    minute,
+  ),
+  fromVms('unknown-contract', 'medium', {
+    title: 'A VM belongs to a contract that is not configured',
+    effect: 'It is never touched.',
+    remedy: 'Add its contract to the configuration again.',
+  }),
+  fromVms('destroys-waiting', 'medium', {
+    title: 'More VMs ended than may be destroyed in a day',
+    effect: 'They wait for the operator; their disks stay.',
+    remedy: 'Check that they really have ended, then allow it.',
+  }),
+  diskNearlyFull,
+  templateMissing,
+  planCapacity,
+  singleRpc,
+  noIsolation,
+]
+
+function at(subject: string, detail: string): Finding {
+  return { subject, detail }
+}
+
+function gib(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(0)
+}
+
+/** Four decimals are enough to see how long it lasts. */
+function ether(wei: bigint): string {
+  return (Number(wei / 10n ** 12n) / 1e6).toFixed(4)
+}

@@ -1,0 +1,29 @@
+import type { Plan } from '../chain/subscription.ts'
+import type { UnixSeconds } from '../clock/clock.ts'
+import type { Capacity } from '../hypervisor/port.ts'
+import type { StandingIssue } from '../vms/standing-issues.ts'
+
+/** What is known of one contract's chain; `heads` undefined: it does not answer. */
+export interface ChainHealth {
+  installation: string
+  name: string
+  heads: { latestTime: UnixSeconds; stale: boolean; standing: boolean; agreeing: number } | undefined
+  /** Wei of the provisioner key; undefined: could not be asked. */
+  balance: bigint | undefined
+  provisioner: string
+  lowBalance: bigint
+  plans: readonly Plan[]
+}
+
+/** All that the checks look at, gathered once per look. Whatever could not be asked is undefined, never zero. */
+export interface HealthFacts {
+  now: UnixSeconds
+  chains: readonly ChainHealth[]
+  hypervisor:
+    | { up: true; name: string; isolation: boolean; capacity: Capacity; snapshots: boolean; templates: readonly string[] }
+    | { up: false; detail: string }
+  /** The template that new VMs are made of; undefined: none is configured. */
+  template: string | undefined
+  /** What the loop of the VMs found at its last pass. */
+  vms: readonly StandingIssue[]
+}

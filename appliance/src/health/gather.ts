@@ -1,0 +1,64 @@
+import type { Heads } from '../chain/port.ts'
+import type { Clock } from '../clock/clock.ts'
+import { findAppError } from '../errors/app-error.ts'
+import type { Hypervisor } from '../hypervisor/port.ts'
+import type { Reconciler } from '../vms/reconciler.ts'
+import type { ServedContract } from '../vms/vm-work.ts'
+import type { ChainHealth, HealthFacts } from './facts.ts'
+
+export interface GatherPorts {
+  clock: Clock
+  contracts: readonly ServedContract[]
+  chain: { name: string; lowBalanceWei: bigint }
+  hypervisor: Pick<Hypervisor, 'capabilities' | 'capacity' | 'templates'>
+  reconciler: Pick<Reconciler, 'status'>
+  /** The template that new VMs are made of, or undefined if none is configured. */
+  template(): Promise<string | undefined>
+}
+
+/** Asks everything once, side by side. Never rejects: what does not answer is undefined in the facts. */
+export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
+  const [chains, hypervisor, template] = await Promise.all([
+    Promise.all(ports.contracts.map((c) => chainHealth(c, ports.chain))),
+    hypervisorHealth(ports.hypervisor),
+    ports.template().catch(() => undefined),
+  ])
+  return { now: ports.clock.now(), chains, hypervisor, template, vms: ports.reconciler.status().issues }
+}
+
+async function chainHealth({ reader, provisioner }: ServedContract, chain: GatherPorts['chain']): Promise<ChainHealth> {
+  const [heads, balance, plans] = await Promise.all([
+    reader.heads().catch(() => undefined),
+    provisioner.balance().catch(() => undefined),
+    reader
+      .snapshot('giving')
+      .then((s) => s.plans)
+      .catch(() => []),
+  ])
+  return {
+    installation: reader.installation,
+    name: chain.name,
+    heads: heads && brief(heads),
+    balance,
+    provisioner: provisioner.address,
+    lowBalance: chain.lowBalanceWei,
+    plans,
+  }
+}
+
+function brief({ latest, stale, standing, agreeing }: Heads): NonNullable<ChainHealth['heads']> {
+  return { latestTime: latest.timestamp, stale, standing, agreeing }
+}
+
+async function hypervisorHealth(hypervisor: GatherPorts['hypervisor']): Promise<HealthFacts['hypervisor']> {
+  try {
+    const [{ name, isolation, snapshots }, capacity, templates] = await Promise.all([
+      hypervisor.capabilities(),
+      hypervisor.capacity(),
+      hypervisor.templates(),
+    ])
+    return { up: true, name, isolation, snapshots, capacity, templates: templates.map((t) => t.sha256) }
+  } catch (error) {
+    return { up: false, detail: findAppError(error)?.detail ?? 'It gave no answer.' }
+  }
+}

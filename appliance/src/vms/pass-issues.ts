@@ -1,0 +1,56 @@
+import type { JobFailure } from './jobs.ts'
+import type { StandingIssue } from './standing-issues.ts'
+import type { ServedContract } from './vm-work.ts'
+import type { World } from './world.ts'
+import type { Action } from '../subscriptions/decide.ts'
+
+type Found = Omit<StandingIssue, 'since'>
+
+/** What stands because of the world as a whole: contracts that cannot be read, a silent hypervisor, another's key. */
+export function hostIssues(world: World, contracts: readonly ServedContract[]): Found[] {
+  const issues: Found[] = world.unreadable.map(({ installation, error }) => ({
+    code: 'chain-unreachable',
+    subject: installation,
+    detail: error.detail,
+  }))
+  if (world.hypervisorError !== undefined) {
+    issues.push({ code: 'hypervisor-down', subject: 'host', detail: world.hypervisorError.detail })
+  }
+  for (const { provisioner, snapshot } of world.contracts) {
+    if (!provisioner) {
+      issues.push({
+        code: 'not-provisioner',
+        subject: snapshot.installation,
+        detail: `The contract names ${snapshot.provisioner} as provisioner.`,
+      })
+    }
+  }
+  const served = new Set(contracts.map((c) => c.reader.installation))
+  for (const [id, { key }] of world.records ?? []) {
+    if (!served.has(key.installation)) {
+      issues.push({
+        code: 'unknown-contract',
+        subject: id,
+        detail: `No contract ${key.installation} is configured on this host.`,
+      })
+    }
+  }
+  return issues
+}
+
+/** What stands because the last job of a VM failed. */
+export function failingIssue(action: Action, failure: JobFailure | undefined): { code: string; detail: string } | undefined {
+  if (failure === undefined) return undefined
+  const creating = action.kind === 'create' || action.kind === 'continue-create' || action.kind === 'reinstall-before-activate'
+  return { code: creating ? 'purchase-waiting' : 'vm-work-failing', detail: `${failure.detail} Tried ${failure.failures} times.` }
+}
+
+/** What the last read for taking left in doubt. */
+export function doubtOf(doubt: Extract<Action, { kind: 'nothing' }> | undefined): { code: string; detail: string } | undefined {
+  return doubt?.issue === undefined ? undefined : { code: doubt.issue, detail: sentence(doubt.why) }
+}
+
+/** Words of the rule as a sentence for people. */
+export function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
+}
