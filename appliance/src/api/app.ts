@@ -1,5 +1,12 @@
 import swagger from '@fastify/swagger'
-import { fastify, type FastifyInstance, type FastifyBaseLogger, type RawReplyDefaultExpression, type RawRequestDefaultExpression, type RawServerDefault } from 'fastify'
+import {
+  fastify,
+  type FastifyInstance,
+  type FastifyBaseLogger,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { newHexId } from '../sign-in/codes.ts'
 import { registerGuards, type GuardOptions } from './guards.ts'
@@ -19,7 +26,13 @@ import { registerTasks } from './routes/tasks.ts'
 import { registerVms } from './routes/vms.ts'
 
 /** The server as routes see it: schemas are zod. */
-export type ApiServer = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, ZodTypeProvider>
+export type ApiServer = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
 
 export interface ApiOptions extends GuardOptions {
   /** More routes of this door, such as `/v1/setup` on the operator's socket. They pass the same guards. */
@@ -46,7 +59,11 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
   registerGuards(app as unknown as FastifyInstance, ports, options)
   registerIdempotency(app as unknown as FastifyInstance, ports)
   await app.register(swagger, {
-    openapi: { openapi: '3.1.1', info: { title: 'Freehold', version: ports.host.version }, servers: [{ url: ports.host.origin }] },
+    openapi: {
+      openapi: '3.1.1',
+      info: { title: 'Freehold', version: ports.host.version },
+      servers: [{ url: ports.host.origin }],
+    },
     transform: jsonSchemaTransform,
   })
   const resources = [

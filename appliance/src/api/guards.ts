@@ -37,7 +37,8 @@ export function registerGuards(app: FastifyInstance, ports: ApiPorts, { door }: 
   app.decorateRequest('clientAddress', '')
 
   app.addHook('onRoute', (route) => {
-    if (route.config?.access === undefined) throw new Error(`route ${String(route.method)} ${route.url} names nobody who may call it`)
+    if (route.config?.access === undefined)
+      throw new Error(`route ${String(route.method)} ${route.url} names nobody who may call it`)
   })
 
   app.addHook('onRequest', async (request, reply) => {

@@ -44,13 +44,21 @@ export function holdingFor(caller: Caller, vmId: string, ports: Pick<ApiPorts, '
   const holding = holdingsOf(ports.facts()).byVmId.get(vmId)
   const own = holding !== undefined && caller.kind === 'wallet' && holding.subscription.holder.toLowerCase() === caller.address
   if (holding === undefined || !(own || isOperator(caller, ports))) {
-    throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmId} of yours.`, hint: 'Sign in with the wallet that holds its access pass.' })
+    throw new AppError({
+      code: 'vm-unknown',
+      detail: `There is no VM ${vmId} of yours.`,
+      hint: 'Sign in with the wallet that holds its access pass.',
+    })
   }
   return holding
 }
 
 /** A page of a list that stands in memory. A cursor whose row has gone starts where it stood. */
-export function pageOfHoldings(list: readonly Holding[], cursor: string | undefined, limit: number): { rows: readonly Holding[]; nextCursor: string | null } {
+export function pageOfHoldings(
+  list: readonly Holding[],
+  cursor: string | undefined,
+  limit: number,
+): { rows: readonly Holding[]; nextCursor: string | null } {
   const start = cursor === undefined ? 0 : startAfter(list, cursor)
   const rows = list.slice(start, start + limit)
   return { rows, nextCursor: start + limit < list.length ? (rows.at(-1)?.vmId ?? null) : null }

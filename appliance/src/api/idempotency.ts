@@ -26,7 +26,9 @@ export function registerIdempotency(app: FastifyInstance, ports: Pick<ApiPorts, 
     }
     if (acts === 'key') return
     const who = nameOf(request.caller)
-    const bodyHash = createHash('sha256').update(JSON.stringify(request.body ?? null)).digest('hex')
+    const bodyHash = createHash('sha256')
+      .update(JSON.stringify(request.body ?? null))
+      .digest('hex')
     const verdict = await ports.store.idempotency.begin({ key, who, route: `${request.method} ${request.url}`, bodyHash })
     switch (verdict.kind) {
       case 'fresh':
@@ -37,7 +39,11 @@ export function registerIdempotency(app: FastifyInstance, ports: Pick<ApiPorts, 
       case 'mismatch':
         throw new AppError({ code: 'idempotency-mismatch', detail: 'The key belongs to a request with another body or path.' })
       case 'answered':
-        return reply.code(verdict.status).header('idempotency-replayed', 'true').header('content-type', 'application/json').send(JSON.stringify(verdict.response))
+        return reply
+          .code(verdict.status)
+          .header('idempotency-replayed', 'true')
+          .header('content-type', 'application/json')
+          .send(JSON.stringify(verdict.response))
     }
   })
 

@@ -1,14 +1,14 @@
 import type { Clock } from '../clock/clock.ts'
-import type { VmKey } from '../chain/installation.ts'
+import type { VmId } from '../chain/installation.ts'
 import type { Address } from '../chain/subscription.ts'
 import type { SignIn } from '../sign-in/sign-in.ts'
 import type { Sessions } from '../sign-in/sessions.ts'
-import type { TaskRecord } from '../steps/step.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
 import type { Store } from '../store/store.ts'
 import type { HostFacts } from './facts.ts'
 import type { IssueView } from './schemas/issues.ts'
-import type { VmAction, VmState } from './schemas/vms.ts'
+import type { TaskAction } from '../vms/operations.ts'
+import type { ActionFacts } from '../vms/vm-actions.ts'
 
 /** What a page needs to know of a token that prices are in. */
 export interface TokenInfo {
@@ -16,13 +16,6 @@ export interface TokenInfo {
   decimals: number
   /** Understands EIP-2612 permits. */
   permit: boolean
-}
-
-/** An act on a VM, after rights and state were checked. `by` is the holder's address, or `operator`. */
-export interface VmActionRequest {
-  key: VmKey
-  action: Exclude<VmAction, 'console'>
-  by: string
 }
 
 /** All that the API needs of the rest of the host. */
@@ -46,10 +39,8 @@ export interface ApiPorts {
   store: Pick<Store, 'audit' | 'idempotency' | 'rateLimits' | 'tasks' | 'loginOutcomes'>
   tasks: { subscribe(listener: (event: TaskEvent) => void): () => void }
   vmActions: {
-    /** Null if the action is possible in this state, else the reason for people: the one table of vms/vm-actions.ts. */
-    refusal(action: VmAction, state: VmState, facts: { snapshots: readonly string[] }): string | null
-    /** Starts the work and resolves with its task. Throws `task-running`, `not-in-this-state`, … */
-    perform(request: VmActionRequest): Promise<TaskRecord>
+    /** Begins the work and resolves with its task's id: `beginAction` of vms/operations.ts. Throws `task-running`, `not-in-this-state`. */
+    begin(vmId: VmId, action: TaskAction, facts: ActionFacts): Promise<string>
   }
   issues(): Promise<readonly IssueView[]>
   /** One JSON-RPC call to the configured node: `RpcClient.call` fits. Throws AppError `rpc-unreachable`, `rpc-refused` (cause: RpcRefusal). */

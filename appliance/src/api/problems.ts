@@ -8,13 +8,21 @@ import type { ApiPorts } from './ports.ts'
 function fromFastify(error: FastifyError): AppError | undefined {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const fields = error.validation.map((v): FieldError => ({ pointer: v.instancePath, detail: v.message ?? 'is not valid' }))
-    return new AppError({ code: 'bad-input', detail: `${fields.length === 1 ? 'One field is' : `${fields.length} fields are`} not as they should be.`, fields })
+    return new AppError({
+      code: 'bad-input',
+      detail: `${fields.length === 1 ? 'One field is' : `${fields.length} fields are`} not as they should be.`,
+      fields,
+    })
   }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new AppError({ code: 'body-too-large', detail: 'The body is larger than 256 KiB.' })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new AppError({ code: 'bad-input', detail: 'The body must be JSON.', hint: 'Send it with content-type application/json.' })
+      return new AppError({
+        code: 'bad-input',
+        detail: 'The body must be JSON.',
+        hint: 'Send it with content-type application/json.',
+      })
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
@@ -28,7 +36,9 @@ function fromFastify(error: FastifyError): AppError | undefined {
 
 /** The one funnel: every failure leaves as RFC 9457, and what is not meant for strangers stays in the log. */
 export function registerProblems(app: FastifyInstance, ports: Pick<ApiPorts, 'log'>): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => send(findAppError(error) ?? fromFastify(error) ?? error, request, reply))
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    send(findAppError(error) ?? fromFastify(error) ?? error, request, reply),
+  )
   app.setNotFoundHandler((request, reply) => {
     send(new AppError({ code: 'not-found', detail: 'There is no such resource.' }), request, reply)
   })
@@ -37,9 +47,13 @@ export function registerProblems(app: FastifyInstance, ports: Pick<ApiPorts, 'lo
     const problem = toProblem(error, { instance: request.url.split('?')[0] ?? '/', requestId: request.id })
     if (problem.status >= 500) {
       const cause = error instanceof Error ? (error.cause ?? error) : error
-      ports.log.error({ requestId: request.id, code: problem.code, cause: cause instanceof Error ? cause.stack : String(cause) }, 'request failed')
+      ports.log.error(
+        { requestId: request.id, code: problem.code, cause: cause instanceof Error ? cause.stack : String(cause) },
+        'request failed',
+      )
     }
-    if (error instanceof AppError && error.retryAfterSeconds !== undefined) void reply.header('retry-after', error.retryAfterSeconds)
+    if (error instanceof AppError && error.retryAfterSeconds !== undefined)
+      void reply.header('retry-after', error.retryAfterSeconds)
     void reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem))
   }
 }

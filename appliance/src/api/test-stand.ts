@@ -48,7 +48,11 @@ export interface TestClient {
   address: string
   cookies: Map<string, string>
   token?: string
-  call(method: string, path: string, options?: { body?: unknown; raw?: string; headers?: Record<string, string> }): Promise<Answer>
+  call(
+    method: string,
+    path: string,
+    options?: { body?: unknown; raw?: string; headers?: Record<string, string> },
+  ): Promise<Answer>
 }
 
 export interface ApiStand extends SignInStand {
@@ -68,7 +72,10 @@ export interface ApiStand extends SignInStand {
 }
 
 /** The whole API on a unix socket, over real SQLite; chain and hypervisor are what the test says. */
-export async function apiStand(mode: 'embedded' | 'installed' = 'installed', door: 'public' | 'host' = 'public'): Promise<ApiStand> {
+export async function apiStand(
+  mode: 'embedded' | 'installed' = 'installed',
+  door: 'public' | 'host' = 'public',
+): Promise<ApiStand> {
   const stand = await signInStand(mode, testOrigin)
   const folder = await mkdtemp(join(tmpdir(), 'fh-api-'))
   const socketPath = join(folder, 'api.sock')
@@ -87,22 +94,21 @@ export async function apiStand(mode: 'embedded' | 'installed' = 'installed', doo
     store: stand.store,
     tasks,
     vmActions: {
-      refusal: (action, state) => (state === 'running' || action === 'start' ? null : `Only for running VMs, and this one is ${state}.`),
-      async perform(request) {
-        performed.push(request)
-        const task = {
-          taskId: `task-${performed.length}`,
-          kind: request.action,
-          subject: `${request.key.installation}-${request.key.tokenId}`,
-          state: 'running' as const,
+      async begin(vmId, action) {
+        performed.push({ vmId, action })
+        const taskId = `task-${performed.length}`
+        await stand.store.tasks.put({
+          taskId,
+          kind: action,
+          subject: vmId,
+          state: 'running',
           steps: [],
           error: null,
           attempt: 1,
           createdAt: stand.clock.now(),
           endedAt: null,
-        }
-        await stand.store.tasks.put(task)
-        return task
+        })
+        return taskId
       },
     },
     issues: () => Promise.resolve([]),
@@ -174,7 +180,9 @@ export async function apiStand(mode: 'embedded' | 'installed' = 'installed', doo
       const client = testClient(socketPath, address)
       const begun = await client.call('POST', '/v1/login-requests', { body: { act: 'session' } })
       const view = begun.body as unknown as LoginRequestView
-      const approval = await client.call('POST', `/v1/login-requests/${view.code}/approval`, { body: await approvalOf(view, wallet) })
+      const approval = await client.call('POST', `/v1/login-requests/${view.code}/approval`, {
+        body: await approvalOf(view, wallet),
+      })
       if (approval.status !== 200) throw new Error(approval.text)
       const session = await client.call('POST', '/v1/sessions', { body: { requestId: view.requestId } })
       if (session.status !== 201) throw new Error(session.text)
@@ -202,7 +210,9 @@ export async function approvalOf(view: LoginRequestView, wallet: Wallet): Promis
     issuedAt: view.issuedAt,
     expiresAt: view.expiresAt,
     requestId: view.requestId,
-    ...(view.contract !== null && { vm: { contract: view.contract, tokenId: BigInt(view.tokenId ?? 0), generation: view.generation ?? 0 } }),
+    ...(view.contract !== null && {
+      vm: { contract: view.contract, tokenId: BigInt(view.tokenId ?? 0), generation: view.generation ?? 0 },
+    }),
     ...(view.hostKey !== null && { hostKey: view.hostKey }),
     ...(view.user !== null && { user: view.user }),
   })
@@ -228,7 +238,10 @@ function testClient(socketPath: string, address: string): TestClient {
             host: new URL(testOrigin).host,
             'x-forwarded-for': address,
             ...(method !== 'GET' && { origin: testOrigin, 'idempotency-key': `test-key-${(serial += 1)}` }),
-            ...(payload !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }),
+            ...(payload !== undefined && {
+              'content-type': 'application/json',
+              'content-length': String(Buffer.byteLength(payload)),
+            }),
             ...(cookie !== '' && { cookie }),
             ...(client.token !== undefined && { authorization: `Bearer ${client.token}` }),
             ...headers,

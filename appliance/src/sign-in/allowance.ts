@@ -7,7 +7,10 @@ export interface Allowance {
 }
 
 /** A bucket per name, in memory: `burst` at once, `perSecond` over time. Names that are full again are forgotten. */
-export function createAllowance(clock: Pick<Clock, 'monotonicMs'>, { burst, perSecond }: { burst: number; perSecond: number }): Allowance {
+export function createAllowance(
+  clock: Pick<Clock, 'monotonicMs'>,
+  { burst, perSecond }: { burst: number; perSecond: number },
+): Allowance {
   const buckets = new Map<string, { left: number; atMs: number }>()
   let sweptMs = 0
 

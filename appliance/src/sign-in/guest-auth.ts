@@ -19,7 +19,8 @@ export interface Guest {
   row: StoredVm
 }
 
-const refusal = () => new AppError({ code: 'not-signed-in', detail: 'This VM is not known here.', hint: 'Only the VM itself can ask this.' })
+const refusal = () =>
+  new AppError({ code: 'not-signed-in', detail: 'This VM is not known here.', hint: 'Only the VM itself can ask this.' })
 
 /** By `Authorization: Bearer <mark's path>.<secret>`. Throws `not-signed-in`, telling nobody which part was wrong. */
 export async function guestBySecret(ports: GuestAuthPorts, header: string | undefined, peer: string): Promise<Guest> {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { AppError } from '../errors/app-error.ts'
 import { toProblem } from '../errors/problem.ts'
 import type { VmRepository } from '../store/vms.ts'
@@ -105,7 +105,11 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
         if (response.destroyed) return
         const text = JSON.stringify(body)
         const type = status < 400 ? 'application/json' : 'application/problem+json'
-        response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' })
+        response.writeHead(status, {
+          'content-type': type,
+          'content-length': Buffer.byteLength(text),
+          'cache-control': 'no-store',
+        })
         response.end(text)
       })
   }
@@ -113,9 +117,12 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
   function problemOf(request: IncomingMessage, response: ServerResponse, error: unknown): { status: number; body: object } {
     const requestId = newHexId()
     const problem = toProblem(error, { instance: (request.url ?? '/').split('?')[0] ?? '/', requestId })
-    if (error instanceof AppError && error.retryAfterSeconds !== undefined) response.setHeader('retry-after', error.retryAfterSeconds)
+    if (error instanceof AppError && error.retryAfterSeconds !== undefined)
+      response.setHeader('retry-after', error.retryAfterSeconds)
     if (problem.code === 'internal') {
-      ports.log(`login endpoint: request ${requestId} failed: ${error instanceof Error ? (error.stack ?? error.message) : 'not an error'}`)
+      ports.log(
+        `login endpoint: request ${requestId} failed: ${error instanceof Error ? (error.stack ?? error.message) : 'not an error'}`,
+      )
     }
     // what is left of a body that was not read must not hold the connection
     if (!request.complete) response.setHeader('connection', 'close')

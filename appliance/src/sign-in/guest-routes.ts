@@ -14,7 +14,10 @@ import type { SignIn } from './sign-in.ts'
 
 export const longPollMs = 25_000
 
-export const reportBodySchema = z.strictObject({ token: z.string().max(300), hostKeys: z.array(z.string().max(2000)).min(1).max(8) })
+export const reportBodySchema = z.strictObject({
+  token: z.string().max(300),
+  hostKeys: z.array(z.string().max(2000)).min(1).max(8),
+})
 export const loginBodySchema = z.strictObject({
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
   user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/),
@@ -51,12 +54,19 @@ export interface GuestRoutePorts {
 export async function report(ports: GuestRoutePorts, guest: Guest, lines: readonly string[]): Promise<{ secret: string }> {
   const hostKey = lines.map(parseHostKey).find((key) => key !== undefined)
   if (hostKey === undefined) {
-    throw new AppError({ code: 'bad-input', detail: 'There is no Ed25519 host key.', fields: [{ pointer: '/hostKeys', detail: 'needs an ssh-ed25519 line' }] })
+    throw new AppError({
+      code: 'bad-input',
+      detail: 'There is no Ed25519 host key.',
+      fields: [{ pointer: '/hostKeys', detail: 'needs an ssh-ed25519 line' }],
+    })
   }
   const { row, key } = guest
   const other = row.hostKey !== null && row.hostKey.publicKey !== hostKey.publicKey
   if (row.secretUsedAt !== null || other) {
-    throw new AppError({ code: 'already-reported', detail: `VM ${vmIdOf(key)} has already reported${other ? ' another host key' : ''}.` })
+    throw new AppError({
+      code: 'already-reported',
+      detail: `VM ${vmIdOf(key)} has already reported${other ? ' another host key' : ''}.`,
+    })
   }
   await ports.vms.mark(key, { hostKey, reportedAt: row.reportedAt ?? ports.clock.now() })
   await ports.onReport(key, hostKey)
@@ -66,7 +76,8 @@ export async function report(ports: GuestRoutePorts, guest: Guest, lines: readon
 /** POST /guest/v1/login-requests. Throws `too-many-requests`, `not-in-this-state` before the report. */
 export async function beginLogin(ports: GuestRoutePorts, guest: Guest, body: z.output<typeof loginBodySchema>) {
   const { row, key, mark } = guest
-  if (row.hostKey === null) throw new AppError({ code: 'not-in-this-state', detail: 'This VM has not reported its host key yet.' })
+  if (row.hostKey === null)
+    throw new AppError({ code: 'not-in-this-state', detail: 'This VM has not reported its host key yet.' })
   const vmId = vmIdOf(key)
   // embedded guests see one address for everybody outside: only the VM itself is a bound there
   const limits = [
@@ -75,7 +86,8 @@ export async function beginLogin(ports: GuestRoutePorts, guest: Guest, body: z.o
   ]
   for (const { name, limit } of limits) {
     const wait = await ports.rateLimits.hit(name, { limit, windowSeconds: 300 })
-    if (wait !== null) throw new AppError({ code: 'too-many-requests', detail: 'Too many sign-ins at this VM.', retryAfterSeconds: wait })
+    if (wait !== null)
+      throw new AppError({ code: 'too-many-requests', detail: 'Too many sign-ins at this VM.', retryAfterSeconds: wait })
   }
   const contract = ports.latestChain.contract(key.installation)
   if (contract === undefined) throw new AppError({ code: 'vm-unknown', detail: `VM ${vmId} is not served here.` })
@@ -97,7 +109,11 @@ export async function beginLogin(ports: GuestRoutePorts, guest: Guest, body: z.o
 export function ownRequest(signIn: SignIn, guest: Guest, id: string): LoginRequest {
   const request = signIn.requests.byId(id)
   if (request === undefined || request.asker.kind !== 'guest' || request.asker.mark !== guest.mark) {
-    throw new AppError({ code: 'not-found', detail: 'There is no such sign-in of this VM.', hint: 'Begin again in the terminal.' })
+    throw new AppError({
+      code: 'not-found',
+      detail: 'There is no such sign-in of this VM.',
+      hint: 'Begin again in the terminal.',
+    })
   }
   return request
 }

@@ -69,4 +69,7 @@ export interface LoginRequest {
 }
 
 /** What an asker brings; all else is made by the host. */
-export type NewLoginRequest = Pick<LoginRequest, 'act' | 'vm' | 'hostKey' | 'user' | 'source' | 'behindLoopbackForward' | 'nonce' | 'asker'>
+export type NewLoginRequest = Pick<
+  LoginRequest,
+  'act' | 'vm' | 'hostKey' | 'user' | 'source' | 'behindLoopbackForward' | 'nonce' | 'asker'
+>

@@ -80,11 +80,21 @@ export function createLoginRequests(options: LoginRequestsOptions): LoginRequest
   function makeRoom(wanted: NewLoginRequest): void {
     const open = [...byId.values()].filter((r) => !isFinal(r.state))
     const place = placeOf(wanted)
-    evict(open.filter((r) => placeOf(r) === place), caps.perSource)
-    if (wanted.vm !== null) evict(open.filter((r) => r.vm?.vmId === wanted.vm?.vmId && !isFinal(r.state)), caps.perVm)
+    evict(
+      open.filter((r) => placeOf(r) === place),
+      caps.perSource,
+    )
+    if (wanted.vm !== null)
+      evict(
+        open.filter((r) => r.vm?.vmId === wanted.vm?.vmId && !isFinal(r.state)),
+        caps.perVm,
+      )
     // two pools: strangers in browsers never push out what guests asked for
     const ofGuest = wanted.asker.kind === 'guest'
-    evict(open.filter((r) => (r.asker.kind === 'guest') === ofGuest && !isFinal(r.state)), caps.inAll)
+    evict(
+      open.filter((r) => (r.asker.kind === 'guest') === ofGuest && !isFinal(r.state)),
+      caps.inAll,
+    )
   }
 
   function evict(crowd: LoginRequest[], cap: number): void {

@@ -9,8 +9,6 @@ import type { VmRepository } from '../store/vms.ts'
 
 /** One contract that the host serves, as login reads it: `ChainReader` fits. */
 export interface LoginChain {
-  readonly installation: string
-  readonly contract: string
   /** Both depths, read now. Throws AppError `rpc-unreachable`, … */
   subscriptionForLogin(
     tokenId: bigint,

@@ -24,7 +24,12 @@ export function presenceOf(chain: LatestChain, vm: Pick<RequestVm, 'installation
   }
   const { subscription, block } = facts
   if (subscription === undefined || subscription.state === 'ended') {
-    return { holder: null, activeUntil: null, blockNumber: block.number, reason: { code: 'not-entitled', text: 'The subscription has ended.' } }
+    return {
+      holder: null,
+      activeUntil: null,
+      blockNumber: block.number,
+      reason: { code: 'not-entitled', text: 'The subscription has ended.' },
+    }
   }
   const holder = subscription.holder.toLowerCase()
   const given = entitlement(subscription, block.timestamp)

@@ -131,7 +131,11 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
   function open(text: string): LoginRequest {
     const request = parseCode(text) === undefined ? undefined : requests.byCode(text)
     if (request === undefined) {
-      throw new AppError({ code: 'not-found', detail: 'There is no sign-in with this code.', hint: 'Compare it with the terminal, or begin again there.' })
+      throw new AppError({
+        code: 'not-found',
+        detail: 'There is no sign-in with this code.',
+        hint: 'Compare it with the terminal, or begin again there.',
+      })
     }
     return request
   }
@@ -164,7 +168,10 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
         if (request.failures >= failuresAllowed && !isFinal(request.state)) {
           requests.deny(request, { code: 'signature-invalid', text: 'Too many signatures that do not fit. Begin again.' })
         }
-        throw new AppError({ code: 'signature-invalid', detail: `This is no signature of ${signer} under the text of this sign-in.` })
+        throw new AppError({
+          code: 'signature-invalid',
+          detail: `This is no signature of ${signer} under the text of this sign-in.`,
+        })
       }
       const again = sameApproval(request, signer)
       if (again !== undefined) return again
@@ -174,7 +181,8 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
       const settled = sameApproval(request, signer)
       if (settled !== undefined) return settled
       refuseEnded(request)
-      if (request.state.kind !== 'waiting') throw new AppError({ code: 'request-used', detail: 'Another wallet has already signed.' })
+      if (request.state.kind !== 'waiting')
+        throw new AppError({ code: 'request-used', detail: 'Another wallet has already signed.' })
       const { source, behindLoopbackForward, asker } = request
       const cookieHash = asker.kind === 'browser' ? asker.cookieHash : null
       if (isDirect({ source, behindLoopbackForward, cookieHash }, place)) {
@@ -234,7 +242,11 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
       }
       refuseEnded(request)
       if (request.state.kind !== 'approved') {
-        throw new AppError({ code: 'not-in-this-state', detail: 'This sign-in is not approved yet.', hint: 'Approve it with your wallet first.' })
+        throw new AppError({
+          code: 'not-in-this-state',
+          detail: 'This sign-in is not approved yet.',
+          hint: 'Approve it with your wallet first.',
+        })
       }
       const { approval } = request.state
       // taken before the chain is asked again: two at once never both get it
@@ -247,7 +259,8 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
 
 /** The answer to an approval that this wallet has given already, or undefined. */
 function sameApproval({ state }: LoginRequest, signer: string): ApprovalOutcome | undefined {
-  if (state.kind === 'needs-reply' && state.approval.signer === signer) return { state: 'needs-reply', replyCode: state.replyCode }
+  if (state.kind === 'needs-reply' && state.approval.signer === signer)
+    return { state: 'needs-reply', replyCode: state.replyCode }
   if (state.kind === 'approved' && state.approval.signer === signer) return { state: 'approved', replyCode: null }
   return undefined
 }

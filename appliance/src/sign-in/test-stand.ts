@@ -70,7 +70,11 @@ export class TestChain implements LoginChain, LatestChain {
 
   subscriptionForLogin(tokenId: bigint) {
     const known = tokenId === 42n
-    return Promise.resolve({ giving: known ? this.giving : undefined, latest: known ? this.latestSubscription : undefined, heads: this.heads })
+    return Promise.resolve({
+      giving: known ? this.giving : undefined,
+      latest: known ? this.latestSubscription : undefined,
+      heads: this.heads,
+    })
   }
 
   latest(installation: string, tokenId: bigint) {
@@ -103,10 +107,19 @@ export interface SignInStand {
   master: Buffer
   lines: string[]
   /** Puts a VM's row there as a create would. */
-  putVm(changes?: { tokenId?: bigint; generation?: number; reported?: boolean; ipv4?: string | null; sshPort?: number | null }): Promise<string>
+  putVm(changes?: {
+    tokenId?: bigint
+    generation?: number
+    reported?: boolean
+    ipv4?: string | null
+    sshPort?: number | null
+  }): Promise<string>
 }
 
-export async function signInStand(mode: 'embedded' | 'installed' = 'embedded', origin = 'http://localhost:8080'): Promise<SignInStand> {
+export async function signInStand(
+  mode: 'embedded' | 'installed' = 'embedded',
+  origin = 'http://localhost:8080',
+): Promise<SignInStand> {
   const clock = new MovableClock()
   const chain = new TestChain(clock.now())
   const store = await openStore(':memory:', { clock })

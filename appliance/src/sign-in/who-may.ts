@@ -18,7 +18,10 @@ export type Verdict =
   | { may: true; subscription: Subscription }
   | {
       may: false
-      code: Extract<ErrorCode, 'wrong-wallet' | 'pass-not-confirmed' | 'not-entitled' | 'chain-stale' | 'request-used' | 'vm-unknown'>
+      code: Extract<
+        ErrorCode,
+        'wrong-wallet' | 'pass-not-confirmed' | 'not-entitled' | 'chain-stale' | 'request-used' | 'vm-unknown'
+      >
       /** For the page of the person who signed. */
       detail: string
       /** The request ends with it; else another wallet may still sign. */
@@ -35,7 +38,8 @@ export function whoMay(signer: string, facts: RightsFacts): Verdict {
     return no('chain-stale', 'The host does not know the present state of the network, so it lets nobody in.', true)
   }
   if (facts.generation === undefined) return no('vm-unknown', 'This VM is not here any more.', true)
-  if (facts.generation !== facts.askedGeneration) return no('request-used', 'The VM was reinstalled since this sign-in began.', true)
+  if (facts.generation !== facts.askedGeneration)
+    return no('request-used', 'The VM was reinstalled since this sign-in began.', true)
   if (latest === undefined || latest.state === 'ended') return no('not-entitled', 'The subscription has ended.', true)
   const wallet = signer.toLowerCase()
   if (latest.holder.toLowerCase() !== wallet) {
@@ -59,7 +63,11 @@ export function whoMay(signer: string, facts: RightsFacts): Verdict {
     case 'pending':
       return no('not-entitled', 'The VM is still being prepared.', true)
     case 'grace':
-      return no('not-entitled', `The subscription ended on ${day(latest.expiresAt)}. The data is kept until ${day(given.until)}.`, true)
+      return no(
+        'not-entitled',
+        `The subscription ended on ${day(latest.expiresAt)}. The data is kept until ${day(given.until)}.`,
+        true,
+      )
     case 'graceOver':
       return no('not-entitled', `The subscription ended on ${day(latest.expiresAt)}. The data may be deleted at any time.`, true)
     case 'ended':

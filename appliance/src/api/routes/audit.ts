@@ -16,7 +16,12 @@ export function registerAudit(app: ApiServer, ports: ApiPorts): void {
     { config: { access: 'signed-in' }, schema: { querystring: query, response: { 200: auditPageSchema } } },
     async ({ caller, query: { target, cursor, limit } }) => {
       if (!isOperator(caller, ports)) {
-        if (target === undefined) throw new AppError({ code: 'not-allowed', detail: 'The whole audit trail is for the operator.', hint: 'Name one of your VMs with ?target=.' })
+        if (target === undefined)
+          throw new AppError({
+            code: 'not-allowed',
+            detail: 'The whole audit trail is for the operator.',
+            hint: 'Name one of your VMs with ?target=.',
+          })
         holdingFor(caller, target, ports)
       }
       return await ports.store.audit.list({ cursor, limit, ...(target !== undefined && { target }) })

@@ -12,7 +12,15 @@ import { askedBy, nonceHashOf, signedNonceOf } from '../asker.ts'
 import { holdingsOf } from '../holdings.ts'
 import { askerCookie, askerHash, cookieLine } from '../identity.ts'
 import type { ApiPorts } from '../ports.ts'
-import { approvalBodySchema, approvalSchema, loginRequestSchema, newLoginRequestSchema, outcomeSchema, replyBodySchema, type LoginRequestView } from '../schemas/sign-in.ts'
+import {
+  approvalBodySchema,
+  approvalSchema,
+  loginRequestSchema,
+  newLoginRequestSchema,
+  outcomeSchema,
+  replyBodySchema,
+  type LoginRequestView,
+} from '../schemas/sign-in.ts'
 
 const byCode = z.strictObject({ code: z.string().max(20) })
 const outcomeQuery = z.strictObject({ waitSeconds: z.coerce.number().int().min(0).max(25).default(0) })
@@ -51,7 +59,8 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
 
   /** The VM of an act that needs one. What exists is public on chain; who may act is looked up at the approval. */
   function vmOf(act: Act, vmId: string | undefined): LoginRequest['vm'] {
-    const wrong = (detail: string) => new AppError({ code: 'bad-input', detail: 'This sign-in cannot be begun.', fields: [{ pointer: '/vmId', detail }] })
+    const wrong = (detail: string) =>
+      new AppError({ code: 'bad-input', detail: 'This sign-in cannot be begun.', fields: [{ pointer: '/vmId', detail }] })
     if (act === 'session') {
       if (vmId !== undefined) throw wrong('is not part of the act session')
       return null
@@ -73,7 +82,8 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
     },
     async (request, reply) => {
       const { act, vmId, nonce } = request.body
-      if (act.startsWith('certificate:')) throw new AppError({ code: 'not-supported', detail: 'This host issues no SSH certificates yet.' })
+      if (act.startsWith('certificate:'))
+        throw new AppError({ code: 'not-supported', detail: 'This host issues no SSH certificates yet.' })
       const vm = vmOf(act as Act, vmId)
       let cookieHash = nonce === undefined ? askerHash(request) : null
       if (nonce === undefined && cookieHash === null) {
@@ -89,7 +99,10 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
         source: request.clientAddress,
         behindLoopbackForward: false,
         nonce: nonce === undefined ? newHexId() : signedNonceOf(nonce),
-        asker: nonce === undefined ? { kind: 'browser', cookieHash: cookieHash ?? '' } : { kind: 'cli', nonceHash: nonceHashOf(nonce) },
+        asker:
+          nonce === undefined
+            ? { kind: 'browser', cookieHash: cookieHash ?? '' }
+            : { kind: 'cli', nonceHash: nonceHashOf(nonce) },
       })
       return reply.code(201).send(viewOf(asked, request))
     },
@@ -97,7 +110,10 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
 
   app.get(
     '/v1/login-requests/:code',
-    { config: { access: 'public', rate: { limit: 900, windowSeconds: 300 } }, schema: { params: byCode, response: { 200: loginRequestSchema } } },
+    {
+      config: { access: 'public', rate: { limit: 900, windowSeconds: 300 } },
+      schema: { params: byCode, response: { 200: loginRequestSchema } },
+    },
     (request) => {
       const asked = signIn.open(request.params.code)
       asked.opened = true
@@ -111,7 +127,8 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
       config: { access: 'public', acts: 'key', rate: { limit: 60, windowSeconds: 300 } },
       schema: { params: byCode, body: approvalBodySchema, response: { 200: approvalSchema } },
     },
-    (request) => signIn.approve(request.params.code, request.body, { address: request.clientAddress, cookieHash: askerHash(request) }),
+    (request) =>
+      signIn.approve(request.params.code, request.body, { address: request.clientAddress, cookieHash: askerHash(request) }),
   )
 
   // *Not me*: anybody who has the code may
@@ -131,7 +148,11 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
     const asked = signIn.open(code)
     const header = request.headers['freehold-nonce']
     if (!askedBy(request, typeof header === 'string' ? header : undefined)(asked)) {
-      throw new AppError({ code: 'not-found', detail: 'There is no such sign-in of yours.', hint: 'Use the browser or terminal that began it.' })
+      throw new AppError({
+        code: 'not-found',
+        detail: 'There is no such sign-in of yours.',
+        hint: 'Use the browser or terminal that began it.',
+      })
     }
     return asked
   }

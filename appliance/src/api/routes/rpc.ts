@@ -56,7 +56,8 @@ export function registerRpc(app: ApiServer, ports: ApiPorts): void {
       const place = networkOf(clientAddress) ?? clientAddress
       for (const _ of Array.isArray(body) ? body : [body]) {
         const wait = calls.take(place)
-        if (wait !== null) throw new AppError({ code: 'too-many-requests', detail: 'Too many calls of the network.', retryAfterSeconds: wait })
+        if (wait !== null)
+          throw new AppError({ code: 'too-many-requests', detail: 'Too many calls of the network.', retryAfterSeconds: wait })
       }
       return Array.isArray(body) ? await Promise.all(body.map(answer)) : await answer(body)
     },

@@ -41,7 +41,10 @@ export function registerSessions(app: ApiServer, ports: ApiPorts): void {
 
   app.delete(
     '/v1/sessions/:sessionId',
-    { config: { access: 'signed-in' }, schema: { params: z.strictObject({ sessionId: z.string().max(64) }), response: { 204: z.null() } } },
+    {
+      config: { access: 'signed-in' },
+      schema: { params: z.strictObject({ sessionId: z.string().max(64) }), response: { 204: z.null() } },
+    },
     async ({ caller, params: { sessionId } }, reply) => {
       if (caller.kind !== 'wallet' || !(await ports.sessions.revoke(caller.address, sessionId))) {
         throw new AppError({ code: 'not-found', detail: 'There is no such login of yours.' })

@@ -10,7 +10,8 @@ export const listQuerySchema = pageQuerySchema.extend({ all: z.stringbool().defa
 
 /** GET /v1/subscriptions: the holder's own; the operator's all with `?all=true`. */
 export function registerSubscriptions(app: ApiServer, ports: ApiPorts): void {
-  const view = ({ subscription, contract }: Holding) => subscriptionView(subscription, contract.latest, ports.token(subscription.token))
+  const view = ({ subscription, contract }: Holding) =>
+    subscriptionView(subscription, contract.latest, ports.token(subscription.token))
   app.get(
     '/v1/subscriptions',
     { config: { access: 'signed-in' }, schema: { querystring: listQuerySchema, response: { 200: subscriptionsPageSchema } } },
@@ -21,7 +22,10 @@ export function registerSubscriptions(app: ApiServer, ports: ApiPorts): void {
   )
   app.get(
     '/v1/subscriptions/:vmId',
-    { config: { access: 'signed-in' }, schema: { params: z.strictObject({ vmId: vmIdSchema }), response: { 200: subscriptionSchema } } },
+    {
+      config: { access: 'signed-in' },
+      schema: { params: z.strictObject({ vmId: vmIdSchema }), response: { 200: subscriptionSchema } },
+    },
     ({ caller, params }) => view(holdingFor(caller, params.vmId, ports)),
   )
 }

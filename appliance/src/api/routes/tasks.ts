@@ -63,12 +63,16 @@ export function registerTasks(app: ApiServer, ports: ApiPorts): void {
 
   app.get(
     '/v1/tasks/:taskId/events',
-    { config: { access: 'signed-in' }, schema: { params, description: 'Server-sent events: `task` (the task) and `log` ({at, line}). Ends with the task.' } },
+    {
+      config: { access: 'signed-in' },
+      schema: { params, description: 'Server-sent events: `task` (the task) and `log` ({at, line}). Ends with the task.' },
+    },
     async (request, reply) => {
       const { taskId } = request.params
       const task = await taskFor(request.caller, taskId)
       const leave = streams.enter(request.clientAddress)
-      if (leave === undefined) throw new AppError({ code: 'too-many-requests', detail: 'Too many event streams are open.', retryAfterSeconds: 5 })
+      if (leave === undefined)
+        throw new AppError({ code: 'too-many-requests', detail: 'Too many event streams are open.', retryAfterSeconds: 5 })
       reply.hijack()
       const { raw } = reply
       raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-request-id': request.id })

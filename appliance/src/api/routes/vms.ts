@@ -9,7 +9,9 @@ import { taskSchema } from '../schemas/tasks.ts'
 import { vmIdSchema } from '../schemas/values.ts'
 import { vmActionBodySchema, vmSchema, vmsPageSchema, type VmAction, type VmView } from '../schemas/vms.ts'
 import { taskView } from '../views/task-view.ts'
-import { vmView } from '../views/vm-view.ts'
+import { actionFactsOf, vmView } from '../views/vm-view.ts'
+import { reasonAgainst } from '../../vms/vm-actions.ts'
+import type { VmId } from '../../chain/installation.ts'
 import { listQuerySchema } from './subscriptions.ts'
 
 /** Acts that need a signature of their own: a session alone never erases a disk or opens a console. */
@@ -42,38 +44,58 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
         if (made.size < 1000) made.set(key, text)
       }
       // a string goes out as it is, without the schema's serializer
-      return reply.header('content-type', 'application/json; charset=utf-8').send(text as unknown as z.output<typeof vmsPageSchema>)
+      return reply
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(text as unknown as z.output<typeof vmsPageSchema>)
     },
   )
 
   const params = z.strictObject({ vmId: vmIdSchema })
-  app.get('/v1/vms/:vmId', { config: { access: 'signed-in' }, schema: { params, response: { 200: vmSchema } } }, ({ caller, params: { vmId } }) =>
-    view(holdingFor(caller, vmId, ports)),
+  app.get(
+    '/v1/vms/:vmId',
+    { config: { access: 'signed-in' }, schema: { params, response: { 200: vmSchema } } },
+    ({ caller, params: { vmId } }) => view(holdingFor(caller, vmId, ports)),
   )
 
   app.post(
     '/v1/vms/:vmId/actions',
-    { config: { access: 'signed-in', acts: 'kept' }, schema: { params, body: vmActionBodySchema, response: { 202: taskSchema } } },
+    {
+      config: { access: 'signed-in', acts: 'kept' },
+      schema: { params, body: vmActionBodySchema, response: { 202: taskSchema } },
+    },
     async ({ caller, params: { vmId }, body: { action, requestId } }, reply) => {
       const holding = holdingFor(caller, vmId, ports)
       const shown = view(holding)
-      const refusal = ports.vmActions.refusal(action, shown.state, { snapshots: shown.snapshots })
-      if (refusal !== null) throw new AppError({ code: 'not-in-this-state', detail: refusal })
+      const facts = actionFactsOf(shown, ports.facts())
+      const refusal = reasonAgainst(action, facts)
+      if (refusal !== null) throw new AppError({ code: facts.busy ? 'task-running' : 'not-in-this-state', detail: refusal })
       mustBeEntitled(caller, shown, action)
       if (action === 'console') throw new AppError({ code: 'not-supported', detail: 'The console is not opened over this call.' })
       if (freshlySigned.has(action)) await consumeSignature(caller, shown, action, requestId)
-      const key = { installation: shown.subscription.installation, tokenId: holding.subscription.tokenId, generation: shown.generation }
       const by = nameOf(caller)
-      const task = await ports.vmActions.perform({ key, action, by })
-      await ports.store.audit.append({ who: by, what: `vm ${action}`, target: vmId, result: `task ${task.taskId}`, transactionHash: null })
+      const taskId = await ports.vmActions.begin(vmId as VmId, action, facts)
+      await ports.store.audit.append({
+        who: by,
+        what: `vm ${action}`,
+        target: vmId,
+        result: `task ${taskId}`,
+        transactionHash: null,
+      })
+      const task = await ports.store.tasks.get(taskId)
+      if (task === undefined) throw new AppError({ code: 'internal', detail: 'The work has begun, but its task cannot be read.' })
       return reply.code(202).send(taskView(task))
     },
   )
 
   async function consumeSignature(caller: Caller, vm: VmView, action: VmAction, requestId: string | undefined): Promise<void> {
-    if (caller.kind !== 'wallet') throw new AppError({ code: 'not-allowed', detail: 'Only the holder of the access pass can ask for this.' })
+    if (caller.kind !== 'wallet')
+      throw new AppError({ code: 'not-allowed', detail: 'Only the holder of the access pass can ask for this.' })
     if (requestId === undefined) {
-      throw new AppError({ code: 'bad-input', detail: 'This needs a fresh signature.', fields: [{ pointer: '/requestId', detail: `is missing: ask for a sign-in with the act ${action}` }] })
+      throw new AppError({
+        code: 'bad-input',
+        detail: 'This needs a fresh signature.',
+        fields: [{ pointer: '/requestId', detail: `is missing: ask for a sign-in with the act ${action}` }],
+      })
     }
     await ports.signIn.consume(
       requestId,
@@ -94,5 +116,9 @@ function mustBeEntitled(caller: Caller, vm: VmView, action: VmAction): void {
   if (!isHolder && action === 'stop') return
   if (!isHolder && entitlement === 'active' && (action === 'start' || action === 'reboot')) return
   if (!isHolder) throw new AppError({ code: 'not-allowed', detail: `Only the holder of the access pass can ask for ${action}.` })
-  throw new AppError({ code: 'not-entitled', detail: `The subscription of VM ${vm.vmId} is not active.`, hint: 'Renew it, then try again.' })
+  throw new AppError({
+    code: 'not-entitled',
+    detail: `The subscription of VM ${vm.vmId} is not active.`,
+    hint: 'Renew it, then try again.',
+  })
 }

@@ -56,7 +56,11 @@ export async function purchaseOf(hash: string, ports: Pick<ApiPorts, 'rpc' | 'fa
     activationDeadline: subscription.activationDeadline,
   }
   if (subscription.state !== 'pending') {
-    return { ...known, state: facts.vms.get(vmId)?.hostKey == null ? 'preparing' : 'ready', phase: step?.phase ?? step?.name ?? null }
+    return {
+      ...known,
+      state: (facts.vms.get(vmId)?.hostKey ?? null) === null ? 'preparing' : 'ready',
+      phase: step?.phase ?? step?.name ?? null,
+    }
   }
   if (contract.latest.block.timestamp > subscription.activationDeadline) return { ...known, state: 'refundable' }
   if (!contract.giving.subscriptions.has(tokenId)) return { ...known, state: 'seen' }
@@ -68,7 +72,8 @@ function mintedBy(receipt: Receipt, facts: HostFacts): { contract: ContractFacts
   for (const { address, topics } of receipt.logs) {
     const contract = facts.contracts.find((c) => c.latest.contract.toLowerCase() === address.toLowerCase())
     const [topic, from, , id] = topics
-    if (contract !== undefined && topic === transferTopic && from === nobody && id !== undefined) return { contract, tokenId: BigInt(id) }
+    if (contract !== undefined && topic === transferTopic && from === nobody && id !== undefined)
+      return { contract, tokenId: BigInt(id) }
   }
   return undefined
 }

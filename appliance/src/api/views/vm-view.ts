@@ -1,52 +1,44 @@
 import type { Subscription } from '../../chain/subscription.ts'
-import type { VmRecord } from '../../hypervisor/port.ts'
+import type { PowerState, VmRecord } from '../../hypervisor/port.ts'
 import type { TaskRecord } from '../../steps/step.ts'
 import type { StoredVm } from '../../store/vms.ts'
 import type { ContractFacts, HostFacts } from '../facts.ts'
 import type { ApiPorts } from '../ports.ts'
-import { vmActionSchema, type SubscriptionView, type VmState, type VmView } from '../schemas/vms.ts'
+import type { SubscriptionView, VmState, VmView } from '../schemas/vms.ts'
+import { actionsOf, type ActionFacts } from '../../vms/vm-actions.ts'
+import { vmStateOf } from '../../vms/vm-state.ts'
 import { subscriptionView } from './subscription-view.ts'
 import { taskView } from './task-view.ts'
 
-/** What a VM's state is told from. */
-export interface VmStateFacts {
-  entitlement: SubscriptionView['entitlement']
-  /** The subscription is there at the giving depth. */
-  confirmed: boolean
-  /** Undefined: surely absent. `unknown`: the hypervisor does not answer. */
-  record: Pick<VmRecord, 'state'> | 'unknown' | undefined
-  task: Pick<TaskRecord, 'kind'> | undefined
-}
-
-/** One word and one sentence for what a person sees of a VM. Pure. */
-export function vmState({ entitlement, confirmed, record, task }: VmStateFacts): { state: VmState; note: string | null } {
-  if (entitlement === 'pending') {
-    return confirmed
-      ? { state: 'preparing', note: 'The VM is being prepared.' }
-      : { state: 'waiting-for-confirmation', note: 'Waiting until the payment is confirmed.' }
+/** What is going on or wrong, in one sentence; null where the word says it all. */
+function noteOf(state: VmState, entitlement: SubscriptionView['entitlement'], power: PowerState | undefined): string | null {
+  switch (state) {
+    case 'waiting-for-confirmation':
+      return 'Waiting until the payment is confirmed.'
+    case 'preparing':
+      return 'The VM is being prepared.'
+    case 'running':
+      return null
+    case 'stopped':
+      return power === 'crashed' ? 'The VM has crashed.' : null
+    case 'suspended':
+      return 'The subscription is over. The data is kept; renew it to go on.'
+    case 'ending':
+      return entitlement === 'ended'
+        ? 'The subscription has ended; the data is deleted once that is final.'
+        : 'The time to renew is over. The data may be deleted at any time; until then it can be renewed.'
+    case 'ended':
+      return 'The subscription has ended and the data is deleted.'
+    case 'missing':
+      return 'The VM is not where it should be. The operator has been told; nothing is deleted.'
+    case 'unknown':
+      return 'The hypervisor does not answer just now; nothing is changed.'
   }
-  if (entitlement === 'ended') {
-    if (record === undefined) return { state: 'ended', note: 'The subscription has ended and the data is deleted.' }
-    return { state: 'ending', note: 'The subscription has ended; the data is deleted once that is final.' }
-  }
-  if (task?.kind === 'create' || task?.kind === 'reinstall') return { state: 'preparing', note: 'The VM is being prepared.' }
-  const power = record === 'unknown' ? 'unknown' : record?.state
-  if (power === 'unknown') return { state: 'unknown', note: 'The hypervisor does not answer just now; nothing is changed.' }
-  if (power === undefined) return { state: 'missing', note: 'The VM is not where it should be. The operator has been told; nothing is deleted.' }
-  if (entitlement === 'active') {
-    if (power === 'running') return { state: 'running', note: null }
-    return { state: 'stopped', note: power === 'crashed' ? 'The VM has crashed.' : power === 'paused' ? 'The VM is paused.' : null }
-  }
-  const note =
-    entitlement === 'grace'
-      ? 'The subscription is over. The data is kept; renew it to go on.'
-      : 'The time to renew is over. The data may be deleted at any time; until then it can be renewed.'
-  return power === 'running' ? { state: 'running', note: 'The subscription is over; the VM is being shut down.' } : { state: 'suspended', note }
 }
 
 /** How to reach the VM by ssh; null until the guest has reported its host key. */
 export function sshOf(row: StoredVm | undefined, host: ApiPorts['host']): VmView['ssh'] {
-  if (row?.hostKey == null) return null
+  if (row === undefined || row.hostKey === null) return null
   const forwarded = row.addresses.sshPort
   const target =
     forwarded === null
@@ -66,36 +58,55 @@ export function sshOf(row: StoredVm | undefined, host: ApiPorts['host']): VmView
 }
 
 /** A VM with its subscription, for its holder and the operator. */
-export function vmView(subscription: Subscription, contract: ContractFacts, facts: HostFacts, ports: Pick<ApiPorts, 'token' | 'host' | 'vmActions'>): VmView {
+export function vmView(
+  subscription: Subscription,
+  contract: ContractFacts,
+  facts: HostFacts,
+  ports: Pick<ApiPorts, 'token' | 'host'>,
+): VmView {
   const view = subscriptionView(subscription, contract.latest, ports.token(subscription.token))
   const row = facts.vms.get(view.vmId)
-  const record = facts.records === null ? 'unknown' : facts.records.get(view.vmId)
+  const record = facts.records?.get(view.vmId)
   const task = facts.tasks.get(view.vmId)
   const plan = contract.latest.plans.find((p) => p.planId === subscription.planId)
-  const { state, note } = vmState({
-    entitlement: view.entitlement,
-    confirmed: contract.giving.subscriptions.has(subscription.tokenId),
-    record,
-    task,
-  })
-  const snapshots = record === undefined || record === 'unknown' ? [] : [...record.snapshots]
+  const remade = task?.kind === 'reinstall' && view.entitlement === 'active'
+  const state: VmState = remade
+    ? 'preparing'
+    : vmStateOf({
+        entitlement: view.entitlement,
+        confirmed: contract.giving.subscriptions.has(subscription.tokenId),
+        vm:
+          facts.records === null
+            ? { kind: 'unknown' }
+            : record === undefined
+              ? { kind: 'absent' }
+              : { kind: 'present', power: record.state },
+      })
+  const action = actionFacts(state, record, task, facts)
   return {
     vmId: view.vmId,
     hostname: `vm-${view.tokenId}`,
     generation: row?.generation ?? 1,
     state,
-    note,
+    note: noteOf(state, view.entitlement, record?.state),
     subscription: view,
     vcpus: row?.vcpus ?? plan?.vcpus ?? 0,
     memoryMiB: row?.memoryMiB ?? plan?.memoryMiB ?? 0,
     diskGiB: row?.diskGiB ?? plan?.diskGiB ?? 0,
     addresses: row?.addresses ?? { ipv4: null, ipv6: null, sshPort: null },
     ssh: sshOf(row, ports.host),
-    actions: vmActionSchema.options.map((action) => {
-      const reason = ports.vmActions.refusal(action, state, { snapshots })
-      return { action, allowed: reason === null, reason }
-    }),
-    snapshots,
+    actions: actionsOf(action),
+    snapshots: [...action.snapshots],
     task: task === undefined ? null : taskView(task),
   }
+}
+
+/** What the table of actions looks at. */
+function actionFacts(state: VmState, record: VmRecord | undefined, task: TaskRecord | undefined, facts: HostFacts): ActionFacts {
+  return { state, snapshots: record?.snapshots ?? [], busy: task !== undefined, capabilities: facts.hypervisor ?? undefined }
+}
+
+/** The facts that the table needs, from a view that was made a moment ago. */
+export function actionFactsOf(view: VmView, facts: HostFacts): ActionFacts {
+  return { state: view.state, snapshots: view.snapshots, busy: view.task !== null, capabilities: facts.hypervisor ?? undefined }
 }
