@@ -1,0 +1,53 @@
+'use client'
+import { useState } from 'react'
+import { useHost } from '../api/host-context.tsx'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Button } from '../ui/Button.tsx'
+import { Card, CardTitle } from '../ui/Card.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { WalletBox } from '../wallet/WalletBox.tsx'
+import { useWallets } from '../wallet/wallet-context.tsx'
+import { useSession } from './session-context.tsx'
+
+/** Sign in with the wallet, and why. */
+export function SignInBox({ why }: { why: string }) {
+  const { t } = useTexts()
+  const { lost } = useHost()
+  const { current: wallet } = useWallets()
+  const { signIn, error: sessionError } = useSession()
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<unknown>()
+  async function go() {
+    if (wallet === undefined) return
+    setBusy(true)
+    setError(undefined)
+    try {
+      await signIn(wallet)
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(false)
+    }
+  }
+  const shown = error ?? sessionError
+  return (
+    <Card className="space-y-5">
+      <div>
+        <CardTitle>{t('session.title')}</CardTitle>
+        <p className="mt-1">{why}</p>
+        <p className="mt-1 text-soft">{t('session.text')}</p>
+      </div>
+      <WalletBox />
+      {shown !== undefined && <ErrorBox error={shown} focus={error !== undefined} />}
+      {wallet !== undefined && (
+        <Button
+          onClick={() => void go()}
+          busy={busy ? t('session.signing') : undefined}
+          disabledReason={lost ? t('link.lost.reason') : undefined}
+        >
+          {t('session.signIn')}
+        </Button>
+      )}
+    </Card>
+  )
+}

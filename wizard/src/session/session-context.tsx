@@ -1,0 +1,54 @@
+'use client'
+import type { SessionView } from '@freehold/appliance/api/schemas/sign-in'
+import { createContext, use, useCallback, useMemo, useState, type ReactNode } from 'react'
+import { PageFailure, hasCode } from '../api/failure.ts'
+import { api } from '../api/resources.ts'
+import { useResource } from '../api/use-resource.ts'
+import { signAct } from '../sign-in/sign.ts'
+import type { ConnectedWallet } from '../wallet/wallet-context.tsx'
+
+/** Who this browser has proved to be. It proves an address, nothing else: the host looks rights up at every call. */
+export interface SessionState {
+  /** `undefined` while it is being asked. */
+  session: SessionView | null | undefined
+  error: unknown
+  /** Signs and opens a session. Throws PageFailure or HostFailure. */
+  signIn(wallet: ConnectedWallet): Promise<void>
+  signOut(): Promise<void>
+  /** To be called when the host answers `not-signed-in` after all. */
+  forget(): void
+}
+
+const SessionContext = createContext<SessionState | undefined>(undefined)
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const [own, setOwn] = useState<SessionView | null>()
+  const { data, error } = useResource('sessions', async (signal) => {
+    try {
+      return (await api.sessions(signal)).find((s) => s.current) ?? null
+    } catch (e) {
+      if (hasCode(e, 'not-signed-in')) return null
+      throw e
+    }
+  })
+  const session = own === undefined ? data : own
+  const signIn = useCallback(async (wallet: ConnectedWallet) => {
+    const { requestId, approval } = await signAct(wallet, 'session')
+    if (approval.state !== 'approved') throw new PageFailure('reply')
+    setOwn(await api.newSession(requestId))
+  }, [])
+  const id = session?.sessionId
+  const signOut = useCallback(async () => {
+    if (id !== undefined) await api.endSession(id)
+    setOwn(null)
+  }, [id])
+  const forget = useCallback(() => setOwn(null), [])
+  const state = useMemo(() => ({ session, error, signIn, signOut, forget }), [session, error, signIn, signOut, forget])
+  return <SessionContext value={state}>{children}</SessionContext>
+}
+
+export function useSession(): SessionState {
+  const state = use(SessionContext)
+  if (state === undefined) throw new TypeError('useSession needs a SessionProvider above it')
+  return state
+}

@@ -1,0 +1,94 @@
+'use client'
+import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
+import { useEffect, useRef } from 'react'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Card } from '../ui/Card.tsx'
+import { CopyButton } from '../ui/Copy.tsx'
+import { Notice } from '../ui/Notice.tsx'
+import { RequestFacts } from './RequestFacts.tsx'
+
+/** How it ended, and what happens in the terminal now (A7, A9). */
+export function Outcome({ view, approval }: { view: LoginRequestView; approval: Approval | undefined }) {
+  const { t } = useTexts()
+  const place = useRef<HTMLDivElement>(null)
+  useEffect(() => place.current?.focus(), [view.state, approval])
+  const isShell = view.act === 'shell'
+  const again = t(isShell ? 'signIn.again.shell' : 'signIn.again.other')
+  const approved = t(
+    isShell ? 'signIn.approved.shell' : view.act === 'session' ? 'signIn.approved.session' : 'signIn.approved.other',
+  )
+
+  function content() {
+    if (
+      approval?.replyCode != null &&
+      view.state !== 'denied' &&
+      view.state !== 'expired' &&
+      view.state !== 'used' &&
+      view.state !== 'approved'
+    ) {
+      return (
+        <Notice tone="warn" title={t('signIn.reply.title')} live>
+          <p className="flex flex-wrap items-center gap-4 py-2">
+            <span className="sr-only">{t('signIn.reply.code')}</span>
+            <span className="font-mono text-3xl font-semibold tracking-widest">{approval.replyCode}</span>
+            <CopyButton value={approval.replyCode} what={t('signIn.reply.code')} />
+          </p>
+          <p>{t('signIn.reply.text')}</p>
+          <p className="font-medium">{t('signIn.reply.never')}</p>
+        </Notice>
+      )
+    }
+    // what this page has just signed is a success, also when the terminal was quicker than our next look
+    const mine = approval !== undefined
+    const state = mine && view.state === 'waiting' ? approval.state : view.state
+    switch (state) {
+      case 'approved':
+      case 'used':
+        return state === 'approved' || mine ? (
+          <Notice tone="good" title={t('signIn.approved.title')} live>
+            <p>{approved}</p>
+            {state === 'used' && isShell && <p>{t('signIn.used.terminal')}</p>}
+          </Notice>
+        ) : (
+          <Notice title={t('signIn.used.title')} live>
+            <p>
+              {t('signIn.used.text')} {again}
+            </p>
+          </Notice>
+        )
+      case 'needs-reply':
+        return (
+          <Notice tone="warn" title={t('signIn.needsReply.title')} live>
+            <p>{t('signIn.needsReply.text')}</p>
+          </Notice>
+        )
+      case 'denied':
+        return (
+          <Notice title={t('signIn.denied.title')} live>
+            <p>{t('signIn.denied.text')}</p>
+          </Notice>
+        )
+      case 'expired':
+        return (
+          <Notice tone="warn" title={t('signIn.expired.title')} live>
+            <p>
+              {t('signIn.expired.text')} {again}
+            </p>
+          </Notice>
+        )
+      case 'waiting':
+        return null
+    }
+  }
+
+  return (
+    <>
+      <div ref={place} tabIndex={-1} className="outline-none">
+        {content()}
+      </div>
+      <Card>
+        <RequestFacts view={view} />
+      </Card>
+    </>
+  )
+}

@@ -1,0 +1,87 @@
+'use client'
+import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
+import { useState } from 'react'
+import { hasCode } from '../api/failure.ts'
+import { api } from '../api/resources.ts'
+import { useResource } from '../api/use-resource.ts'
+import { useTexts } from '../i18n/text-context.tsx'
+import { PageHeading } from '../ui/Card.tsx'
+import { Empty } from '../ui/Empty.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { Loading } from '../ui/Loading.tsx'
+import { Skeleton } from '../ui/Skeleton.tsx'
+import { Approve } from './Approve.tsx'
+import { plainCode } from './facts.ts'
+import { Outcome } from './Outcome.tsx'
+
+/** `/s/[code]`: what is asked, and the answer. Opening it changes nothing; only the signature does (A9). */
+export function SignInPage({ code }: { code: string }) {
+  const { t } = useTexts()
+  const plain = plainCode(code)
+  const [approval, setApproval] = useState<Approval>()
+  const [over, setOver] = useState(false)
+  const {
+    data: view,
+    error,
+    reload,
+  } = useResource(`login ${plain}`, (signal) => api.loginRequest(plain, signal), over ? undefined : 2000)
+
+  if (view === undefined) {
+    if (hasCode(error, 'not-found') || hasCode(error, 'bad-input')) {
+      return (
+        <Empty
+          level={1}
+          title={t('signIn.gone.title')}
+          text={`${t('signIn.gone.text', { code: code.slice(0, 12) })} ${t('signIn.again.shell')}`}
+        />
+      )
+    }
+    return (
+      <div className="mx-auto max-w-2xl space-y-8">
+        <PageHeading title={t('signIn.title')} />
+        {error === undefined ? (
+          <Loading>
+            <Skeleton className="h-96 rounded-2xl" />
+          </Loading>
+        ) : (
+          <ErrorBox error={error} />
+        )}
+      </div>
+    )
+  }
+  const open = view.state === 'waiting' && approval === undefined
+  return (
+    <div className="mx-auto max-w-2xl space-y-6">
+      <PageHeading title={t(titleOf(view))} lead={open ? t('signIn.compare') : undefined} />
+      {open ? (
+        <Approve
+          view={view}
+          onApproved={(answer) => {
+            setApproval(answer)
+            reload()
+          }}
+          onDenied={reload}
+          onExpired={() => {
+            setOver(true)
+            reload()
+          }}
+        />
+      ) : (
+        <Outcome view={view} approval={approval} />
+      )}
+    </div>
+  )
+}
+
+function titleOf(view: LoginRequestView) {
+  switch (view.act) {
+    case 'shell':
+    case 'session':
+    case 'console':
+    case 'reinstall':
+    case 'rollback':
+      return `signIn.act.${view.act}` as const
+    default:
+      return 'signIn.act.certificate' as const
+  }
+}

@@ -1,0 +1,114 @@
+'use client'
+import { useId, type InputHTMLAttributes, type ReactNode, type TextareaHTMLAttributes } from 'react'
+import { classes } from './classes.ts'
+
+const box = 'min-h-11 w-full rounded-lg border bg-card px-3 py-2 text-ink placeholder:text-soft'
+
+interface Frame {
+  label: string
+  hint?: ReactNode
+  error?: string | undefined
+}
+
+function FieldFrame({ id, label, hint, error, children }: Frame & { id: string; children: ReactNode }) {
+  return (
+    <div>
+      <label htmlFor={id} className="block font-medium">
+        {label}
+      </label>
+      {hint !== undefined && (
+        <p id={`${id}-hint`} className="text-sm text-soft">
+          {hint}
+        </p>
+      )}
+      <div className="mt-1.5">{children}</div>
+      {error !== undefined && (
+        <p id={`${id}-error`} className="mt-1.5 flex gap-2 text-sm font-medium text-bad">
+          <span aria-hidden="true">×</span>
+          {error}
+        </p>
+      )}
+    </div>
+  )
+}
+
+function ties(id: string, frame: Frame) {
+  return {
+    id,
+    'aria-invalid': frame.error === undefined ? undefined : true,
+    'aria-describedby':
+      [frame.hint === undefined ? '' : `${id}-hint`, frame.error === undefined ? '' : `${id}-error`].join(' ').trim() ||
+      undefined,
+  }
+}
+
+/** A line of text with a visible label; hint and error are tied to it (X14). */
+export function TextField({ label, hint, error, className, ...input }: Frame & InputHTMLAttributes<HTMLInputElement>) {
+  const id = useId()
+  return (
+    <FieldFrame id={id} label={label} hint={hint} error={error}>
+      <input
+        {...input}
+        {...ties(id, { label, hint, error })}
+        className={classes(box, error === undefined ? 'border-edge' : 'border-bad', className)}
+      />
+    </FieldFrame>
+  )
+}
+
+/** Several lines of text. */
+export function TextArea({ label, hint, error, className, ...input }: Frame & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+  const id = useId()
+  return (
+    <FieldFrame id={id} label={label} hint={hint} error={error}>
+      <textarea
+        {...input}
+        {...ties(id, { label, hint, error })}
+        className={classes(box, error === undefined ? 'border-edge' : 'border-bad', className)}
+      />
+    </FieldFrame>
+  )
+}
+
+/** One of several, each as a large target. */
+export function Choice<T extends string>(props: {
+  legend: string
+  hint?: string | undefined
+  name: string
+  value: T
+  onChange(value: T): void
+  options: readonly { value: T; label: ReactNode; detail?: ReactNode }[]
+}) {
+  const id = useId()
+  return (
+    <fieldset aria-describedby={props.hint === undefined ? undefined : id}>
+      <legend className="font-medium">{props.legend}</legend>
+      {props.hint !== undefined && (
+        <p id={id} className="text-sm text-soft">
+          {props.hint}
+        </p>
+      )}
+      <div className="mt-2 grid gap-2 sm:grid-cols-2">
+        {props.options.map((option) => (
+          <label
+            key={option.value}
+            className="flex min-h-11 cursor-pointer items-center gap-3 rounded-lg border border-edge bg-card px-3 py-2 has-checked:border-brand has-checked:bg-brand-tint has-focus-visible:outline-3 has-focus-visible:outline-offset-2 has-focus-visible:outline-brand"
+          >
+            <input
+              type="radio"
+              name={props.name}
+              value={option.value}
+              checked={option.value === props.value}
+              onChange={() => props.onChange(option.value)}
+              className="size-4 shrink-0 accent-brand focus-visible:outline-none"
+            />
+            <span className="min-w-0">
+              {option.label}
+              {option.detail !== undefined && <span className="block text-sm text-soft">{option.detail}</span>}
+            </span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  )
+}

@@ -1,0 +1,127 @@
+'use client'
+import { useState } from 'react'
+import { useHost } from '../api/host-context.tsx'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Address } from '../ui/Address.tsx'
+import { Button } from '../ui/Button.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { Notice } from '../ui/Notice.tsx'
+import { QrCode } from '../ui/QrCode.tsx'
+import type { AnnouncedWallet } from './discovery.ts'
+import { switchNetwork } from './network.ts'
+import { useWallets } from './wallet-context.tsx'
+
+/** Choose, connect, and change wallets; the right network with one button (S2, S3). `here` is shown as QR where there is none. */
+export function WalletBox({ here }: { here?: string }) {
+  const { t } = useTexts()
+  const { asked, found, current, connect, disconnect } = useWallets()
+  const [waiting, setWaiting] = useState<string>()
+  const [error, setError] = useState<unknown>()
+
+  async function choose(wallet: AnnouncedWallet) {
+    setError(undefined)
+    setWaiting(wallet.name)
+    try {
+      await connect(wallet)
+    } catch (e) {
+      setError(e)
+    } finally {
+      setWaiting(undefined)
+    }
+  }
+
+  if (current !== undefined) {
+    return (
+      <div className="space-y-3">
+        <div className="flex flex-wrap items-center justify-between gap-3">
+          <p className="flex flex-wrap items-center gap-2">
+            <WalletIcon icon={current.icon} />
+            <span className="font-medium">{current.name}</span>
+            <Address value={current.address} what={t('wallet.account', { address: '' }).trim()} />
+          </p>
+          <Button look="quiet" onClick={disconnect}>
+            {t('wallet.change')}
+          </Button>
+        </div>
+        <NetworkSwitch />
+      </div>
+    )
+  }
+  if (!asked && found.length === 0) return <div className="h-24" aria-hidden="true" />
+  if (found.length === 0) {
+    return (
+      <Notice title={t('wallet.none.title')}>
+        <p>{t('wallet.none.text')}</p>
+        {here !== undefined && (
+          <div className="space-y-2">
+            <p>{t('wallet.none.phone')}</p>
+            <QrCode text={here} label={t('wallet.qr')} />
+          </div>
+        )}
+      </Notice>
+    )
+  }
+  return (
+    <div className="space-y-3">
+      <p>
+        <span className="font-medium">{t('wallet.choose.title')}</span>{' '}
+        <span className="text-soft">{t('wallet.choose.text')}</span>
+      </p>
+      {error !== undefined && <ErrorBox error={error} focus />}
+      <ul className="grid gap-2 sm:grid-cols-2">
+        {found.map((wallet) => (
+          <li key={wallet.uuid}>
+            <Button
+              look="secondary"
+              wide
+              onClick={() => void choose(wallet)}
+              busy={waiting === wallet.name ? t('wallet.connecting', { wallet: wallet.name }) : undefined}
+            >
+              <span className="flex items-center gap-3">
+                <WalletIcon icon={wallet.icon} />
+                {wallet.name}
+              </span>
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function WalletIcon({ icon }: { icon: string | null }) {
+  // oxlint-disable-next-line nextjs/no-img-element -- a data: URI of the wallet; there is nothing to optimise
+  return icon === null ? null : <img src={icon} alt="" width={24} height={24} className="size-6 rounded" />
+}
+
+/** Shown only while the wallet is on another network. */
+export function NetworkSwitch() {
+  const { t } = useTexts()
+  const { current } = useWallets()
+  const { status } = useHost()
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<unknown>()
+  if (current === undefined || status === undefined || current.chainId === status.chain.chainId) return null
+  const { provider, name } = current
+  const { chain } = status
+  async function change() {
+    setBusy(true)
+    setError(undefined)
+    try {
+      await switchNetwork(provider, chain)
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Notice tone="warn" live>
+      <p>{t('wallet.wrongNetwork', { wallet: name, network: chain.name })}</p>
+      {error !== undefined && <ErrorBox error={error} focus />}
+      <Button onClick={() => void change()} busy={busy ? t('wallet.switching') : undefined}>
+        {t('wallet.switch', { network: chain.name })}
+      </Button>
+    </Notice>
+  )
+}
