@@ -13,7 +13,7 @@ export interface SetupPorts {
 }
 
 /** POST /v1/setup/review, /v1/setup, /v1/rebuild: for the operator's own socket, as an `extend` of `createApi`. */
-export function setupRoutes(setup: SetupPorts): (app: ApiServer) => void {
+export function registerSetup(setup: SetupPorts): (app: ApiServer) => void {
   return (app) => {
     app.post(
       '/v1/setup/review',

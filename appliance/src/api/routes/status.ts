@@ -1,3 +1,4 @@
+import { staleAfterSeconds } from '../../chain/heads.ts'
 import { perFacts, type HostFacts } from '../facts.ts'
 import type { ApiServer } from '../app.ts'
 import type { ApiPorts } from '../ports.ts'
@@ -18,7 +19,7 @@ export function registerStatus(app: ApiServer, ports: ApiPorts): void {
       rpcUrl: `${host.origin}/v1/rpc`,
       confirmations: host.confirmations,
       latest: facts.heads && { number: facts.heads.latest.number, timestamp: facts.heads.latest.timestamp },
-      stale: facts.heads?.stale ?? true,
+      stale: true,
     },
     contracts: facts.contracts.map(({ latest }) => ({ installation: latest.installation, address: latest.contract })),
     hypervisor: facts.hypervisor && {
@@ -30,6 +31,12 @@ export function registerStatus(app: ApiServer, ports: ApiPorts): void {
   }))
   app.get('/v1/status', { config: { access: 'public' }, schema: { response: { 200: statusSchema } } }, () => ({
     ...fixed(ports.facts()),
+    chain: { ...fixed(ports.facts()).chain, stale: isStale(ports.facts(), ports.clock.now()) },
     now: ports.clock.now(),
   }))
+}
+
+/** By our clock now, not as it was when the block was read: a node that falls silent makes it stale too. */
+function isStale({ heads }: HostFacts, now: number): boolean {
+  return heads === null || ((heads.stale || now - heads.latest.timestamp > staleAfterSeconds) && !heads.standing)
 }
