@@ -7,7 +7,8 @@ const source = join(root, 'appliance/src')
 
 /** From the top down. Folders in one row may import each other. */
 const ranks: readonly (readonly string[])[] = [
-  ['main.ts'],
+  ['freeholdd.ts'],
+  ['main.ts', 'product.ts'],
   ['api'],
   ['setup', 'sign-in', 'health', 'wasm'],
   ['vms'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -27,7 +28,13 @@ function readOffset(): number {
 }
 
 const clock = new MovableClock(readOffset())
-const advanceBody = z.strictObject({ seconds: z.number().int().min(1).max(10 * 365 * 86_400) })
+const advanceBody = z.strictObject({
+  seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(10 * 365 * 86_400),
+})
 
 async function advance(rpcUrl: string, seconds: number): Promise<{ now: number; blockTimestamp: number }> {
   const target = clock.now() + seconds
@@ -39,11 +46,20 @@ async function advance(rpcUrl: string, seconds: number): Promise<{ now: number; 
   return { now: clock.now(), blockTimestamp: await chainTime(rpcUrl) }
 }
 
+/** The fake hypervisor boots nothing: any file is an image to it. */
+async function fakeTemplate(): Promise<{ path: string; sha256: string }> {
+  const path = join(stateFolder, 'fake-template')
+  const content = 'the image of the fake hypervisor'
+  await writeFile(path, content)
+  return { path, sha256: createHash('sha256').update(content).digest('hex') }
+}
+
 const daemon = await startDaemon({
   stateFolder,
   clock,
-  hooks: {
-    buildTemplate: (io) => buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal),
+  async buildTemplate(io, answers) {
+    if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
+    return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)
   },
   development: {
     chainId: localChainId,

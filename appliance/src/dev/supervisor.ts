@@ -145,10 +145,9 @@ export async function createSupervisor(folder: string): Promise<Supervisor> {
       running.set(spec.name, entry)
       remember()
       try {
-        await until(spec.name, spec.readyWithinSeconds, async () => {
-          if (entry.restarts > 2) throw new AppError({ code: 'process-failed', detail: `${spec.name} ended at once.` })
-          return await spec.ready()
-        })
+        // one that dies again and again will not become ready
+        await until(spec.name, spec.readyWithinSeconds, async () => entry.restarts > 2 || (await spec.ready()))
+        if (entry.restarts > 2) throw new Error('it ended at once, three times')
       } catch (cause) {
         throw new AppError({
           code: 'process-failed',

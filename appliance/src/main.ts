@@ -1,0 +1,225 @@
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import type { Signer } from 'ethers'
+import { pino } from 'pino'
+import type { z } from 'zod'
+import { createApi, type ApiServer } from './api/app.ts'
+import { noFacts } from './api/facts.ts'
+import type { ApiPorts } from './api/ports.ts'
+import { registerSetup } from './api/routes/setup.ts'
+import type { Address } from './chain/subscription.ts'
+import type { Clock } from './clock/clock.ts'
+import { loadConfig } from './config/load.ts'
+import type { Config } from './config/schema.ts'
+import { AppError, findAppError } from './errors/app-error.ts'
+import { openHypervisor } from './hypervisor/open-hypervisor.ts'
+import { startProduct, type Product } from './product.ts'
+import type { SetupHooks } from './setup/context.ts'
+import { configFileOf, createSetupService } from './setup/setup-service.ts'
+import type { StepIo } from './steps/step.ts'
+import { TaskEvents } from './steps/task-events.ts'
+import { openStore } from './store/store.ts'
+
+/** What a development build brings; on other chains than its own none of it is offered. */
+export interface Development {
+  chainId: number
+  fund(rpcUrl: string, address: string): Promise<void>
+  devToken(rpcUrl: string, deployer: Signer): Promise<Address>
+  advance: {
+    body: z.ZodType<{ seconds: number }>
+    run(rpcUrl: string, body: { seconds: number }): Promise<{ now: number; blockTimestamp: number }>
+  }
+  fakeGuests(loginEndpoint: string): {
+    start(id: string, sshPort: number | null, freeholdJson: string): Promise<void>
+    stop(id: string): void
+    stopAll(): void
+  }
+}
+
+export interface DaemonOptions {
+  stateFolder: string
+  clock: Clock
+  /** Builds or finds the guest image when the answers name none. */
+  buildTemplate?(io: StepIo, answers: Config): Promise<{ path: string; sha256: string }>
+  development?: Development
+}
+
+export interface Daemon {
+  stop(): Promise<void>
+}
+
+export const version = '0.1.0'
+
+/**
+ * freeholdd. Opens the store and the operator's own door; if the host is set up, starts the product and the public door, else
+ * waits for answers. What keeps the product from starting is told at the operator's door and tried again with new answers.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { stateFolder, clock, development } = options
+  const log = pino({ level: process.env['FREEHOLD_LOG'] ?? 'info', base: null })
+  for (const folder of ['run', 'secrets']) await mkdir(join(stateFolder, folder), { recursive: true, mode: 0o700 })
+  const store = await openStore(join(stateFolder, 'freehold.db'), { clock })
+  const events = new TaskEvents()
+
+  let product: Product | undefined
+  let publicDoor: ApiServer | undefined
+  let closedBecause = 'This host is not set up yet.'
+  let guests: ReturnType<Development['fakeGuests']> | undefined
+
+  // 1. the operator's door first: it tells how it goes while the rest starts
+  const setup = createSetupService({
+    stateFolder,
+    clock,
+    settings: store.settings,
+    tasks: store.tasks,
+    hooks: hooksOf,
+    openHypervisor: (answers, initialise) => openHypervisor({ config: answers, stateFolder, clock, initialise }),
+    onEvent: events.emit,
+    finished: open,
+  })
+  const hostDoor = await createApi(delegatingPorts(), {
+    door: 'host',
+    extend: [registerSetup({ ...setup, rebuild: rebuildNow }), registerDevelopment],
+  })
+  await listen(hostDoor, join(stateFolder, 'run/admin.sock'), 0o600)
+
+  // 2. a host that is set up opens by itself
+  const config = await loadConfig(configFileOf(stateFolder)).catch((error: unknown) => {
+    if (findAppError(error, 'config-unreadable') === undefined) throw error
+    return undefined
+  })
+  if (config !== undefined) {
+    await open(config).catch((error: unknown) => {
+      closedBecause = findAppError(error)?.message ?? 'It could not start; see its log.'
+      log.error({ cause: error instanceof Error ? error.stack : String(error) }, 'the product could not start')
+      throw error
+    })
+  }
+  log.info({ setUp: config !== undefined }, 'freeholdd is up')
+
+  async function open(answers: Config): Promise<void> {
+    await close()
+    const played = answers.hypervisor.kind === 'fake' ? development?.fakeGuests(answers.listen.login) : undefined
+    guests = played
+    const hypervisor = await openHypervisor({
+      config: answers,
+      stateFolder,
+      clock,
+      ...(played !== undefined && {
+        fake: {
+          onStart: (record, seed) =>
+            void played.start(`${record.key.installation}-${record.key.tokenId}`, record.spec.addresses.sshPort, seed),
+          onStop: (key) => played.stop(`${key.installation}-${key.tokenId}`),
+        },
+      }),
+    })
+    product = await startProduct({ version, config: answers, stateFolder, clock, store, hypervisor, events, log })
+    publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })
+    const socket = isAbsolute(answers.listen.api) ? answers.listen.api : join(stateFolder, answers.listen.api)
+    await listen(publicDoor, socket, 0o660)
+  }
+
+  async function close(): Promise<void> {
+    await publicDoor?.close()
+    await product?.stop()
+    guests?.stopAll()
+    product = publicDoor = guests = undefined
+  }
+
+  function hooksOf(answers: Config): SetupHooks {
+    const rpcUrl = answers.chain.rpcUrls[0] ?? ''
+    const local = development !== undefined && answers.chain.chainId === development.chainId && answers.mode === 'embedded'
+    return {
+      ...(options.buildTemplate !== undefined && {
+        buildTemplate: (io: StepIo) => (options.buildTemplate as NonNullable<typeof options.buildTemplate>)(io, answers),
+      }),
+      ...(local && {
+        fund: (address: string) => development.fund(rpcUrl, address),
+        devToken: (deployer: Signer) => development.devToken(rpcUrl, deployer),
+      }),
+    }
+  }
+
+  async function rebuildNow(): Promise<{ vms: number; unmatched: string[] }> {
+    return await running().rebuild()
+  }
+
+  function running(): Product {
+    if (product !== undefined) return product
+    throw new AppError({ code: 'not-in-this-state', detail: closedBecause, hint: 'Set the host up first: freehold apply FILE' })
+  }
+
+  function registerDevelopment(app: ApiServer): void {
+    if (development === undefined) return
+    const { advance } = development
+    app.post('/v1/dev/advance', { config: { access: 'host' }, schema: { body: advance.body } }, async (request) => {
+      const { host } = running().api
+      if (host.chainId !== development.chainId || host.mode !== 'embedded') {
+        throw new AppError({
+          code: 'not-supported',
+          detail: `Time is moved on network ${development.chainId} only.`,
+          hint: 'Wait.',
+        })
+      }
+      const answers = await loadConfig(configFileOf(stateFolder))
+      const moved = await advance.run(answers.chain.rpcUrls[0] ?? '', request.body)
+      running().wake()
+      return moved
+    })
+  }
+
+  /** Before setup the host's own door has little to tell, and it tells that. */
+  function delegatingPorts(): ApiPorts {
+    const before: Pick<ApiPorts, 'clock' | 'host'> = {
+      clock,
+      host: { version, mode: 'embedded', origin: 'http://localhost', chainId: 0, chainName: 'none yet', confirmations: 0 },
+    }
+    return {
+      get clock() {
+        return clock
+      },
+      get host() {
+        return product?.api.host ?? before.host
+      },
+      facts: () => product?.api.facts() ?? { ...noFacts, storefront: { open: false, because: closedBecause } },
+      token: (address) => running().api.token(address),
+      get signIn() {
+        return running().api.signIn
+      },
+      get sessions() {
+        return running().api.sessions
+      },
+      store,
+      tasks: events,
+      vmActions: { begin: (...args) => running().api.vmActions.begin(...args) },
+      issues: async () => (product === undefined ? [] : await product.api.issues()),
+      rpc: (method, params) => running().api.rpc(method, params),
+      log,
+    }
+  }
+
+  let stopped: Promise<void> | undefined
+  return {
+    stop: () =>
+      (stopped ??= (async () => {
+        log.info('stopping')
+        await setup.stop()
+        await hostDoor.close()
+        await close()
+        await store.close()
+      })()),
+  }
+}
+
+/** A unix socket of exactly this mode; a left-over of a crash is replaced. */
+async function listen(app: ApiServer, path: string, mode: number): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await rm(path, { force: true })
+  const before = process.umask(0o177)
+  try {
+    await app.listen({ path })
+  } finally {
+    process.umask(before)
+  }
+  await chmod(path, mode)
+}

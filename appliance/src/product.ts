@@ -1,0 +1,264 @@
+import { join } from 'node:path'
+import { createFactsKeeper } from './api/facts-keeper.ts'
+import type { ApiPorts, TokenInfo } from './api/ports.ts'
+import { createClients, firstReachable } from './chain/any-client.ts'
+import { createChainReader } from './chain/chain-reader.ts'
+import { createTokenReader } from './chain/erc20.ts'
+import { loadOrCreateKey } from './chain/provisioner-key.ts'
+import { createProvisioner } from './chain/provisioner.ts'
+import { z } from 'zod'
+import type { Clock } from './clock/clock.ts'
+import type { Config } from './config/schema.ts'
+import { AppError } from './errors/app-error.ts'
+import { createMetricsServer } from './api/metrics.ts'
+import { gatherFacts } from './health/gather.ts'
+import { createHealth, type Health } from './health/health.ts'
+import type { Hypervisor } from './hypervisor/port.ts'
+import { createAddressTable } from './network/address-table.ts'
+import { embeddedPlan } from './network/address-plan.ts'
+import { createSshdProbe } from './network/ssh-banner.ts'
+import { createGuestEndpoint } from './sign-in/guest-endpoint.ts'
+import { loadOrCreateSecrets } from './sign-in/secrets.ts'
+import { createSessions } from './sign-in/sessions.ts'
+import { createSignIn } from './sign-in/sign-in.ts'
+import { TaskEvents } from './steps/task-events.ts'
+import type { Store } from './store/store.ts'
+import { createGuestReports } from './vms/guest-reports.ts'
+import { beginAction } from './vms/operations.ts'
+import { rebuild } from './vms/rebuild.ts'
+import { createReconciler } from './vms/reconciler.ts'
+import type { ServedContract } from './vms/vm-work.ts'
+
+export interface ProductPorts {
+  version: string
+  config: Config
+  stateFolder: string
+  clock: Clock
+  store: Store
+  hypervisor: Hypervisor
+  events: TaskEvents
+  log: ApiPorts['log']
+}
+
+/** The product of a host that is set up. */
+export interface Product {
+  api: Omit<ApiPorts, 'tasks'>
+  rebuild(): Promise<{ vms: number; unmatched: string[] }>
+  /** Something outside changed: look now. */
+  wake(): void
+  stop(): Promise<void>
+}
+
+/** Wires chain, hypervisor, sign-in and loops of one configuration, and starts them. Throws what keeps it from starting. */
+export async function startProduct(ports: ProductPorts): Promise<Product> {
+  const { config, clock, store, hypervisor, events } = ports
+  const say = (line: string, cause?: unknown) =>
+    cause === undefined ? ports.log.info({}, line) : ports.log.error({ cause: describe(cause) }, line)
+  const secretsFolder = join(ports.stateFolder, 'secrets')
+
+  // chain: one reader and one provisioner per contract, one key for all
+  const clients = createClients(config.chain.rpcUrls)
+  const key = await loadOrCreateKey(join(secretsFolder, 'provisioner.key'))
+  const contracts = config.contracts.map(({ address, fromBlock }, index) => {
+    const reader = createChainReader({
+      clients,
+      chainId: config.chain.chainId,
+      contract: address,
+      confirmations: config.chain.confirmations,
+      clock,
+      history: store.history,
+      fromBlock,
+      // embedded blocks come at once; a public chain has its own pace
+      pollMs: config.mode === 'embedded' ? 500 : 2000,
+    })
+    const provisioner = createProvisioner({
+      clients,
+      reader,
+      key,
+      transactions: store.transactions,
+      clock,
+      maxFeePerTransactionWei: BigInt(config.chain.maxFeePerTransactionWei),
+      maxFeePerDayWei: BigInt(config.chain.maxFeePerDayWei),
+      pollMs: config.mode === 'embedded' ? 250 : 1000,
+    })
+    return { reader, provisioner, index }
+  }) satisfies ServedContract[]
+  const readers = contracts.map((c) => c.reader)
+
+  // tokens: what prices and payments are in, asked once each
+  const tokenReader = createTokenReader(clients)
+  const tokens = new Map<string, TokenInfo>()
+  const tokenOf = (address: string): TokenInfo =>
+    tokens.get(address.toLowerCase()) ?? { symbol: '?', decimals: 18, permit: false }
+
+  // sign-in: secrets, requests, sessions, the guests' own endpoint
+  const secrets = await loadOrCreateSecrets(join(secretsFolder, 'sign-in'))
+  let health: Health | undefined
+  const keeper = createFactsKeeper({
+    clock,
+    readers,
+    hypervisor,
+    vms: store.vms,
+    // one issue concerns everybody who reads a page: here nobody is kept apart
+    notices: () =>
+      (health?.current() ?? []).filter((issue) => issue.code === 'no-isolation').map(({ code, title }) => ({ code, title })),
+    async prepare(snapshot) {
+      const wanted = new Set([
+        ...snapshot.plans.flatMap((plan) => plan.prices.map((p) => p.token)),
+        ...[...snapshot.subscriptions.values()].map((s) => s.token),
+      ])
+      for (const token of wanted) {
+        if (!tokens.has(token.toLowerCase())) tokens.set(token.toLowerCase(), await tokenReader.facts(token))
+      }
+    },
+    log: say,
+  })
+  const sessions = createSessions({ clock, sessions: store.sessions })
+  const signIn = createSignIn({
+    clock,
+    origin: config.origin,
+    chainId: config.chain.chainId,
+    mode: config.mode,
+    chain: (installation) => readers.find((reader) => reader.installation === installation),
+    latestChain: keeper,
+    vms: store.vms,
+    outcomes: store.loginOutcomes,
+    audit: store.audit,
+    rateLimits: store.rateLimits,
+    statementKey: secrets.statementKey,
+    log: say,
+  })
+  const reports = createGuestReports(store.vms, clock)
+  const guests = createGuestEndpoint({
+    clock,
+    mode: config.mode,
+    signIn,
+    latestChain: keeper,
+    rateLimits: store.rateLimits,
+    master: secrets.master,
+    login: secrets.login,
+    vms: store.vms,
+    // the hypervisor's metadata keep the host key too: a lost database loses nothing
+    onReport: async (vm, hostKey) => {
+      await hypervisor.setFacts(vm, { hostKey })
+      reports.reported(vm)
+    },
+    log: say,
+  })
+
+  // VMs: the loop that makes the world as the chain says
+  const addresses = createAddressTable(
+    embeddedPlan(config.hypervisor.kind === 'libvirt' ? config.hypervisor.sshPorts : { from: 20_000, to: 29_999 }),
+    store.addresses,
+  )
+  const reconciler = await createReconciler({
+    hypervisor,
+    vms: store.vms,
+    addresses,
+    reports,
+    sshd: createSshdProbe(clock),
+    clock,
+    seed: { spkiSha256: secrets.spkiSha256, statementKey: secrets.statementKeyRaw, userCa: secrets.userCa, guestNet: null },
+    masterSecret: secrets.master,
+    async template() {
+      const sha256 = config.template.sha256
+      if (sha256 === undefined || !(await hypervisor.templates()).some((t) => t.sha256 === sha256)) {
+        throw new AppError({ code: 'template-missing', detail: `Template ${sha256?.slice(0, 12) ?? ''} is not in the store.` })
+      }
+      return sha256
+    },
+    contracts,
+    tasks: store.tasks,
+    destroys: store.destroys,
+    settings: store.settings,
+    taking: config.taking,
+    onTaskEvent: events.emit,
+    log: say,
+  })
+
+  health = createHealth({
+    clock,
+    issues: store.issues,
+    log: say,
+    facts: () =>
+      gatherFacts({
+        clock,
+        contracts,
+        chain: { name: config.chain.name, lowBalanceWei: BigInt(config.chain.lowBalanceWei) },
+        hypervisor,
+        reconciler,
+        template: () => Promise.resolve(config.template.sha256),
+      }),
+  })
+  const issues = health
+  const metrics = createMetricsServer({
+    facts: keeper.facts,
+    issues: async () => issues.current(),
+    healthy: async () => void (await store.settings.get('health', z.unknown())),
+  })
+  const endTasks = events.subscribe(keeper.onTask)
+  await Promise.all(contracts.map((c) => c.provisioner.resume()))
+  await keeper.start()
+  await guests.listen(config.listen.login)
+  await reconciler.start()
+  issues.start()
+  if (config.listen.metrics !== undefined) await metrics.listen(config.listen.metrics)
+
+  return {
+    api: {
+      clock,
+      host: {
+        version: ports.version,
+        mode: config.mode,
+        origin: config.origin,
+        chainId: config.chain.chainId,
+        chainName: config.chain.name,
+        confirmations: config.chain.confirmations,
+      },
+      facts: keeper.facts,
+      token: tokenOf,
+      signIn,
+      sessions,
+      store,
+      vmActions: {
+        async begin(vmId, action) {
+          const row = reconciler.books.get(vmId)
+          if (row === undefined) throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmId}.` })
+          const { installation, tokenId, generation } = row
+          return (await beginAction(reconciler, { installation, tokenId, generation }, action)).taskId
+        },
+      },
+      issues: async () => issues.current(),
+      rpc: (method, params) => firstReachable(clients, (client) => client.call(method, params)),
+      log: ports.log,
+    },
+    async rebuild() {
+      const snapshots = await Promise.all(readers.map((reader) => reader.snapshot('latest')))
+      const report = await rebuild({ hypervisor, books: reconciler.books, addresses }, snapshots, clock.now())
+      keeper.wake()
+      reconciler.wake()
+      return { vms: report.restored.length + report.unchanged.length, unmatched: report.conflicts }
+    },
+    wake() {
+      keeper.wake()
+      reconciler.wake()
+    },
+    async stop() {
+      endTasks()
+      await issues.stop()
+      await metrics.close()
+      await reconciler.stop()
+      await guests.close()
+      await keeper.stop()
+      await Promise.all(contracts.map((c) => c.provisioner.close()))
+      await (hypervisor as Partial<{ close(): Promise<void> }>).close?.()
+    },
+  }
+}
+
+/** Of a failure what may stand in the log: names and texts, no objects. */
+function describe(cause: unknown): string {
+  const lines: string[] = []
+  for (let e = cause; e instanceof Error && lines.length < 6; e = e.cause) lines.push(`${e.name}: ${e.message}`)
+  return lines.join(' ← ') || String(cause)
+}

@@ -1,0 +1,139 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import type { Clock } from '../clock/clock.ts'
+import { parseConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import type { Hypervisor } from '../hypervisor/port.ts'
+import { runTask } from '../steps/runner.ts'
+import type { TaskRecord } from '../steps/step.ts'
+import type { TaskEvent } from '../steps/task-store.ts'
+import type { SettingRepository } from '../store/settings.ts'
+import type { TaskRepository } from '../store/tasks.ts'
+import type { SetupContext, SetupHooks } from './context.ts'
+import { setupSteps } from './setup.ts'
+
+export interface SetupServicePorts {
+  stateFolder: string
+  clock: Clock
+  settings: SettingRepository
+  tasks: TaskRepository
+  /** What the place of installation brings, given the answers. */
+  hooks(answers: Config): SetupHooks
+  /** Opens the hypervisor of the answers; `initialise` makes its storage, once. */
+  openHypervisor(answers: Config, initialise: boolean): Promise<Hypervisor>
+  onEvent(event: TaskEvent): void
+  /** Setup has ended well: the product starts from the written configuration. Throws what keeps it from starting. */
+  finished(config: Config): Promise<void>
+}
+
+/** Setup as the operator's socket offers it. */
+export interface SetupService {
+  review(answers: string): Promise<{ steps: { name: string; estimateSeconds: number; done: boolean }[] }>
+  begin(answers: string): Promise<TaskRecord>
+  stop(): Promise<void>
+}
+
+export function configFileOf(stateFolder: string): string {
+  return join(stateFolder, 'freehold.yaml')
+}
+
+/** Writes a file that is there whole or not at all. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const file = await open(`${path}.new`, 'w', 0o640)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(`${path}.new`, path)
+}
+
+export function createSetupService(ports: SetupServicePorts): SetupService {
+  const stopping = new AbortController()
+  let running: { task: Promise<TaskRecord>; ended: Promise<void> } | undefined
+
+  function contextOf(answers: Config): SetupContext {
+    let hypervisor: Promise<Hypervisor> | undefined
+    return {
+      answers,
+      stateFolder: ports.stateFolder,
+      secretsFolder: join(ports.stateFolder, 'secrets'),
+      journal: {
+        get: (key) => ports.settings.get(`setup ${key}`, z.unknown()),
+        put: (key, value) => ports.settings.put(`setup ${key}`, value),
+      },
+      hooks: ports.hooks(answers),
+      hypervisor: () => (hypervisor ??= openOnce(answers)),
+      writeConfig: (config) => writeWhole(configFileOf(ports.stateFolder), stringify(config)),
+      readConfig: async () => {
+        const text = await readFile(configFileOf(ports.stateFolder), 'utf8').catch(() => undefined)
+        return text === undefined ? undefined : parseConfig(text, 'freehold.yaml')
+      },
+    }
+  }
+
+  /** The storage is made once: a marker that is missing later means that it is not mounted, and nothing is made in its place. */
+  async function openOnce(answers: Config): Promise<Hypervisor> {
+    const initialised = (await ports.settings.get('setup storage', z.boolean())) === true
+    const hypervisor = await ports.openHypervisor(answers, !initialised)
+    await ports.settings.put('setup storage', true)
+    return hypervisor
+  }
+
+  return {
+    async review(text) {
+      const context = contextOf(parseConfig(text, 'answers'))
+      const done = (await context.readConfig()) !== undefined
+      return { steps: setupSteps.map((step) => ({ name: step.name, estimateSeconds: step.estimateSeconds, done })) }
+    },
+    async begin(text) {
+      if (running !== undefined) return await running.task
+      const answers = parseConfig(text, 'answers')
+      const first = Promise.withResolvers<TaskRecord>()
+      const work = runTask(
+        {
+          kind: 'setup',
+          subject: 'host',
+          steps: [...setupSteps, startStep(answers)],
+          context: contextOf(answers),
+          signal: stopping.signal,
+        },
+        {
+          tasks: ports.tasks,
+          clock: ports.clock,
+          onEvent: (event) => {
+            if (event.type === 'task') first.resolve(event.task)
+            ports.onEvent(event)
+          },
+        },
+      )
+      const ended = work.then(
+        () => undefined,
+        (error: unknown) => first.reject(error),
+      )
+      running = { task: first.promise, ended }
+      void ended.finally(() => (running = undefined))
+      return await first.promise
+    },
+    async stop() {
+      stopping.abort()
+      await running?.ended
+    },
+  }
+
+  function startStep(_answers: Config): (typeof setupSteps)[number] {
+    return {
+      name: 'start',
+      estimateSeconds: 3,
+      check: async () => false,
+      async run(context) {
+        const config = await context.readConfig()
+        if (config !== undefined) await ports.finished(config)
+      },
+    }
+  }
+}
