@@ -15,7 +15,6 @@ case ${1:-} in
   --json) json=1 ;;
   *) echo "build-tiny-guest: unknown argument $1; usage: build-tiny-guest.sh [--json]" >&2; exit 2 ;;
 esac
-command -v busybox > /dev/null || { echo 'build-tiny-guest: missing package busybox; remedy: apt-get install --no-install-recommends busybox' >&2; exit 1; }
 
 base=$("$here/scripts/build-template.sh" --base)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/freehold/template

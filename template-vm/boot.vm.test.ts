@@ -75,4 +75,18 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       await guest.stop()
     }
   })
+
+  test('runs cloud-init for user-data of the subscriber, and leaves host key and network alone', async () => {
+    const userData = '#cloud-config\nruncmd: [[touch, /var/tmp/ran]]\n'
+    const seed = await makeSeed(join(folder, 'with-user-data.iso'), { 'user-data': userData })
+    const guest = await bootTemplate({ image, seedIso: seed, memoryMiB: 512, vcpus: 1, port: await freePort() })
+    try {
+      const key = await hostKey(guest)
+      await shell(guest, 'i=0; until [ -e /var/tmp/ran ]; do i=$((i + 1)); [ $i -lt 300 ]; sleep 1; done')
+      assert.equal(await hostKey(guest), key)
+      assert.equal(await shell(guest, 'ls /run/systemd/network /etc/netplan 2>/dev/null | grep -c cloud-init || true'), '0')
+    } finally {
+      await guest.stop()
+    }
+  })
 }

@@ -17,7 +17,7 @@ export async function guestExec(
   agentSocket: string,
   path: string,
   args: readonly string[],
-  timeoutSeconds = 120,
+  timeoutSeconds = 300,
 ): Promise<GuestResult> {
   const deadline = performance.now() + timeoutSeconds * 1000
   const socket = connect(agentSocket)

@@ -19,7 +19,7 @@ try {
     const guest = await bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await freePort() })
     await guest.stop()
     seconds.push(guest.seconds)
-    console.log(`${guest.seconds.toFixed(1)} s (load before ${load})`)
+    console.log(`${guest.seconds.toFixed(1)} s, QEMU ${guest.cpuSeconds.toFixed(1)} CPU s (load before ${load})`)
   }
   const median = seconds.toSorted((a, b) => a - b)[Math.floor(runs / 2)]
   console.log(`median ${median?.toFixed(1)} s`)

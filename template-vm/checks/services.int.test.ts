@@ -6,6 +6,7 @@ import { builtTemplate, rootEntries, rootFile, type BuiltTemplate, type RootEntr
 const started = [
   'getty.target.wants/serial-getty@ttyS0.service',
   'multi-user.target.wants/freehold-coldplug.service',
+  'multi-user.target.wants/freehold-user-data.service',
   'multi-user.target.wants/ssh.service',
   'multi-user.target.wants/systemd-networkd.service',
   'sockets.target.wants/systemd-networkd.socket',

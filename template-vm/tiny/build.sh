@@ -25,13 +25,13 @@ add() {
     for file in $(echo "$line" | tr -d ':' | tr ' ' '\n' | tac); do
       name=$(basename "$file" .xz)
       grep -qsx "$name" "$initrd/modules/always" && continue
-      busybox xzcat "$modules/$file" > "$initrd/modules/$name"
+      "$from/usr/bin/busybox" xzcat "$modules/$file" > "$initrd/modules/$name"
       echo "$name" >> "$initrd/modules/always"
     done
   done
 }
 add virtio_blk virtio_net virtio_rng evdev button pvpanic-mmio
-(cd "$initrd" && find . | LC_ALL=C sort | busybox cpio -o -H newc 2> /dev/null | gzip -9) > "$work/initrd.img"
+(cd "$initrd" && find . | LC_ALL=C sort | "$from/usr/bin/busybox" cpio -o -H newc 2> /dev/null | gzip -9) > "$work/initrd.img"
 
 root=$work/root
 mkdir -p "$root/bin" "$root/sbin" "$root/boot/grub" "$root/dev" "$root/proc" "$root/sys" "$root/run" "$root/tmp" "$root/data" "$root/etc/acpi/PWRF" "$root/etc/commands"
