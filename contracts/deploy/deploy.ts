@@ -45,7 +45,10 @@ export interface DeployResult {
 }
 
 function creationCode(args: DeployArguments): string {
-  return concat([subscriptionsBytecode, subscriptionsInterface.encodeDeploy([args.owner, args.treasury, args.provisioner, args.plans])])
+  return concat([
+    subscriptionsBytecode,
+    subscriptionsInterface.encodeDeploy([args.owner, args.treasury, args.provisioner, args.plans]),
+  ])
 }
 
 async function isThere(provider: Provider, address: string): Promise<boolean> {
@@ -74,17 +77,27 @@ export async function deploySubscriptions(options: {
   // a pending create of a former life keeps its nonce: the mined count tells the address that it gets
   const address = deterministic
     ? getCreate2Address(deterministicDeployer, options.salt, keccak256(code))
-    : getCreateAddress({ from: await signer.getAddress(), nonce: await provider.getTransactionCount(await signer.getAddress(), 'latest') })
+    : getCreateAddress({
+        from: await signer.getAddress(),
+        nonce: await provider.getTransactionCount(await signer.getAddress(), 'latest'),
+      })
   await journal.put({ address })
   if (await isThere(provider, address)) return { address, transactionHash: null, blockNumber: await provider.getBlockNumber() }
   try {
-    const sent = await signer.sendTransaction(deterministic ? { to: deterministicDeployer, data: concat([options.salt, code]) } : { data: code })
+    const sent = await signer.sendTransaction(
+      deterministic ? { to: deterministicDeployer, data: concat([options.salt, code]) } : { data: code },
+    )
     const receipt = await sent.wait()
-    if (receipt === null || receipt.status !== 1 || !(await isThere(provider, address))) throw new Error('the deployment left no code')
+    if (receipt === null || receipt.status !== 1 || !(await isThere(provider, address)))
+      throw new Error('the deployment left no code')
     return { address, transactionHash: sent.hash, blockNumber: receipt.blockNumber }
   } catch (cause) {
     if ((cause as { code?: string }).code === 'INSUFFICIENT_FUNDS') {
-      throw new AppError({ code: 'no-funds', detail: `${await signer.getAddress()} cannot pay the network fee of the deployment.`, cause })
+      throw new AppError({
+        code: 'no-funds',
+        detail: `${await signer.getAddress()} cannot pay the network fee of the deployment.`,
+        cause,
+      })
     }
     throw new AppError({ code: 'transaction-failed', detail: 'The contract could not be deployed.', cause })
   }

@@ -23,6 +23,8 @@ import {NewPlan, Plan, PlanRules, PlanView, Price} from "./Plans.sol";
 /// - Money is never pushed: refunds and earnings are credited and pulled by `withdraw` and `collect`.
 /// - A pass is burned when its subscription ends: `ownerOf` then reverts, and the views answer holder 0.
 /// - An approved operator may move a pass, and with it the VM; it may not cancel.
+/// - Tokens that call back (ERC-777) are safe here, but views may be stale while such a call runs.
+/// - What is sent unasked, in coin or token, stays here for ever.
 /// - Pausing stops purchases only; `extend`, `cancel`, `refund`, `withdraw` and `collect` always work.
 contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
@@ -148,7 +150,9 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     error NothingToPay();
     /// @dev The native transfer was refused by its receiver.
     error TransferFailed();
-    /// @dev A plan lists at most eight tokens.
+    /// @dev Money would be sent to this contract itself.
+    error BadReceiver(address to);
+    /// @dev A plan lists at most 8 tokens at a time, all plans together at most 64 ever.
     error TooManyTokens();
     /// @dev Ownership is handed over, never dropped.
     error CannotRenounce();
@@ -157,13 +161,21 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
                                  EVENTS
     //////////////////////////////////////////////////////////////*/
 
+    /// @notice A plan was added; what never changes of it can be read by `plan`.
     event PlanAdded(uint256 indexed planId, string name);
+    /// @notice A token of a plan has this price per day from now on; 0: it is not listed any more.
     event PriceSet(uint256 indexed planId, address indexed token, uint256 perDay);
+    /// @notice So many subscriptions of a plan may exist from now on.
     event CapacitySet(uint256 indexed planId, uint256 capacity);
+    /// @notice The sale of a plan was opened or closed.
     event OpenSet(uint256 indexed planId, bool open);
+    /// @notice Earned money goes there from now on.
     event TreasurySet(address indexed treasury);
+    /// @notice This key activates, rejects and ends from now on.
     event ProvisionerSet(address indexed provisioner);
+    /// @notice Purchases were stopped or resumed.
     event BuyingPausedSet(bool paused);
+    /// @notice A subscription was bought and its pass minted to `buyer`. `paid` in the smallest unit, `duration` in seconds.
     event Bought(
         uint256 indexed tokenId,
         uint256 indexed planId,
@@ -172,17 +184,26 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         uint256 paid,
         uint256 duration
     );
+    /// @notice The VM was delivered; its time ends at `expiresAt`, unix seconds.
     event Activated(uint256 indexed tokenId, uint256 expiresAt);
+    /// @notice `payer` paid for more time; it ends at `expiresAt`, unix seconds.
     event Extended(uint256 indexed tokenId, address indexed payer, uint256 paid, uint256 expiresAt);
+    /// @notice So much was earned beyond what was booked before.
     event Settled(uint256 indexed tokenId, address indexed token, uint256 amount);
-    /// reason: 0 rejected, 1 refunded after the deadline, 2 cancelled, 3 ended after the grace
+    /// @notice A subscription ended and its pass was burned; `refunded` is credited to `holder`.
+    /// @dev reason: 0 rejected, 1 refunded after the deadline, 2 cancelled, 3 ended after the grace
     event Ended(uint256 indexed tokenId, address indexed holder, uint8 reason, uint256 refunded);
+    /// @notice A credit of `from` was paid out to `to`.
     event Withdrawn(address indexed token, address indexed from, address indexed to, uint256 amount);
+    /// @notice Earned money was sent to the treasury of that moment.
     event Collected(address indexed token, address indexed treasury, uint256 amount);
 
     /*//////////////////////////////////////////////////////////////
                                 STORAGE
     //////////////////////////////////////////////////////////////*/
+
+    uint256 private constant MAX_TOKENS_OF_A_PLAN = 8;
+    uint256 private constant MAX_TOKENS = 64;
 
     /// @notice The id that the next purchase gets. Pass 0 is the operator's and no subscription.
     uint64 public nextTokenId = 1;
@@ -209,6 +230,10 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     //////////////////////////////////////////////////////////////*/
 
     /// @notice Nothing is taken from the deployer: roles and plans are arguments. Mints pass 0 to the owner.
+    /// @param owner_ the operator's cold key: plans, treasury, provisioner, pause of purchases
+    /// @param treasury_ where earned money goes
+    /// @param provisioner_ the hot key on the host
+    /// @param firstPlans get the ids 0, 1, …
     constructor(address owner_, address treasury_, address provisioner_, NewPlan[] memory firstPlans)
         ERC721("Freehold access pass", "FREEHOLD")
         Ownable(owner_)
@@ -274,6 +299,9 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     //////////////////////////////////////////////////////////////*/
 
     /// @notice Buys `duration` seconds of a plan and mints the access pass to `recipient`.
+    /// @param planId which plan; it must be open and have a free place
+    /// @param duration seconds, within the plan's minimum and maximum
+    /// @param recipient who gets the pass; needs no receiver hook
     /// @param token what to pay with; the zero address is the native coin, then `msg.value` is exactly the price
     /// @param maxPayment reverts if the price is above
     /// @return tokenId the id of subscription and pass
@@ -286,8 +314,13 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         return _buy(planId, token, duration, maxPayment, recipient);
     }
 
-    /// @notice As `buy`, with an EIP-2612 permit. A permit that fails is ignored if the allowance suffices: somebody may
-    /// have sent it first.
+    /// @notice As `buy` with an ERC-20, with an EIP-2612 permit over `maxPayment`: name the price, so that no allowance is
+    /// left. A permit that fails is ignored if the allowance suffices: somebody may have sent it first.
+    /// @param deadline of the permit, unix seconds
+    /// @param v of the permit's signature
+    /// @param r of the permit's signature
+    /// @param s of the permit's signature
+    /// @return tokenId the id of subscription and pass
     function buyWithPermit(
         uint256 planId,
         address token,
@@ -299,7 +332,10 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         bytes32 r,
         bytes32 s
     ) external nonReentrant returns (uint256 tokenId) {
-        try IERC20Permit(token).permit(msg.sender, address(this), maxPayment, deadline, v, r, s) {} catch {}
+        // an address without code (the native coin) cannot be asked: `try` would not catch that
+        if (token.code.length != 0) {
+            try IERC20Permit(token).permit(msg.sender, address(this), maxPayment, deadline, v, r, s) {} catch {}
+        }
         return _buy(planId, token, duration, maxPayment, recipient);
     }
 
@@ -317,7 +353,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         PriceRow memory listed = _prices[planId][token];
         uint256 amount = _charge(listed, token, duration, maxPayment);
         tokenId = nextTokenId++;
-        // casts: duration ≤ maxSeconds (uint32), amount was checked in _charge, planId < _plans.length
+        // casts: duration ≤ maxSeconds (uint32), amount was checked in _price, planId < _plans.length
+        // forge-lint: disable-next-item(unsafe-typecast)
         _rows[tokenId] = Row({
             planId: uint32(planId),
             state: State.Pending,
@@ -338,19 +375,21 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
 
     /// @notice Adds `duration` seconds to a subscription, paid in the token of the purchase at the plan's present price.
     /// Anyone may pay. In grace or after it the new time begins now.
+    /// @param duration seconds; at least the plan's minimum, and the new expiry at most the plan's maximum from now
+    /// @param maxPayment reverts if the price is above
     function extend(uint256 tokenId, uint256 duration, uint256 maxPayment) external payable nonReentrant {
         Row storage row = _active(tokenId);
-        PlanRow storage plan_ = _plans[row.planId];
-        uint256 end_ = (row.expiresAt > block.timestamp ? row.expiresAt : block.timestamp) + duration;
-        if (duration < plan_.minSeconds || end_ > block.timestamp + plan_.maxSeconds) revert BadDuration(duration);
+        uint256 end_ = _extendedTo(row, duration);
         address token = _tokens[row.tokenIndex];
         uint256 amount = _charge(_prices[row.planId][token], token, duration, maxPayment);
         _settle(tokenId, row, token);
         uint256 rest = row.paid - row.settled + amount;
         if (rest > type(uint128).max) revert OverMaxPayment(rest, type(uint128).max);
+        // forge-lint: disable-next-line(unsafe-typecast) checked the line above
         row.paid = uint128(rest);
         row.settled = 0;
         row.streamFrom = uint40(block.timestamp);
+        // forge-lint: disable-next-line(unsafe-typecast) at most now + maxSeconds, which is 32 bits
         row.expiresAt = uint40(end_);
         emit Extended(tokenId, msg.sender, amount, end_);
     }
@@ -360,7 +399,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     //////////////////////////////////////////////////////////////*/
 
     /// @notice The VM was delivered: its time begins now. Before the deadline only.
-    function activate(uint256 tokenId) external {
+    function activate(uint256 tokenId) external nonReentrant {
         if (msg.sender != provisioner) revert NotProvisioner(msg.sender);
         Row storage row = _pending(tokenId);
         if (block.timestamp >= _deadline(row)) revert DeadlinePassed(tokenId);
@@ -373,14 +412,14 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     }
 
     /// @notice The VM cannot be delivered: all that was paid is credited to the holder.
-    function reject(uint256 tokenId) external {
+    function reject(uint256 tokenId) external nonReentrant {
         if (msg.sender != provisioner) revert NotProvisioner(msg.sender);
         Row storage row = _pending(tokenId);
         _end(tokenId, row, row.paid, 0);
     }
 
     /// @notice The grace is over: frees the place. By provisioner or owner.
-    function end(uint256 tokenId) external {
+    function end(uint256 tokenId) external nonReentrant {
         if (msg.sender != provisioner && msg.sender != owner()) revert NotProvisioner(msg.sender);
         Row storage row = _active(tokenId);
         if (block.timestamp < _graceEndsAt(row)) revert GraceNotOver(tokenId);
@@ -393,14 +432,14 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     //////////////////////////////////////////////////////////////*/
 
     /// @notice Not activated in time: anyone may have all that was paid credited to the holder.
-    function refund(uint256 tokenId) external {
+    function refund(uint256 tokenId) external nonReentrant {
         Row storage row = _pending(tokenId);
         if (block.timestamp < _deadline(row)) revert DeadlineNotPassed(tokenId);
         _end(tokenId, row, row.paid, 1);
     }
 
     /// @notice The holder ends the subscription: what is not earned, minus the plan's minimum, is credited to the holder.
-    function cancel(uint256 tokenId) external {
+    function cancel(uint256 tokenId) external nonReentrant {
         Row storage row = _active(tokenId);
         if (ownerOf(tokenId) != msg.sender) revert NotHolder(tokenId);
         uint256 earned_ = _earnedAtCancel(row);
@@ -410,7 +449,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     }
 
     /// @notice Books what a subscription has earned so far. Anyone may; how often changes nothing.
-    function settle(uint256 tokenId) external {
+    function settle(uint256 tokenId) external nonReentrant {
         Row storage row = _active(tokenId);
         _settle(tokenId, row, _tokens[row.tokenIndex]);
     }
@@ -498,9 +537,10 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         return _price(_prices[planId][token], token, duration);
     }
 
-    /// @notice What `extend` would charge, in the token of the purchase.
+    /// @notice What `extend` would charge, in the token of the purchase. Reverts where `extend` would for its duration.
     function quoteExtend(uint256 tokenId, uint256 duration) external view returns (address token, uint256 amount) {
         Row storage row = _active(tokenId);
+        _extendedTo(row, duration);
         token = _tokens[row.tokenIndex];
         amount = _price(_prices[row.planId][token], token, duration);
     }
@@ -559,6 +599,12 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         return _prices[planId][token].perDay;
     }
 
+    /// @notice The tokens a plan can be paid in, at most eight; the zero address is the native coin.
+    function planTokens(uint256 planId) external view returns (address[] memory) {
+        _plan(planId);
+        return _planTokens[planId];
+    }
+
     /// @notice On-chain JSON with a small picture.
     function tokenURI(uint256 tokenId) public view override returns (string memory) {
         _requireOwned(tokenId);
@@ -602,7 +648,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         address[] storage listed = _planTokens[planId];
         uint128 before = _prices[planId][token].perDay;
         if (before == 0 && perDay != 0) {
-            if (listed.length == 8) revert TooManyTokens();
+            if (listed.length == MAX_TOKENS_OF_A_PLAN) revert TooManyTokens();
             listed.push(token);
         } else if (before != 0 && perDay == 0) {
             for (uint256 i = 0; i < listed.length; ++i) {
@@ -613,7 +659,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
                 }
             }
         }
-        _prices[planId][token] = PriceRow(perDay, _tokenIndex(token));
+        if (perDay == 0) delete _prices[planId][token];
+        else _prices[planId][token] = PriceRow(perDay, _tokenIndex(token));
         emit PriceSet(planId, token, perDay);
     }
 
@@ -621,10 +668,12 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     function _tokenIndex(address token) private returns (uint16) {
         uint256 count = _tokens.length;
         for (uint256 i = 0; i < count; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast) below MAX_TOKENS
             if (_tokens[i] == token) return uint16(i);
         }
-        if (count == 64) revert TooManyTokens();
+        if (count == MAX_TOKENS) revert TooManyTokens();
         _tokens.push(token);
+        // forge-lint: disable-next-line(unsafe-typecast) below MAX_TOKENS
         return uint16(count);
     }
 
@@ -663,6 +712,16 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         return uint256(row.expiresAt) + _plans[row.planId].graceSeconds;
     }
 
+    /// The expiry after an extension.
+    function _extendedTo(Row storage row, uint256 duration) private view returns (uint256 end_) {
+        PlanRow storage plan_ = _plans[row.planId];
+        uint256 maxSeconds = plan_.maxSeconds;
+        if (duration < plan_.minSeconds || duration > maxSeconds) revert BadDuration(duration);
+        end_ = (row.expiresAt > block.timestamp ? row.expiresAt : block.timestamp) + duration;
+        if (end_ > block.timestamp + maxSeconds) revert BadDuration(duration);
+    }
+
+    /// Reckoned with the plan's minimum as used: that is never refunded.
     function _earnedAtCancel(Row storage row) private view returns (uint256) {
         uint256 minimum = uint256(row.activatedAt) + _plans[row.planId].minSeconds;
         uint256 time = block.timestamp > minimum ? block.timestamp : minimum;
@@ -701,6 +760,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     function _collect(uint256 tokenId, Row storage row, address token, uint256 earned_) private {
         uint256 due = earned_ - row.settled;
         if (due == 0) return;
+        // forge-lint: disable-next-line(unsafe-typecast) at most paid
         row.settled = uint128(earned_);
         collectable[token] += due;
         emit Settled(tokenId, token, due);
@@ -718,6 +778,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
 
     function _pay(address token, address to, uint256 amount) private {
         if (to == address(0)) revert ZeroAddress();
+        // what is sent to this contract unasked can never leave it
+        if (to == address(this)) revert BadReceiver(to);
         if (token == address(0)) {
             (bool ok,) = to.call{value: amount}("");
             if (!ok) revert TransferFailed();
