@@ -63,8 +63,9 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
   }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<{ status: number; body: object }> {
-    const url = URL.parse(request.url ?? '/', 'https://login.invalid')
-    const call = `${request.method} ${url?.pathname}`
+    // taken literally: nothing here is normalised into another path
+    const [path = '', query = ''] = (request.url ?? '/').split('?', 2)
+    const call = `${request.method} ${path}`
     const id = /^(?:GET|POST) \/guest\/v1\/login-requests\/([0-9a-f]{32})(?:\/reply)?$/.exec(call)?.[1]
     const gone = new AbortController()
     response.on('close', () => gone.abort())
@@ -92,7 +93,7 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
       return { status: 200, body: await answerOf(ports.signIn, own) }
     }
     if (call === 'GET /guest/v1/presence') {
-      const known = parse(presenceQuerySchema, Object.fromEntries(url?.searchParams ?? []))
+      const known = parse(presenceQuerySchema, Object.fromEntries(new URLSearchParams(query)))
       return { status: 200, body: await holding(presences.enter(guest.mark), () => awaitPresence(ports, guest, known, signal)) }
     }
     throw new AppError({ code: 'not-found', detail: 'This endpoint has no such call.' })

@@ -41,6 +41,8 @@ export interface SignIn {
   release(request: LoginRequest): Promise<ApprovedBy | undefined>
   /** Consumes an approved request for one act, once. Throws `request-used`, `request-expired`, `not-in-this-state`. */
   consume(requestId: string, fits: (request: LoginRequest) => boolean): Promise<{ request: LoginRequest; signer: string }>
+  /** Resolves when all outcomes so far are stored: before the store closes. */
+  outcomesKept(): Promise<void>
 }
 
 /** Makes the sign-in of a host. `verifier` says which wallets can sign. */
@@ -51,11 +53,15 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
     origin: ports.origin,
     chainId: ports.chainId,
     ...(options.caps !== undefined && { caps: options.caps }),
-    onOutcome: (request) => void keepOutcome(request).catch(() => ports.log('the outcome of a sign-in could not be stored')),
+    // one after the other: `used` never falls behind the `approved` that it replaces
+    onOutcome: (request) => {
+      const kept = keepOutcome.bind(null, request, request.state)
+      keeping = keeping.then(kept).catch(() => ports.log('the outcome of a sign-in could not be stored'))
+    },
   })
+  let keeping: Promise<void> = Promise.resolve()
 
-  async function keepOutcome(request: LoginRequest): Promise<void> {
-    const { state } = request
+  async function keepOutcome(request: LoginRequest, state: LoginRequest['state']): Promise<void> {
     if (state.kind === 'waiting' || state.kind === 'needs-reply') return
     const signer = 'approval' in state ? state.approval.signer : null
     await ports.outcomes.record({
@@ -156,6 +162,7 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
 
   return {
     requests,
+    outcomesKept: () => keeping,
     textOf,
     open,
     async approve(code, claim, place) {

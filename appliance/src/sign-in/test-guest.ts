@@ -13,7 +13,7 @@ export interface GuestAnswer {
 export class TestGuest {
   readonly #port: number
   readonly #spkiSha256: string
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #agent = new Agent({ keepAlive: true, maxCachedSessions: 0 })
   bearer: string | undefined
   /** Local address to dial from. */
   from = '127.0.0.1'

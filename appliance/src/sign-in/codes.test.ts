@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { newCode, parseCode } from './codes.ts'
+
+test('no code: too short, too long, letters that Crockford leaves out', () => {
+  for (const text of ['', '7QF3-K2M', '7QF3-K2MDD', '7QF3-K2MU', '7QF3_K2MD', '７QF3K2MD'])
+    assert.equal(parseCode(text), undefined, text)
+})
+
+test('a code is read in any spelling', () => {
+  for (const text of ['7QF3-K2MD', '7qf3k2md', ' 7QF3 - K2MD\n']) assert.equal(parseCode(text), '7QF3K2MD')
+  assert.equal(parseCode('OIL0-11LO'), '01101110')
+})
+
+test('codes are fresh and their own spelling', () => {
+  const made = Array.from({ length: 1000 }, newCode)
+  assert.equal(new Set(made).size, 1000)
+  for (const code of made) assert.equal(parseCode(code), code)
+})
