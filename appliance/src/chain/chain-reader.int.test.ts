@@ -212,6 +212,15 @@ describe('reads', () => {
     assert.equal(await reader.subscription(10_000n, latest), undefined)
   })
 
+  test('a node that hangs holds up no login', async () => {
+    const began = performance.now()
+    const clients = createClients([front.url('sentinel-timeout'), chain.url])
+    const reader = createChainReader({ clients, chainId: 31337, contract: chain.contract, confirmations: 1, clock: chainClock })
+    const { latest, heads } = await reader.subscriptionForLogin(1n)
+    assert.deepEqual([latest?.tokenId, heads.agreeing], [1n, 1])
+    assert.ok(performance.now() - began < 8000, 'its own timeout is 10 s')
+  })
+
   test('a busy node is asked again', async () => {
     const client = new RpcClient({ url: front.url('sentinel-busy'), backoffMs: 1 })
     assert.equal(await client.call('eth_chainId'), '0x7a69')

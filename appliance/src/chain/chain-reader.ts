@@ -11,7 +11,7 @@ import { LogReader } from './log-reader.ts'
 import type { BlockRef, ChainReader, Heads } from './port.ts'
 import type { RpcClient } from './rpc.ts'
 import { SnapshotReader } from './snapshot-reader.ts'
-import type { Address, Subscription } from './subscription.ts'
+import { sameSubscription, type Address, type Subscription } from './subscription.ts'
 
 export interface ChainReaderOptions {
   /** In the order of the configuration (`createClients`); with two or more, taking needs them to agree. */
@@ -78,7 +78,7 @@ export function createChainReader(options: ChainReaderOptions): ChainReader {
       throw new AppError({ code: 'chain-inconsistent', detail: `Subscription ${tokenId} is not at both depths.` })
     }
     for (const other of answers) {
-      if (!same(other.finalized, first.finalized) || !same(other.latest, first.latest)) {
+      if (!sameSubscription(other.finalized, first.finalized) || !sameSubscription(other.latest, first.latest)) {
         throw new AppError({ code: 'chain-inconsistent', detail: `The nodes tell subscription ${tokenId} differently.` })
       }
     }
@@ -121,10 +121,6 @@ export function createChainReader(options: ChainReaderOptions): ChainReader {
 
 function headsOnly({ latest, giving, finalized, stale, standing, agreeing }: HeadsView): Heads {
   return { latest, giving, finalized, stale, standing, agreeing }
-}
-
-function same(a: Subscription | undefined, b: Subscription): boolean {
-  return a !== undefined && (Object.keys(b) as (keyof Subscription)[]).every((name) => a[name] === b[name])
 }
 
 /** Wakes on every new block; a node that is down only makes it wait. Never throws. */

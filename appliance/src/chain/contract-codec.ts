@@ -1,5 +1,5 @@
 import type { Interface, Result } from 'ethers'
-import { readStaticStructs, type Words } from './static-structs.ts'
+import { readStaticStructs, type StaticStruct } from './static-structs.ts'
 import type { Address, Plan, Subscription } from './subscription.ts'
 
 /** What the contract says of itself besides plans and subscriptions. */
@@ -15,47 +15,28 @@ export interface ContractFacts {
 
 const states = [undefined, 'pending', 'active', 'ended'] as const
 
-function field(words: Words, name: string): string {
-  const word = words[name]
-  if (word === undefined) throw new RangeError(`the contract tells no ${name}`)
-  return word
-}
-
-/** A word as a number; the contract's times and sizes fit 2^53 by their types. */
-function small(words: Words, name: string): number {
-  return Number.parseInt(field(words, name), 16)
-}
-
-function amount(words: Words, name: string): bigint {
-  return BigInt(`0x${field(words, name)}`)
-}
-
-function address(words: Words, name: string): Address {
-  return `0x${field(words, name).slice(24)}`
-}
-
-function subscription(installation: string, words: Words): Subscription | undefined {
-  const state = states[small(words, 'state')]
+function subscription(installation: string, struct: StaticStruct): Subscription | undefined {
+  const state = states[struct.number('state')]
   if (state === undefined) return undefined
   return {
     installation,
-    tokenId: amount(words, 'tokenId'),
-    planId: small(words, 'planId'),
+    tokenId: struct.bigint('tokenId'),
+    planId: struct.number('planId'),
     state,
-    holder: address(words, 'holder'),
-    buyer: address(words, 'buyer'),
-    boughtBlock: small(words, 'boughtBlock'),
-    boughtAt: small(words, 'boughtAt'),
-    token: address(words, 'token'),
-    seconds: small(words, 'duration'),
-    activationDeadline: small(words, 'activationDeadline'),
-    activatedAt: small(words, 'activatedAt'),
-    expiresAt: small(words, 'expiresAt'),
-    graceEndsAt: small(words, 'graceEndsAt'),
-    paid: amount(words, 'paid'),
-    streamFrom: small(words, 'streamFrom'),
-    streamTo: small(words, 'streamTo'),
-    settled: amount(words, 'settled'),
+    holder: struct.address('holder'),
+    buyer: struct.address('buyer'),
+    boughtBlock: struct.number('boughtBlock'),
+    boughtAt: struct.number('boughtAt'),
+    token: struct.address('token'),
+    seconds: struct.number('duration'),
+    activationDeadline: struct.number('activationDeadline'),
+    activatedAt: struct.number('activatedAt'),
+    expiresAt: struct.number('expiresAt'),
+    graceEndsAt: struct.number('graceEndsAt'),
+    paid: struct.bigint('paid'),
+    streamFrom: struct.number('streamFrom'),
+    streamTo: struct.number('streamTo'),
+    settled: struct.bigint('settled'),
   }
 }
 
@@ -109,7 +90,7 @@ export class ContractCodec {
   decodeSubscriptions(data: string): (Subscription | undefined)[] {
     const array = this.#abi.getFunction('subscriptions')?.outputs[0]
     if (array === undefined) throw new RangeError('the ABI has no subscriptions')
-    return readStaticStructs(data, array).map((words) => subscription(this.#installation, words))
+    return readStaticStructs(data, array).map((struct) => subscription(this.#installation, struct))
   }
 
   encodePlans(ids: readonly number[]): string {

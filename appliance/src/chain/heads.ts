@@ -5,6 +5,8 @@ import type { BlockRef, Heads } from './port.ts'
 import type { RpcClient, RpcOutcome, RpcRefusal } from './rpc.ts'
 
 export const staleAfterSeconds = 600
+/** How long a slow node may take after another has answered: a hung one must not hold up logins. */
+const graceMs = 1500
 
 /** Heads, and who told them. */
 export interface HeadsView extends Heads {
@@ -48,10 +50,11 @@ export class HeadsReader {
   }
 
   async read(): Promise<HeadsView> {
-    const settled = await Promise.allSettled(this.#clients.map((client) => this.#ask(client)))
+    const settled = await this.#settleTogether(this.#clients.map((client) => this.#ask(client)))
     const views: NodeView[] = []
     let failure: unknown
     for (const outcome of settled) {
+      if (outcome === undefined) continue
       if (outcome.status === 'fulfilled') views.push(outcome.value)
       else if (findAppError(outcome.reason, 'wrong-chain') !== undefined) throw outcome.reason
       else failure ??= outcome.reason
@@ -72,6 +75,25 @@ export class HeadsReader {
       primary: primary.client,
       others: others.map(({ client, latest }) => ({ client, latest })),
     }
+  }
+
+  /** All outcomes, undefined for those that come later than `graceMs` after the first success. */
+  async #settleTogether<T>(promises: readonly Promise<T>[]): Promise<(PromiseSettledResult<T> | undefined)[]> {
+    const outcomes: (PromiseSettledResult<T> | undefined)[] = promises.map(() => undefined)
+    const all = Promise.all(
+      promises.map(async (promise, i) => {
+        const [outcome] = await Promise.allSettled([promise])
+        outcomes[i] = outcome
+      }),
+    )
+    const done = new AbortController()
+    const grace = Promise.any(promises).then(
+      () => this.#clock.wait(graceMs, done.signal),
+      () => all,
+    )
+    await Promise.race([all, grace])
+    done.abort()
+    return [...outcomes]
   }
 
   async #ask(client: RpcClient): Promise<NodeView> {
@@ -130,16 +152,13 @@ export class HeadsReader {
 
   /** How many others have this very block. Throws `chain-inconsistent` if one has another in its place. */
   async #agreeing(block: BlockRef, others: readonly NodeView[]): Promise<number> {
-    const answers = await Promise.all(
-      others.map(async ({ client }) => {
-        try {
-          return parseBlock(await client.call('eth_getBlockByNumber', [toQuantity(block.number), false]))
-        } catch {
-          return null
-        }
-      }),
+    const asked = others.map(async ({ client }) =>
+      parseBlock(await client.call('eth_getBlockByNumber', [toQuantity(block.number), false])),
     )
-    const hashes = answers.flatMap((answer) => (answer === null ? [] : [answer.hash]))
+    // the primary has this block already: its answer starts the grace
+    const settled = await this.#settleTogether([Promise.resolve(null), ...asked])
+    const blocks = settled.map((outcome) => (outcome?.status === 'fulfilled' ? outcome.value : null))
+    const hashes = blocks.flatMap((found) => (found === null ? [] : [found.hash]))
     if (hashes.some((hash) => hash !== block.hash)) {
       throw new AppError({
         code: 'chain-inconsistent',

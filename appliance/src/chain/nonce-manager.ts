@@ -257,9 +257,13 @@ export class NonceManager {
   /** To all nodes; enough if one takes it. What the pool says about nonces is for the next look to judge. */
   async #broadcast({ forms }: StoredTransaction): Promise<void> {
     const raw = forms.at(-1)?.raw
-    const settled = await Promise.allSettled(this.#o.clients.map((client) => client.send('eth_sendRawTransaction', [raw])))
-    if (settled.some(({ status }) => status === 'fulfilled')) return
-    const failures = settled.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as unknown) : undefined))
+    let failures: unknown[]
+    try {
+      await Promise.any(this.#o.clients.map((client) => client.send('eth_sendRawTransaction', [raw])))
+      return
+    } catch (error) {
+      failures = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
+    }
     const words = failures.map((failure) => refusalOf(failure)?.message ?? '').join('\n')
     if (/already known|already imported|nonce too low|nonce has already|underpriced|base fee|basefee/i.test(words)) return
     if (/insufficient funds/i.test(words)) throw noFunds(this.#o.key.address, undefined)

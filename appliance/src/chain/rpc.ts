@@ -52,6 +52,7 @@ export class RpcClient {
   /** Some nodes refuse batches; learnt once. */
   #batches = true
   #nextId = 1
+  #unreachableAt = Number.NEGATIVE_INFINITY
 
   constructor(options: RpcOptions) {
     this.url = options.url
@@ -61,6 +62,11 @@ export class RpcClient {
   /** Host name of the node, for people; never path or key. */
   get host(): string {
     return new URL(this.url).host
+  }
+
+  /** True if it could not be reached in the last 30 s: others are asked first. */
+  get doubtful(): boolean {
+    return performance.now() - this.#unreachableAt < 30_000
   }
 
   /** One read. */
@@ -101,6 +107,7 @@ export class RpcClient {
   }
 
   #unreachable(cause: unknown): AppError {
+    this.#unreachableAt = performance.now()
     return new AppError({ code: 'rpc-unreachable', detail: `No usable answer from ${this.host}.`, cause })
   }
 

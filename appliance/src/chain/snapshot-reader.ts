@@ -2,9 +2,10 @@ import { AppError } from '../errors/app-error.ts'
 import type { ContractView } from './contract-view.ts'
 import type { BlockRef, ChainSnapshot, Depth } from './port.ts'
 import type { RpcClient } from './rpc.ts'
-import type { Address, Subscription } from './subscription.ts'
+import { sameSubscription, type Address, type Subscription } from './subscription.ts'
 
-const remembered = 4
+/** Snapshots kept by block hash: the three depths of one pass often name the same block. */
+const remembered = 3
 
 /**
  * Reads all not-ended subscriptions at one block. Ids that were ended in a finalized block are never asked again, so the work
@@ -19,6 +20,8 @@ export class SnapshotReader {
   /** Further ones that were. */
   readonly #ended = new Set<bigint>()
   readonly #recent = new Map<string, ChainSnapshot>()
+  /** What was read last: unchanged subscriptions are the same objects in all snapshots. */
+  #last: ReadonlyMap<bigint, Subscription> = new Map()
 
   constructor(options: { view: ContractView; contract: Address; installation: string }) {
     this.#view = options.view
@@ -44,10 +47,13 @@ export class SnapshotReader {
       if (subscription === undefined) {
         throw new AppError({ code: 'chain-inconsistent', detail: `Block ${block.number} lacks a subscription that was sold.` })
       }
-      if (subscription.state !== 'ended') subscriptions.set(subscription.tokenId, subscription)
+      const last = this.#last.get(subscription.tokenId)
+      const shared = last !== undefined && sameSubscription(last, subscription) ? last : subscription
+      if (shared.state !== 'ended') subscriptions.set(shared.tokenId, shared)
       else if (depth === 'finalized') this.#ended.add(subscription.tokenId)
     }
     while (this.#ended.delete(this.#endedBelow)) this.#endedBelow += 1n
+    this.#last = subscriptions
     const snapshot: ChainSnapshot = {
       installation: this.#installation,
       contract: this.#contract,

@@ -10,10 +10,23 @@ const encode = (rows: readonly unknown[][]): string => AbiCoder.defaultAbiCoder(
 describe('denials', () => {
   test('denies data that is cut short, too long, or no array', () => {
     const data = encode([[1n, `0x${'11'.repeat(20)}`, true, 5n]])
-    for (const wrong of ['0x', '0x00', data.slice(0, -2), data.slice(0, -64), `${data}00`, `${data}${'00'.repeat(32)}`]) {
+    for (const wrong of [
+      '0x',
+      '0x00',
+      data.slice(0, -2),
+      data.slice(0, -64),
+      `${data}00`,
+      data.replace('0x00', '0x0g'),
+      `${data}${'00'.repeat(32)}`,
+    ]) {
       assert.throws(() => readStaticStructs(wrong, array), RangeError)
     }
     assert.throws(() => readStaticStructs(data.replace('20', '40'), array), RangeError)
+  })
+
+  test('denies a field that the struct does not have', () => {
+    const [first] = readStaticStructs(encode([[1n, `0x${'11'.repeat(20)}`, true, 5n]]), array)
+    assert.throws(() => first?.number('when'), RangeError)
   })
 
   test('denies structs with fields of changing length', () => {
@@ -31,11 +44,11 @@ test('reads what the general encoder wrote', () => {
   )
   fc.assert(
     fc.property(fc.array(row, { maxLength: 20 }), (rows) => {
-      const read = readStaticStructs(encode(rows), array).map((words) => [
-        BigInt(`0x${words['id']}`),
-        `0x${words['who']?.slice(24)}`,
-        BigInt(`0x${words['yes']}`) === 1n,
-        BigInt(`0x${words['at']}`),
+      const read = readStaticStructs(encode(rows), array).map((struct) => [
+        struct.bigint('id'),
+        struct.address('who'),
+        struct.number('yes') === 1,
+        struct.bigint('at'),
       ])
       assert.deepEqual(read, rows)
     }),

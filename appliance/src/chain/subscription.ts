@@ -53,3 +53,11 @@ export interface Subscription {
   streamTo: UnixSeconds
   settled: bigint
 }
+
+/** True if both tell the same in every field. */
+export function sameSubscription(a: Subscription | undefined, b: Subscription | undefined): boolean {
+  if (a === b) return true
+  if (a === undefined || b === undefined) return false
+  for (const name in b) if (a[name as keyof Subscription] !== b[name as keyof Subscription]) return false
+  return true
+}
