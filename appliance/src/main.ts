@@ -13,7 +13,7 @@ import { loadConfig } from './config/load.ts'
 import type { Config } from './config/schema.ts'
 import { AppError, findAppError } from './errors/app-error.ts'
 import { openHypervisor } from './hypervisor/open-hypervisor.ts'
-import { startProduct, type Product } from './product.ts'
+import { causesOf, startProduct, type Product } from './product.ts'
 import type { SetupHooks } from './setup/context.ts'
 import { configFileOf, createSetupService } from './setup/setup-service.ts'
 import type { StepIo } from './steps/step.ts'
@@ -75,6 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     hooks: hooksOf,
     openHypervisor: (answers, initialise) => openHypervisor({ config: answers, stateFolder, clock, initialise }),
     onEvent: events.emit,
+    onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
     finished: open,
   })
   const hostDoor = await createApi(delegatingPorts(), {
@@ -91,7 +92,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   if (config !== undefined) {
     await open(config).catch((error: unknown) => {
       closedBecause = findAppError(error)?.message ?? 'It could not start; see its log.'
-      log.error({ cause: error instanceof Error ? error.stack : String(error) }, 'the product could not start')
+      log.error({ cause: causesOf(error) }, 'the product could not start')
       throw error
     })
   }
@@ -183,12 +184,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
       facts: () => product?.api.facts() ?? { ...noFacts, storefront: { open: false, because: closedBecause } },
       token: (address) => running().api.token(address),
-      get signIn() {
-        return running().api.signIn
-      },
-      get sessions() {
-        return running().api.sessions
-      },
+      signIn: later(() => running().api.signIn),
+      sessions: later(() => running().api.sessions),
       store,
       tasks: events,
       vmActions: { begin: (...args) => running().api.vmActions.begin(...args) },
@@ -209,6 +206,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         await store.close()
       })()),
   }
+}
+
+/** Stands for an object that is there once the product runs; until then every use of it throws what `get` throws. */
+function later<T extends object>(get: () => T): T {
+  return new Proxy({} as T, { get: (_, name) => Reflect.get(get(), name) as unknown })
 }
 
 /** A unix socket of exactly this mode; a left-over of a crash is replaced. */

@@ -53,7 +53,7 @@ export interface Product {
 export async function startProduct(ports: ProductPorts): Promise<Product> {
   const { config, clock, store, hypervisor, events } = ports
   const say = (line: string, cause?: unknown) =>
-    cause === undefined ? ports.log.info({}, line) : ports.log.error({ cause: describe(cause) }, line)
+    cause === undefined ? ports.log.info({}, line) : ports.log.error({ cause: causesOf(cause) }, line)
   const secretsFolder = join(ports.stateFolder, 'secrets')
 
   // chain: one reader and one provisioner per contract, one key for all
@@ -257,7 +257,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
 }
 
 /** Of a failure what may stand in the log: names and texts, no objects. */
-function describe(cause: unknown): string {
+export function causesOf(cause: unknown): string {
   const lines: string[] = []
   for (let e = cause; e instanceof Error && lines.length < 6; e = e.cause) lines.push(`${e.name}: ${e.message}`)
   return lines.join(' ← ') || String(cause)

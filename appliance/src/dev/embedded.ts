@@ -127,10 +127,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       command: 'caddy',
       args: ['run', '--adapter', 'caddyfile', '--config', file],
       env: { XDG_CONFIG_HOME: join(stateFolder, 'run'), XDG_DATA_HOME: join(stateFolder, 'run') },
-      ready: () =>
-        createClient({ url: config.origin })
-          .call(statusSchema, 'GET', '/v1/status')
-          .then(() => true),
+      // before setup nothing stands behind it: any answer of Caddy itself will do
+      ready: () => fetch(config.origin, { signal: AbortSignal.timeout(2000) }).then(() => true),
       readyWithinSeconds: 20,
     })
     const open = async () => (await daemon.call(statusSchema, 'GET', '/v1/status')).storefront === 'open'

@@ -20,8 +20,8 @@ export class KeySigner extends AbstractSigner {
   }
 
   override async signTransaction(request: TransactionRequest): Promise<string> {
-    const { from: _from, ...transaction } = request
-    return await this.#key.sign(transaction as Parameters<ProvisionerKey['sign']>[0])
+    // ethers hands over a Transaction, whose fields are getters: it is passed on whole
+    return await this.#key.sign(request as Parameters<ProvisionerKey['sign']>[0])
   }
 
   signMessage(): Promise<string> {

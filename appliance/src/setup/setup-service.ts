@@ -24,6 +24,7 @@ export interface SetupServicePorts {
   /** Opens the hypervisor of the answers; `initialise` makes its storage, once. */
   openHypervisor(answers: Config, initialise: boolean): Promise<Hypervisor>
   onEvent(event: TaskEvent): void
+  onFailure(error: unknown): void
   /** Setup has ended well: the product starts from the written configuration. Throws what keeps it from starting. */
   finished(config: Config): Promise<void>
 }
@@ -105,6 +106,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
         {
           tasks: ports.tasks,
           clock: ports.clock,
+          onFailure: ports.onFailure,
           onEvent: (event) => {
             if (event.type === 'task') first.resolve(event.task)
             ports.onEvent(event)

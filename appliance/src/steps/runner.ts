@@ -26,6 +26,8 @@ export interface TaskPorts {
   tasks: TaskStore
   clock: Clock
   onEvent?: (event: TaskEvent) => void
+  /** What made a job fail, whole and with its causes: for the log of the daemon only. */
+  onFailure?: (error: unknown) => void
 }
 
 /**
@@ -44,6 +46,7 @@ export async function runTask<Context>(request: TaskRequest<Context>, ports: Tas
       await job.line('Stopped; it can be taken up again.')
       return await job.end('interrupted', null)
     }
+    ports.onFailure?.(error)
     const known = asAppError(error)
     await job.line(`${known.title}. ${known.detail} ${known.hint}`)
     if ((await request.undoAfter?.(known)) !== true) return await job.end('failed', known)
