@@ -22,6 +22,14 @@ export function requireKey(key: VmKey): void {
   if (!isWhole(key.generation, 1, 999_999_999)) refuse('/key/generation', 'A generation is a whole number from 1.')
 }
 
+/** Refuses a reinstall that is none: another VM's, or not a later generation. Throws `bad-input`. */
+export function requireNextGeneration(from: VmKey, to: VmKey): void {
+  requireKey(from)
+  requireKey(to)
+  if (from.installation === to.installation && from.tokenId === to.tokenId && from.generation < to.generation) return
+  refuse('/key/generation', 'A reinstall leads to a later generation of the same VM.')
+}
+
 /** Refuses a snapshot name that is more than a word: it reaches file tools and a monitor command. Throws `bad-input`. */
 export function requireSnapshotName(name: string): void {
   if (!/^[a-z0-9][a-z0-9-]{0,40}$/.test(name)) {

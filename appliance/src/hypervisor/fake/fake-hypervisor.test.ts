@@ -15,8 +15,8 @@ import { createFakeHypervisor, type FakeOptions } from './fake-hypervisor.ts'
 function hurriedClock(): Clock & { waitedMs: number } {
   const clock = {
     waitedMs: 0,
-    now: systemClock.now,
-    monotonicMs: systemClock.monotonicMs,
+    now: () => systemClock.now(),
+    monotonicMs: () => systemClock.monotonicMs(),
     wait(ms: number) {
       clock.waitedMs += ms
       return Promise.resolve()

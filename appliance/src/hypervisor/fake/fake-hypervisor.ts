@@ -1,7 +1,7 @@
 import { vmIdOf, type VmKey } from '../../chain/installation.ts'
 import type { Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
-import { requireKey, requireSha256, requireSnapshotName, requireSpec } from '../checks.ts'
+import { requireKey, requireNextGeneration, requireSha256, requireSnapshotName, requireSpec } from '../checks.ts'
 import { domainNameOf } from '../names.ts'
 import type { AgentVerb, Capacity, Hypervisor, TemplateRecord, VerbOptions, VmMetrics, VmRecord, VmSpec } from '../port.ts'
 import { echoConsole } from './fake-console.ts'
@@ -44,7 +44,7 @@ export interface FakeControls {
   }
   /** A VM of that name that is not ours. */
   addForeign(name: string): void
-  readonly foreign: ReadonlySet<string>
+  readonly foreign: Set<string>
   close(): Promise<void>
 }
 
@@ -251,7 +251,7 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
     async reinstall(from, spec, verb) {
       requireSpec(spec)
       const old = lookUp(from)
-      requireNext(from, spec.key)
+      requireNextGeneration(from, spec.key)
       if (old !== undefined) {
         requireTemplate(spec)
         place()
@@ -364,11 +364,6 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
 
 function recordOf({ key, state, autostart, spec, facts, snapshots }: FakeVm): VmRecord {
   return { ...structuredClone({ key, state, autostart, spec, facts }), snapshots: snapshots.map((s) => s.name) }
-}
-
-function requireNext(from: VmKey, to: VmKey): void {
-  if (from.installation === to.installation && from.tokenId === to.tokenId && from.generation < to.generation) return
-  throw new AppError({ code: 'bad-input', detail: 'A reinstall leads to a later generation of the same VM.' })
 }
 
 function metricsOf(vm: FakeVm, at: number): VmMetrics {

@@ -14,6 +14,7 @@ export interface DomainFiles {
   disk: string
   seed: string
   consoleSocket: string
+  agentSocket: string
 }
 
 function cpu(acceleration: 'kvm' | 'tcg'): Element {
@@ -126,7 +127,12 @@ export function domainXml(options: {
           element('source', { mode: 'bind', path: files.consoleSocket }),
           element('target', { port: 0 }),
         ),
-        element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
+        element(
+          'channel',
+          { type: 'unix' },
+          element('source', { mode: 'bind', path: files.agentSocket }),
+          element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' }),
+        ),
         element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),
         element('panic', { model: 'isa' }),
         element('memballoon', { model: 'virtio' }, element('stats', { period: 10 })),

@@ -1,25 +1,20 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { z } from 'zod'
 import type { VmKey } from '../../chain/installation.ts'
 import { AppError } from '../../errors/app-error.ts'
-import type { Seed, TemplateRecord, VerbOptions } from '../port.ts'
+import type { Seed, VerbOptions } from '../port.ts'
+import { readQcow2Header } from './qcow2-header.ts'
 import { runOrFail } from './run.ts'
 
-const markerName = 'freehold-pool.json'
-const infoSchema = z.object({
-  'virtual-size': z.number(),
-  'actual-size': z.number(),
-  'full-backing-filename': z.string().optional(),
-})
+/** Tells a mounted pool from an empty mount point. */
+export const markerName = 'freehold-pool.json'
+const gib = 2 ** 30
+/** Below this nothing is begun: an overlay, its seed and the first writes of a boot need as much. */
+const leastFreeBytes = 64 * 2 ** 20
 
 /**
- * Disks, seeds and templates as files. Layout: `templates/<sha256>.qcow2`, `vms/<installation>-<tokenId>/g<generation>/`.
- * The marker file tells a mounted pool from an empty mount point; it is made by setup only.
+ * Disks and seeds as files. Layout: `templates/<sha256>.qcow2`, `vms/<installation>-<tokenId>/g<generation>/`. Folders are
+ * 2770 of the group that QEMU runs in; names are made from checked keys only.
  */
 export class Pool {
   readonly folder: string
@@ -28,16 +23,16 @@ export class Pool {
     this.folder = folder
   }
 
+  /** Makes folders and marker. By setup only: a daemon that did it would take an empty mount point for its pool. */
   async initialise(): Promise<void> {
     for (const name of ['templates', 'vms']) {
       await mkdir(join(this.folder, name), { recursive: true })
       await chmod(join(this.folder, name), 0o2770)
     }
-    await writeFile(join(this.folder, markerName), '{"pool":"freehold","version":1}\n', { flag: 'wx', mode: 0o640 }).catch(
-      (e: NodeJS.ErrnoException) => {
-        if (e.code !== 'EEXIST') throw e
-      },
-    )
+    const text = '{"pool":"freehold","version":1}\n'
+    await writeFile(join(this.folder, markerName), text, { flag: 'wx', mode: 0o640 }).catch((e: NodeJS.ErrnoException) => {
+      if (e.code !== 'EEXIST') throw e
+    })
   }
 
   /** Throws `pool-not-mounted` unless the marker is there. */
@@ -69,13 +64,17 @@ export class Pool {
     return join(this.folder, 'templates', `${sha256}.qcow2`)
   }
 
-  /** Makes the overlay; a half-made one never bears the final name. Throws `template-missing`, `storage-full`, `capacity-exceeded`. */
-  async makeDisk(key: VmKey, template: string, diskGiB: number, options: VerbOptions): Promise<void> {
-    const base = this.templateOf(template)
-    const info = await this.info(base).catch(() => undefined)
-    if (info === undefined)
-      throw new AppError({ code: 'template-missing', detail: `Template ${template.slice(0, 12)} is not in the store.` })
-    if (diskGiB * 2 ** 30 < info['virtual-size']) {
+  /** Whether disk and seed are both there; each gets its name only when it is complete. */
+  async isWhole(key: VmKey): Promise<boolean> {
+    return (await exists(this.diskOf(key))) && (await exists(this.seedOf(key)))
+  }
+
+  /** Throws `template-missing`, `capacity-exceeded`, `storage-full` where a disk could not be made: before anything is. */
+  async requireRoom(template: string, diskGiB: number): Promise<void> {
+    const header = await readQcow2Header(this.templateOf(template)).catch((cause: unknown) => {
+      throw new AppError({ code: 'template-missing', detail: `Template ${template.slice(0, 12)} is not in the store.`, cause })
+    })
+    if (diskGiB * gib < header.virtualSizeBytes) {
       throw new AppError({
         code: 'capacity-exceeded',
         detail: `A disk of ${diskGiB} GiB is smaller than the template.`,
@@ -83,130 +82,87 @@ export class Pool {
       })
     }
     const { bavail, bsize } = await statfs(this.folder)
-    if (bavail * bsize < 64 * 2 ** 20)
+    if (bavail * bsize < leastFreeBytes) {
       throw new AppError({ code: 'storage-full', detail: 'Less than 64 MiB are free where disks lie.' })
-    const folder = this.generationFolder(key)
-    await mkdir(folder, { recursive: true })
-    await chmod(this.vmFolder(key), 0o2770)
-    await chmod(folder, 0o2770)
-    const temporary = `${this.diskOf(key)}.new`
-    await rm(temporary, { force: true })
-    await runOrFail(
-      'make the disk',
-      'qemu-img',
-      ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, temporary, `${diskGiB}G`],
-      {
-        ...(options.signal !== undefined && { signal: options.signal }),
-      },
-    )
-    await chmod(temporary, 0o660)
-    await rename(temporary, this.diskOf(key))
+    }
   }
 
-  /** The NoCloud seed as an ISO 9660 image with the label `cidata`. */
-  async makeSeed(key: VmKey, seed: Seed): Promise<void> {
+  /** Makes overlay and seed, anew where they are half-made. Throws `storage-full`, `process-failed`; rejects when aborted. */
+  async fill(key: VmKey, template: string, diskGiB: number, seed: Seed, options: VerbOptions): Promise<void> {
+    for (const folder of [this.vmFolder(key), this.generationFolder(key)]) {
+      await mkdir(folder, { recursive: true })
+      await chmod(folder, 0o2770)
+    }
+    options.progress?.('disk', 0)
+    await this.#makeDisk(this.diskOf(key), this.templateOf(template), diskGiB, options.signal)
+    options.progress?.('seed', 0.5)
+    await this.#makeSeed(key, seed, options.signal)
+    options.signal?.throwIfAborted()
+  }
+
+  async #makeDisk(disk: string, template: string, diskGiB: number, signal: AbortSignal | undefined): Promise<void> {
+    const temporary = `${disk}.new`
+    await rm(temporary, { force: true })
+    const args = ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', template, temporary, `${diskGiB}G`]
+    await runOrFail('make the disk', 'qemu-img', args, { ...(signal && { signal }) })
+    await chmod(temporary, 0o660)
+    await rename(temporary, disk)
+  }
+
+  /** The NoCloud seed: an ISO 9660 image with Joliet and Rock Ridge names and the label `cidata`. */
+  async #makeSeed(key: VmKey, seed: Seed, signal: AbortSignal | undefined): Promise<void> {
     const folder = join(this.generationFolder(key), 'seed')
     await rm(folder, { recursive: true, force: true })
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await mkdir(folder, { mode: 0o700 })
     const files = {
       'user-data': seed.userData,
       'meta-data': seed.metaData,
       'network-config': seed.networkConfig,
       'freehold.json': seed.freeholdJson,
     }
-    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text, { mode: 0o600 })
-    const target = this.seedOf(key)
-    await runOrFail('make the seed', 'xorriso', [
-      '-as',
-      'genisoimage',
-      '-quiet',
-      '-V',
-      'cidata',
-      '-J',
-      '-r',
-      '-o',
-      `${target}.new`,
-      folder,
-    ])
-    await rm(folder, { recursive: true })
-    await chmod(`${target}.new`, 0o640)
-    await rename(`${target}.new`, target)
+    try {
+      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text, { mode: 0o600, flag: 'wx' })
+      const temporary = `${this.seedOf(key)}.new`
+      await rm(temporary, { force: true })
+      const args = ['-as', 'genisoimage', '-quiet', '-V', 'cidata', '-J', '-r', '-o', temporary, folder]
+      await runOrFail('make the seed', 'xorriso', args, { ...(signal && { signal }) })
+      await chmod(temporary, 0o640)
+      await rename(temporary, this.seedOf(key))
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
 
-  async info(path: string): Promise<z.output<typeof infoSchema>> {
-    return infoSchema.parse(JSON.parse(await runOrFail('read an image', 'qemu-img', ['info', '-U', '--output=json', path])))
-  }
-
-  async removeGeneration(key: VmKey): Promise<void> {
+  /** All files of a generation, and the VM's folder with the last of them. No-op if there are none. */
+  async remove(key: VmKey): Promise<void> {
     await rm(this.generationFolder(key), { recursive: true, force: true })
     const rest = await readdir(this.vmFolder(key)).catch(() => undefined)
     if (rest?.length === 0) await rm(this.vmFolder(key), { recursive: true, force: true })
   }
 
-  /** Every disk of every VM, ours by place. */
-  async disks(): Promise<string[]> {
-    const found = await readdir(join(this.folder, 'vms'), { recursive: true }).catch(() => [])
-    return found.filter((name) => name.endsWith('disk.qcow2')).map((name) => join(this.folder, 'vms', name))
-  }
-
-  async templates(): Promise<TemplateRecord[]> {
-    const names = (await readdir(join(this.folder, 'templates'))).filter((name) => /^[0-9a-f]{64}\.qcow2$/.test(name))
-    const backings = await Promise.all((await this.disks()).map(async (disk) => (await this.info(disk))['full-backing-filename']))
-    return await Promise.all(
-      names.map(async (name) => {
-        const path = join(this.folder, 'templates', name)
-        const info = await this.info(path)
-        return {
-          sha256: name.slice(0, 64),
-          sizeBytes: info['actual-size'],
-          virtualSizeBytes: info['virtual-size'],
-          usedBy: backings.filter((b) => b === path).length,
-        }
-      }),
+  /** Bytes that a disk takes on the storage now, its snapshot included; 0 if it is not there. */
+  async allocatedBytes(key: VmKey): Promise<number> {
+    return await stat(this.diskOf(key)).then(
+      ({ blocks }) => blocks * 512,
+      () => 0,
     )
   }
 
-  /** Copies and hashes in one go; a file whose content differs never gets the name (V8). */
-  async importTemplate(image: { path: string; sha256: string }, options: VerbOptions): Promise<void> {
-    const target = this.templateOf(image.sha256)
-    if (
-      await stat(target).then(
-        () => true,
-        () => false,
-      )
-    )
-      return
-    const { size } = await stat(image.path).catch((cause: unknown) => {
-      throw new AppError({ code: 'template-missing', detail: 'The image to import is not there.', cause })
-    })
-    const hash = createHash('sha256')
-    let copied = 0
-    const meter = new Transform({
-      transform(chunk: Buffer, _, done) {
-        hash.update(chunk)
-        copied += chunk.length
-        options.progress?.('copying', size === 0 ? 1 : copied / size)
-        done(null, chunk)
-      },
-    })
-    const temporary = `${target}.new`
-    try {
-      await pipeline(createReadStream(image.path), meter, createWriteStream(temporary, { mode: 0o640 }), {
-        ...(options.signal && { signal: options.signal }),
-      })
-      if (hash.digest('hex') !== image.sha256) {
-        throw new AppError({ code: 'template-damaged', detail: `The content of the image is not ${image.sha256.slice(0, 12)}….` })
-      }
-      const file = await open(temporary, 'r')
-      await file.sync()
-      await file.close()
-      await chmod(temporary, 0o440)
-      await rename(temporary, target)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-        throw new AppError({ code: 'storage-full', detail: 'There was no room to import the template.', cause: error })
-      throw error
+  /** What every disk of every VM is laid over, read from the disks. */
+  async backingFiles(): Promise<string[]> {
+    const names = (await readdir(join(this.folder, 'vms'), { recursive: true })).filter((name) => name.endsWith('disk.qcow2'))
+    const found: string[] = []
+    for (const name of names) {
+      const { backingFile } = await readQcow2Header(join(this.folder, 'vms', name))
+      if (backingFile !== undefined) found.push(backingFile)
     }
+    return found
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  )
 }

@@ -94,6 +94,7 @@ export async function chooseAcceleration(wanted: 'auto' | 'kvm' | 'tcg', cacheFi
   const [keptKey, keptChoice] = kept.split('\n')
   if (keptKey === key && (keptChoice === 'kvm' || keptChoice === 'tcg')) return keptChoice
   const choice = (await boots('kvm')) ? 'kvm' : 'tcg'
-  await writeFile(cacheFile, `${key}\n${choice}\n`)
+  // where it cannot be kept it is found out again
+  await writeFile(cacheFile, `${key}\n${choice}\n`).catch(() => undefined)
   return choice
 }
