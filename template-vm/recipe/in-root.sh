@@ -8,7 +8,12 @@ useradd --uid 1000 --user-group --create-home --shell /bin/bash owner
 passwd --quiet --lock owner
 chmod 440 /etc/sudoers.d/owner
 
-if [ -e /tmp/pam-web3.deb ]; then dpkg --install /tmp/pam-web3.deb; fi
+package_units=
+if [ -e /tmp/pam-web3.deb ]; then
+  dpkg --force-confnew --install /tmp/pam-web3.deb
+  package_units=$(dpkg --listfiles "$(dpkg-deb --field /tmp/pam-web3.deb Package)" |
+    sed -n 's:^\(/usr\)\?/lib/systemd/system/\([^/]*\.\(service\|path\|timer\|socket\)\)$:\2:p')
+fi
 
 # Kernel: our initrd instead of initramfs-tools', now and at every upgrade.
 dpkg-divert --quiet --local --no-rename --divert /etc/kernel/initramfs-tools.off --add /etc/kernel/postinst.d/initramfs-tools
@@ -25,6 +30,9 @@ find /etc/systemd/system -path '*.wants/*' -type l -delete
 find /etc/systemd/system -path '*.requires/*' -type l -delete
 systemctl --quiet set-default multi-user.target
 sed '/^#/d' /tmp/enabled-units.txt | while read -r unit; do systemctl --quiet enable "$unit"; done
+for unit in $package_units; do
+  if grep -qs '^\[Install\]' "/usr/lib/systemd/system/$unit" "/lib/systemd/system/$unit"; then systemctl --quiet enable "$unit"; fi
+done
 sed '/^#/d' /usr/lib/freehold-template/masked-units.txt | while read -r unit; do
   find /etc/systemd/system -path "*.wants/$unit" -delete
   ln -sf /dev/null "/etc/systemd/system/$unit"
