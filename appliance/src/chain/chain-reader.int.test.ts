@@ -251,47 +251,51 @@ describe('the watch', () => {
     assert.ok(wakes >= 2)
   })
 
-  test('E8: 5,000 blocks behind a node that takes 100 at a time; the snapshot does not wait for it', async () => {
-    const store = await openStore(':memory:', { clock: systemClock })
-    const first = await chain.buy(chain.alice)
-    await chain.mine(5000)
-    const last = await chain.buy(chain.alice)
-    const reader = createChainReader({
-      clients: createClients([front.url('sentinel-small-windows')]),
-      chainId: 31337,
-      contract: chain.contract,
-      confirmations: 1,
-      clock: chainClock,
-      history: store.history,
-      pollMs: 20,
-    })
-    const stop = reader.watch(() => undefined)
-    const { subscriptions } = await reader.snapshot('latest')
-    assert.ok(subscriptions.has(first) && subscriptions.has(last))
-    while ((await store.history.ofToken(reader.installation, last)).length === 0) await systemClock.wait(50)
-    stop()
-    const names = (await store.history.ofToken(reader.installation, first)).map(({ name }) => name)
-    assert.deepEqual(names.toSorted(), ['Bought', 'Transfer'])
-    // E7: reading the same blocks again changes nothing
-    const again = createChainReader({
-      clients: createClients([chain.url]),
-      chainId: 31337,
-      contract: chain.contract,
-      confirmations: 1,
-      clock: chainClock,
-      history: store.history,
-      pollMs: 20,
-    })
-    const woken = Promise.withResolvers<void>()
-    const stopAgain = again.watch(woken.resolve)
-    await woken.promise
-    await chain.mine(1)
-    const { latest } = await again.heads()
-    while ((await store.history.cursor(reader.installation)) !== latest.number) await systemClock.wait(20)
-    stopAgain()
-    assert.equal((await store.history.ofToken(reader.installation, first)).length, 2)
-    await store.close()
-  })
+  test(
+    'E8: 5,000 blocks behind a node that takes 100 at a time; the snapshot does not wait for it',
+    { timeout: 120_000 },
+    async () => {
+      const store = await openStore(':memory:', { clock: systemClock })
+      const first = await chain.buy(chain.alice)
+      await chain.mine(5000)
+      const last = await chain.buy(chain.alice)
+      const reader = createChainReader({
+        clients: createClients([front.url('sentinel-small-windows')]),
+        chainId: 31337,
+        contract: chain.contract,
+        confirmations: 1,
+        clock: chainClock,
+        history: store.history,
+        pollMs: 20,
+      })
+      const stop = reader.watch(() => undefined)
+      const { subscriptions } = await reader.snapshot('latest')
+      assert.ok(subscriptions.has(first) && subscriptions.has(last))
+      while ((await store.history.ofToken(reader.installation, last)).length === 0) await systemClock.wait(50)
+      stop()
+      const names = (await store.history.ofToken(reader.installation, first)).map(({ name }) => name)
+      assert.deepEqual(names.toSorted(), ['Bought', 'Transfer'])
+      // E7: reading the same blocks again changes nothing
+      const again = createChainReader({
+        clients: createClients([chain.url]),
+        chainId: 31337,
+        contract: chain.contract,
+        confirmations: 1,
+        clock: chainClock,
+        history: store.history,
+        pollMs: 20,
+      })
+      const woken = Promise.withResolvers<void>()
+      const stopAgain = again.watch(woken.resolve)
+      await woken.promise
+      await chain.mine(1)
+      const { latest } = await again.heads()
+      while ((await store.history.cursor(reader.installation)) !== latest.number) await systemClock.wait(20)
+      stopAgain()
+      assert.equal((await store.history.ofToken(reader.installation, first)).length, 2)
+      await store.close()
+    },
+  )
 })
 
 test('expired subscriptions are told as the chain tells them', async () => {

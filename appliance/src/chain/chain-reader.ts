@@ -134,13 +134,29 @@ async function watchHeads(watch: {
 }): Promise<void> {
   const { headsReader, logs, clock, pollMs, signal, wake } = watch
   let seen = ''
+  let logged = ''
+  let reading = false
   while (!signal.aborted) {
     try {
-      const heads = await headsReader.read()
-      if (heads.latest.hash !== seen && !signal.aborted) {
-        seen = heads.latest.hash
+      const { latest, finalized, primary } = await headsReader.read()
+      if (latest.hash !== seen && !signal.aborted) {
+        seen = latest.hash
         wake()
-        await logs?.catchUp(heads.primary, heads.latest, heads.finalized, signal)
+      }
+      if (logs !== undefined && !reading && latest.hash !== logged) {
+        reading = true
+        // beside the watch: years of logs to read must not delay a wake
+        void logs
+          .catchUp(primary, latest, finalized, signal)
+          .then(
+            () => {
+              logged = latest.hash
+            },
+            () => undefined,
+          )
+          .finally(() => {
+            reading = false
+          })
       }
     } catch {
       // who acts reads the chain itself and raises the issue; the watch goes on looking
