@@ -9,6 +9,7 @@ import {
 } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { newHexId } from '../sign-in/codes.ts'
+import type { Access } from './identity.ts'
 import { registerGuards, type GuardOptions } from './guards.ts'
 import { registerIdempotency } from './idempotency.ts'
 import type { ApiPorts } from './ports.ts'
@@ -37,6 +38,8 @@ export type ApiServer = FastifyInstance<
 export interface ApiOptions extends GuardOptions {
   /** More routes of this door, such as `/v1/setup` on the operator's socket. They pass the same guards. */
   extend?: readonly ((app: ApiServer, ports: ApiPorts) => void)[]
+  /** Told of every route (the route snapshot of the tests). */
+  onRoute?(route: { method: string; url: string; access: Access; acts: string | undefined }): void
 }
 
 export const bodyLimit = 256 * 1024
@@ -58,6 +61,14 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
   registerProblems(app as unknown as FastifyInstance, ports)
   registerGuards(app as unknown as FastifyInstance, ports, options)
   registerIdempotency(app as unknown as FastifyInstance, ports)
+  // a route is never open by omission (I3)
+  const unnamed: string[] = []
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.access === undefined) unnamed.push(url)
+    for (const one of [method].flat()) {
+      if (one !== 'HEAD') options.onRoute?.({ method: one, url, access: config?.access ?? 'host', acts: config?.acts })
+    }
+  })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.1',
@@ -86,5 +97,9 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     done()
   })
   await app.ready()
+  if (unnamed.length > 0) {
+    await app.close()
+    throw new Error(`these routes name nobody who may call them: ${unnamed.join(', ')}`)
+  }
   return app as unknown as ApiServer
 }

@@ -36,11 +36,6 @@ export function registerGuards(app: FastifyInstance, ports: ApiPorts, { door }: 
   app.decorateRequest('caller')
   app.decorateRequest('clientAddress', '')
 
-  app.addHook('onRoute', (route) => {
-    if (route.config?.access === undefined)
-      throw new Error(`route ${String(route.method)} ${route.url} names nobody who may call it`)
-  })
-
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')

@@ -141,7 +141,7 @@ suite('approvals', () => {
     await assert.rejects(signIn.approve(request.code, { address: holder.address, signature: tampered }, here), {
       code: 'signature-invalid',
     })
-    const signature = (await holder.signMessage(text)).replace(/^0x./, '0x0')
+    const signature = (await holder.signMessage(text)).replace(/^0x./, (c) => (c === '0x0' ? '0x1' : '0x0'))
     await assert.rejects(signIn.approve(request.code, { address: holder.address, signature }, here), {
       code: 'signature-invalid',
     })

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { registerSetup } from './routes/setup.ts'
+import { apiStand, testOrigin, type ApiStand } from './test-stand.ts'
+import { createApi } from './app.ts'
+import { TaskEvents } from '../steps/task-events.ts'
+
+/** Every route, who may call it, and whether it needs an `Idempotency-Key`. A new line here is a decision, never an omission. */
+const expected = `
+DELETE /v1/sessions/:sessionId                 signed-in
+GET    /v1/audit                               signed-in
+GET    /v1/issues                              operator
+GET    /v1/login-requests/:code                public
+GET    /v1/login-requests/:code/outcome        public
+GET    /v1/openapi.json                        public
+GET    /v1/plans                               public
+GET    /v1/purchases/:transactionHash          public
+GET    /v1/quotes                              public
+GET    /v1/sessions                            signed-in
+GET    /v1/status                              public
+GET    /v1/subscriptions                       signed-in
+GET    /v1/subscriptions/:vmId                 signed-in
+GET    /v1/tasks                               signed-in
+GET    /v1/tasks/:taskId                       signed-in
+GET    /v1/tasks/:taskId/events                signed-in
+GET    /v1/tasks/:taskId/log                   signed-in
+GET    /v1/vms                                 signed-in
+GET    /v1/vms/:vmId                           signed-in
+POST   /v1/login-requests                      public     key
+POST   /v1/login-requests/:code/approval       public     key
+POST   /v1/login-requests/:code/refusal        public     key
+POST   /v1/login-requests/:code/reply          public     key
+POST   /v1/rebuild                             host       key
+POST   /v1/rpc                                 public
+POST   /v1/sessions                            public     key
+POST   /v1/setup                               host       key
+POST   /v1/setup/review                        host
+POST   /v1/vms/:vmId/actions                   signed-in  kept
+`.trim()
+
+suite('routes', () => {
+  let stand: ApiStand
+  const lines: string[] = []
+  before(async () => {
+    stand = await apiStand()
+    const never = () => Promise.reject(new Error('not here'))
+    const app = await createApi(
+      { ...stand.apiPorts, tasks: new TaskEvents() },
+      {
+        door: 'host',
+        extend: [registerSetup({ review: never, begin: never, rebuild: never })],
+        onRoute: (r) => lines.push(lineOf(r)),
+      },
+    )
+    await app.close()
+  })
+  after(() => stand.close())
+
+  function lineOf({
+    method,
+    url,
+    access,
+    acts,
+  }: {
+    method: string
+    url: string
+    access: string
+    acts?: string | undefined
+  }): string {
+    return `${method.padEnd(6)} ${url.padEnd(39)} ${access.padEnd(10)} ${acts ?? ''}`.trimEnd()
+  }
+
+  test('I3 each route names who may call it', () => {
+    assert.equal(lines.sort().join('\n'), expected)
+  })
+
+  test('I3 a route that names nobody keeps the daemon from starting', async () => {
+    await assert.rejects(
+      createApi(stand.apiPorts, { door: 'public', extend: [(app) => void app.get('/v1/open', () => 'x')] }),
+      /name nobody/,
+    )
+  })
+
+  test('I3 all but the public answer 401 to a stranger, and 404 what only the host may', async () => {
+    const stranger = stand.client()
+    for (const line of expected.split('\n')) {
+      const [method = '', url = '', access = ''] = line.split(/\s+/)
+      if (access === 'public') continue
+      const path = url.replace(':vmId', '0123456789ab-1').replace(/:\w+/, 'x')
+      const { status } = await stranger.call(method, path, method === 'POST' ? { body: {} } : {})
+      assert.equal(status, access === 'host' ? 404 : 401, line)
+    }
+  })
+
+  test('the OpenAPI document names every public route and is 3.1', async () => {
+    const { body, status } = await stand.client().call('GET', '/v1/openapi.json')
+    assert.equal(status, 200)
+    assert.match(String(body['openapi']), /^3\.1\./)
+    const paths = Object.keys(body['paths'] as object)
+    for (const line of expected.split('\n')) {
+      const [, url = '', access = ''] = line.split(/\s+/)
+      if (access === 'host' || url === '/v1/openapi.json') continue
+      assert.ok(paths.includes(url.replace(/:(\w+)/, '{$1}')), url)
+    }
+    assert.deepEqual(body['servers'], [{ url: testOrigin }])
+  })
+})
