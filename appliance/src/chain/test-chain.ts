@@ -75,6 +75,8 @@ export async function startTestChain(provisioner: string, extraArguments: readon
     ],
     { stdio: 'ignore' },
   )
+  // also where a test fails before it could close the chain
+  process.once('exit', () => child.kill('SIGTERM'))
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const url = `http://127.0.0.1:${port}`
   const provider = new JsonRpcProvider(url, 31337, { staticNetwork: true, cacheTimeout: -1, pollingInterval: 50 })
@@ -128,7 +130,8 @@ export async function startTestChain(provisioner: string, extraArguments: readon
     },
     async close() {
       provider.destroy()
-      child.kill('SIGKILL')
+      // not SIGKILL: what npm links is a wrapper that would leave the node itself behind
+      child.kill('SIGTERM')
       await exited
     },
   }
