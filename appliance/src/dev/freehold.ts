@@ -40,7 +40,7 @@ const development: CliExtension = {
       if (!Number.isInteger(index) || index < 0 || index > 9) {
         throw new AppError({
           code: 'bad-input',
-          detail: `"${options.devWallet}" is no development wallet.`,
+          detail: `"${String(options.devWallet)}" is no development wallet.`,
           hint: 'Give a number from 0 to 9.',
         })
       }

@@ -100,7 +100,7 @@ export function registerWalletCommands(program: Command, make: Make): void {
         if (price === undefined) {
           throw new AppError({
             code: 'bad-input',
-            detail: `${plan.name} is not sold for ${own.token}.`,
+            detail: `${plan.name} is not sold for ${own.token ?? 'that'}.`,
             hint: `Accepted: ${plan.prices.map((p) => p.symbol).join(', ')}.`,
           })
         }
