@@ -18,6 +18,11 @@ export interface JobFailure {
 export class Jobs {
   readonly #running = new Map<VmId, { kind: string; ended: Promise<void> }>()
   readonly #failed = new Map<VmId, JobFailure>()
+  readonly #backOff: RetryPolicy
+
+  constructor(backOff: RetryPolicy = jobBackOff) {
+    this.#backOff = backOff
+  }
 
   kindOf(id: VmId): string | undefined {
     return this.#running.get(id)?.kind
@@ -48,7 +53,7 @@ export class Jobs {
 
   failedWith(id: VmId, kind: string, detail: string, nowMs: number): void {
     const failures = (this.#failed.get(id)?.failures ?? 0) + 1
-    this.#failed.set(id, { kind, detail, failures, notBeforeMs: nowMs + backOffSeconds(jobBackOff, failures) * 1000 })
+    this.#failed.set(id, { kind, detail, failures, notBeforeMs: nowMs + backOffSeconds(this.#backOff, failures) * 1000 })
   }
 
   /** Begins work on a VM. Throws AppError `task-running` if there is some. `work` must not reject. */

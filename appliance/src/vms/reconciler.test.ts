@@ -246,13 +246,17 @@ describe('purchases that do not go well', () => {
     const id = stand.chain.buy()
     await stand.settle()
     assert.deepEqual(stand.issues(), ['purchase-waiting'])
+    await stand.restart({ backOff: { attempts: 1, firstSeconds: 0.01, factor: 1, longestSeconds: 0.01 } })
     await stand.reconciler.start()
     await until(() => stand.chain.at(id)?.state === 'active')
     await stand.reconciler.stop()
     const { items } = await stand.store.tasks.list({ subject: stand.id(id) })
     assert.deepEqual(
       items.map((t) => [t.kind, t.state, t.attempt]),
-      [['create', 'done', 3]],
+      [
+        ['create', 'done', 2],
+        ['create', 'failed', 1],
+      ],
     )
   })
 
@@ -398,9 +402,8 @@ test('10,000 subscriptions with nothing to do: one pass within 250 ms', async ()
     state.nextTokenId = 10_001n
   })
   for (let n = 2n; n <= 10_000n; n += 1n) stand.hypervisor.records.set(stand.id(n), { ...record, key: { ...key, tokenId: n } })
-  for (const [id, { key: k }] of stand.hypervisor.records)
-    if (k.tokenId > 1n) stand.reconciler.books.put({ ...row, tokenId: k.tokenId }).catch(() => assert.fail(id))
-  await until(() => [...stand.reconciler.books.values()].length === 10_000)
+  const rows = Array.from({ length: 10_000 }, (_, i) => ({ ...row, tokenId: BigInt(i + 1) }))
+  await stand.restart({ vms: { ...stand.store.vms, list: () => Promise.resolve(rows) } })
   await stand.reconciler.pass()
   const report = await stand.reconciler.pass()
   assert.deepEqual(report.began, [])

@@ -3,6 +3,7 @@ import type { UnixSeconds } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
 import { findAppError } from '../errors/app-error.ts'
 import type { VmRecord } from '../hypervisor/port.ts'
+import type { RetryPolicy } from '../steps/retry.ts'
 import { runTask } from '../steps/runner.ts'
 import type { TaskRecord } from '../steps/step.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
@@ -38,6 +39,8 @@ export interface ReconcilerPorts extends VmPorts {
   taking: Config['taking']
   /** Creates that make disks at the same time. Default: 2. */
   createsAtOnce?: number
+  /** Pauses after failed jobs. Default: 2 s doubling up to 2 minutes. */
+  backOff?: RetryPolicy
   onTaskEvent?: (event: TaskEvent) => void
   /** For the log of the daemon; `cause` never goes further. */
   log?: (line: string, cause?: unknown) => void
@@ -87,7 +90,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   const books = await VmBooks.load(ports.vms, ports.settings)
   const gate = new DestroyGate({ ...ports, minimum: ports.taking.destroysPerDayMinimum })
   const slots = new Slots(ports.createsAtOnce ?? 2)
-  const jobs = new Jobs()
+  const jobs = new Jobs(ports.backOff)
   const standing = new StandingIssues()
   const unconfirmed = new Map<VmId, Unconfirmed>()
   const making = new Map<VmId, Promised>()
@@ -124,7 +127,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
           resumeFailed: jobs.failure(id)?.kind === job.kind,
           ...(job.undoAfter !== undefined && { undoAfter: job.undoAfter }),
         },
-        { tasks, clock, onEvent: emit },
+        { tasks, clock, onEvent: emit, onFailure: (error) => ports.log?.(`${job.kind} of ${id} failed`, error) },
       )
       if (record.state === 'done') jobs.succeeded(id)
       else if (record.state !== 'interrupted') {
