@@ -57,6 +57,7 @@ export interface TestClient {
 
 export interface ApiStand extends SignInStand {
   app: ApiServer
+  socketPath: string
   signIn: SignIn
   apiPorts: ApiPorts
   facts: HostFacts
@@ -142,6 +143,7 @@ export async function apiStand(
   const result: ApiStand = {
     ...stand,
     app,
+    socketPath,
     signIn,
     apiPorts,
     performed,

@@ -3,8 +3,8 @@ import type { Clock } from '../clock/clock.ts'
 import type { SessionRepository, StoredSession } from '../store/sessions.ts'
 
 export const sessionSeconds = 12 * 3600
-/** How long a session found in the store is believed without asking again; what this process revokes is gone at once. */
-const believedMs = 5000
+/** How long a session found in the store is believed: only this process revokes, and then it believes none any more. */
+const believedMs = 60_000
 const cacheSize = 5000
 
 /** Web and CLI logins. A session proves an address and nothing else: rights are looked up at each request (design.md §8). */
@@ -25,7 +25,11 @@ export function hashToken(token: string): string {
 
 export function createSessions(ports: { clock: Clock; sessions: SessionRepository }): Sessions {
   const { clock, sessions } = ports
-  const believed = new Map<string, { session: StoredSession; untilMs: number }>()
+  const believed = new Map<string, { found: Promise<StoredSession | undefined>; untilMs: number }>()
+
+  function unlessOver(session: StoredSession | undefined): StoredSession | undefined {
+    return session !== undefined && session.expiresAt > clock.now() ? session : undefined
+  }
 
   return {
     async create(address, source) {
@@ -48,20 +52,21 @@ export function createSessions(ports: { clock: Clock; sessions: SessionRepositor
       if (!/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined
       const idHash = hashToken(token)
       const known = believed.get(idHash)
-      if (known !== undefined && clock.monotonicMs() < known.untilMs) {
-        return known.session.expiresAt > clock.now() ? known.session : undefined
-      }
-      believed.delete(idHash)
-      const session = await sessions.open(idHash)
-      if (session === undefined) return undefined
+      if (known !== undefined && clock.monotonicMs() < known.untilMs) return unlessOver(await known.found)
       if (believed.size >= cacheSize) believed.clear()
-      believed.set(idHash, { session, untilMs: clock.monotonicMs() + believedMs })
-      return session
+      // fifty requests at once ask the store once
+      const entry = { found: sessions.open(idHash), untilMs: clock.monotonicMs() + believedMs }
+      believed.set(idHash, entry)
+      const forget = (): void => {
+        if (believed.get(idHash) === entry) believed.delete(idHash)
+      }
+      entry.found.then((session) => session === undefined && forget(), forget)
+      return unlessOver(await entry.found)
     },
     list: (address) => sessions.list(address.toLowerCase()),
     async revoke(address, publicId) {
-      // a look-up that began before is not believed either: everything is asked of the store again
       const done = await sessions.revoke(address.toLowerCase(), publicId)
+      // a look-up that began before is not believed either: everything is asked of the store again
       believed.clear()
       return done
     },
