@@ -86,9 +86,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       const port = Number(new URL(rpcUrl).port)
       await refusePortInUse(port, 'the local chain')
       report('local chain')
-      await supervisor.start(
-        localChainProcess({ anvil: join(checkout, 'node_modules/.bin/anvil'), port, folder: join(stateFolder, 'chain') }),
-      )
+      await supervisor.start(localChainProcess({ anvil: anvilBinary(), port, folder: join(stateFolder, 'chain') }))
       await moveChainTo(rpcUrl, Math.floor(Date.now() / 1000) + (await storedOffset(stateFolder)))
     }
     if (config.hypervisor.kind === 'libvirt') {
@@ -154,6 +152,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await stop()
     throw error
   }
+}
+
+/** anvil itself: the command of the npm package is a wrapper, and a signal to it would not reach the node. */
+function anvilBinary(): string {
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch
+  return join(checkout, `node_modules/@foundry-rs/anvil-linux-${architecture}/bin/anvil`)
 }
 
 async function isSetUp(stateFolder: string): Promise<boolean> {

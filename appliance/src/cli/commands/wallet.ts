@@ -93,7 +93,7 @@ export function registerWalletCommands(program: Command, make: Make): void {
         const context = make(command)
         const seconds = parseDuration(own.for)
         if (own.recipient !== undefined && !isAddress(own.recipient))
-          throw new AppError({ code: 'bad-input', detail: `${own.recipient} is not an address.` })
+          throw new AppError({ code: 'bad-input', detail: `${String(own.recipient)} is not an address.` })
         const [status, { plans }] = await Promise.all([context.status(), context.client.call(plansSchema, 'GET', '/v1/plans')])
         const plan = findPlan(plans, wanted)
         const price = plan.prices.find((p) => own.token === undefined || p.symbol.toLowerCase() === own.token.toLowerCase())
@@ -228,7 +228,7 @@ export function registerWalletCommands(program: Command, make: Make): void {
     .description('give the access pass away, and with it the VM')
     .action(async (vmId: string, to: string, own: { confirm?: string }, command: Command) => {
       const context = make(command)
-      if (!isAddress(to)) throw new AppError({ code: 'bad-input', detail: `${to} is not an address.` })
+      if (!isAddress(to)) throw new AppError({ code: 'bad-input', detail: `${String(to)} is not an address.` })
       const vm = await ownVm(context, vmId)
       if (own.confirm?.toLowerCase() !== to.toLowerCase()) {
         throw new AppError({
