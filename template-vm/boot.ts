@@ -65,8 +65,12 @@ export async function bootTemplate(options: BootOptions): Promise<BootedGuest> {
   })
   let stderr = ''
   qemu.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
+  // A test that dies must not leave a machine behind.
+  const kill = () => qemu.kill('SIGKILL')
+  process.once('exit', kill)
   const stop = async (): Promise<void> => {
     await end(qemu)
+    process.off('exit', kill)
     await rm(folder, { recursive: true, force: true })
   }
   try {

@@ -23,7 +23,8 @@ for pseudo in dev proc sys; do umount --lazy "$root/$pseudo"; done
 tar -C "$root" --numeric-owner --sort=name -cf "$work/root.tar" .
 # Features that GRUB of Debian 12 cannot read are left out: metadata_csum_seed and orphan_file.
 used=$(du -sm --apparent-size "$root" | cut -f1)
-size=$((used * 3 / 2 + 128))
+size=$((used * 5 / 4 + 128))
+[ "$size" -ge 1007 ] || size=1007
 truncate -s "${size}M" "$work/root.ext4"
 mke2fs -q -t ext4 -L root -m 1 -O ^metadata_csum_seed,^orphan_file -E lazy_itable_init=0,lazy_journal_init=0 -J size=16 -d "$root" "$work/root.ext4"
 rm -rf "$root"
