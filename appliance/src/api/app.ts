@@ -51,7 +51,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     genReqId: newHexId,
     requestTimeout: 30_000,
     connectionTimeout: 0,
-    keepAliveTimeout: 75_000,
+    keepAliveTimeout: 150_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
     ajv: { customOptions: { removeAdditional: false } },
