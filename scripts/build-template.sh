@@ -77,13 +77,18 @@ fi
 touch "$base"
 if [ -n "$base_only" ]; then echo "$base/base.tar"; exit; fi
 
-# The package of the PAM module and the guest helper: named by the environment, else built.
+# The package of the PAM module and the guest helper: named by the environment, else built. A failure of its build is
+# ours: an image without it would be taken for one with it.
 pam_web3_deb() {
-  if [ -n "${FREEHOLD_PAM_WEB3_DEB:-}" ]; then echo "$FREEHOLD_PAM_WEB3_DEB"
-  elif [ -x "$here/scripts/build-pam-web3.sh" ]; then "$here/scripts/build-pam-web3.sh" 9>&- | tail -n 1
+  if [ -n "${FREEHOLD_PAM_WEB3_DEB:-}" ]; then
+    echo "$FREEHOLD_PAM_WEB3_DEB"
+  elif [ -x "$here/scripts/build-pam-web3.sh" ]; then
+    printed=$("$here/scripts/build-pam-web3.sh" 9>&-) || { say 'pam-web3 could not be built'; return 1; }
+    printf '%s\n' "$printed" | tail -n 1
   fi
 }
 deb=$(pam_web3_deb)
+[ -z "$deb" ] || [ -r "$deb" ] || { say "cannot read the package $deb"; exit 1; }
 [ -n "$deb" ] || say 'building without pam-web3'
 
 image_key=$( (
