@@ -81,6 +81,8 @@ export interface Reconciler {
 }
 
 const passEveryMs = 60_000
+/** Wakes come in swarms (every change of a VM is one): passes keep this distance. */
+const passGapMs = 100
 
 /**
  * Makes the world as the chain says (design.md §6): level-based, an event only wakes it, missing one costs time and never truth.
@@ -374,6 +376,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       const pause = Math.min(passEveryMs, jobs.nextTryMs(performance.now()) ?? passEveryMs)
       await Promise.race([woken.promise, clock.wait(pause, AbortSignal.any([stopping.signal, early.signal]))])
       early.abort()
+      await clock.wait(passGapMs, stopping.signal)
     }
   }
 
