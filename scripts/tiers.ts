@@ -104,6 +104,13 @@ function run(command: readonly string[], tier: Tier): Promise<{ code: number; ou
   return promise
 }
 
+/** What failed, with what stands around it; the end of the output where no line says `not ok`. */
+function excerpt(output: string): string {
+  const lines = output.split('\n')
+  const failures = lines.flatMap((line, i) => (/^\s*not ok\b/.test(line) ? [lines.slice(i, i + 40).join('\n')] : []))
+  return failures.length > 0 ? failures.slice(0, 12).join('\n…\n') : output.slice(-12_000)
+}
+
 const allowed = readFileSync(join(root, 'scripts/allowed-skips.txt'), 'utf8')
   .split('\n')
   .filter((line) => line !== '' && !line.startsWith('#'))
@@ -120,7 +127,7 @@ for (const tier of tiers) {
     const { code, output } = await run(command, tier)
     const counts = tier.name === 'static' ? { passed: code === 0 ? 1 : 0, failed: 0, skipped: [] } : tier.count(output)
     const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed
-    if (failed > 0) process.stderr.write(`${output.slice(-20_000)}\n✖ ${command.slice(0, 3).join(' ')} (exit code ${code})\n`)
+    if (failed > 0) process.stderr.write(`${excerpt(output)}\n✖ ${command.slice(0, 3).join(' ')} (exit code ${code})\n`)
     sum.passed += counts.passed
     sum.failed += failed
     sum.skipped.push(...counts.skipped)

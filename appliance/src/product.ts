@@ -142,6 +142,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     onReport: async (vm, hostKey) => {
       await hypervisor.setFacts(vm, { hostKey })
       reports.reported(vm)
+      keeper.wake()
     },
     log: say,
   })
@@ -229,7 +230,11 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
         },
       },
       issues: async () => issues.current(),
-      rpc: (method, params) => firstReachable(clients, (client) => client.call(method, params)),
+      // a transaction is sent once, to the first node; reads may be asked again
+      rpc: (method, params) =>
+        method === 'eth_sendRawTransaction' && clients[0] !== undefined
+          ? clients[0].send(method, params)
+          : firstReachable(clients, (client) => client.call(method, params)),
       log: ports.log,
     },
     async rebuild() {
@@ -250,6 +255,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
       await reconciler.stop()
       await guests.close()
       await keeper.stop()
+      await signIn.outcomesKept()
       await Promise.all(contracts.map((c) => c.provisioner.close()))
       await (hypervisor as Partial<{ close(): Promise<void> }>).close?.()
     },

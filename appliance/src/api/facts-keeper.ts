@@ -32,6 +32,8 @@ export interface FactsKeeper extends LatestChain {
 }
 
 const staleAfterSeconds = 600
+/** How long it is believed that the chain itself stands still: a node that has gone silent since proves nothing. */
+const standingForMs = 60_000
 /** Even if nothing woke it: what is shown is never older. */
 const refreshMs = 15_000
 
@@ -48,6 +50,7 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
   const listeners = new Set<() => void>()
   const stopping = new AbortController()
   let read: Read = { contracts: [], heads: null, vms: new Map(), records: null, hypervisor: null }
+  let headsReadMs = 0
   let facts = assemble()
   let woken = Promise.withResolvers<void>()
   let loop: Promise<void> | undefined
@@ -64,7 +67,8 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
 
   function isStale(heads: Heads | null): boolean {
     if (heads === null) return true
-    return ports.clock.now() - heads.latest.timestamp > staleAfterSeconds && !heads.standing
+    const standing = heads.standing && ports.clock.monotonicMs() - headsReadMs < standingForMs
+    return ports.clock.now() - heads.latest.timestamp > staleAfterSeconds && !standing
   }
 
   async function look(): Promise<void> {
@@ -72,6 +76,7 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
     let heads: Heads | null = null
     for (const reader of ports.readers) {
       heads = await reader.heads()
+      headsReadMs = ports.clock.monotonicMs()
       const latest = await reader.snapshot('latest')
       // one read serves both where the newest block itself is deep enough
       const giving = heads.giving.hash === heads.latest.hash ? latest : await reader.snapshot('giving')
