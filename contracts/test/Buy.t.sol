@@ -5,7 +5,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Earning} from "../src/Earning.sol";
 import {Subscriptions} from "../src/Subscriptions.sol";
-import {Fixture} from "./base/Fixture.sol";
+import {Fixture} from "./support/Fixture.sol";
 import {FalseToken, FeeToken, SilentToken} from "./mocks/OddTokens.sol";
 
 contract BuyTest is Fixture {

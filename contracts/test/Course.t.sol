@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Subscriptions} from "../src/Subscriptions.sol";
-import {Fixture} from "./base/Fixture.sol";
+import {Fixture} from "./support/Fixture.sol";
 
 /// @notice The states of a subscription: who may move it when, and every transition that is refused.
 contract CourseTest is Fixture {

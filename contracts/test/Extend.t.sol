@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Subscriptions} from "../src/Subscriptions.sol";
-import {Fixture} from "./base/Fixture.sol";
+import {Fixture} from "./support/Fixture.sol";
 
 contract ExtendTest is Fixture {
     function test_refuses_overMaxPayment() public {
@@ -65,9 +65,7 @@ contract ExtendTest is Fixture {
         uint256 id = active(alice, COIN, DAY);
         extend(alice, id, DAY);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Subscriptions.OverMaxPayment.selector, uint256(huge) * 3, uint256(type(uint128).max)
-            )
+            abi.encodeWithSelector(Subscriptions.OverMaxPayment.selector, uint256(huge) * 3, uint256(type(uint128).max))
         );
         vm.prank(alice);
         subs.extend{value: huge}(id, DAY, huge);
