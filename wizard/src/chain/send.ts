@@ -35,6 +35,23 @@ export async function networkFee(from: string, call: Call): Promise<bigint> {
   }
 }
 
+/** What a purchase with a token uses at most, its approval included; measured, rounded up. In units of gas. */
+const tokenPurchaseGas = 330_000n
+
+/**
+ * The network fee of a purchase, in wei. While the approval is still to come the purchase itself cannot be tried, so the
+ * fee is reckoned from what such purchases use. Throws as networkFee does for any other refusal.
+ */
+export async function purchaseFee(from: string, call: Call): Promise<bigint> {
+  try {
+    return await networkFee(from, call)
+  } catch (error) {
+    const waitsForApproval = error instanceof PageFailure && /allowance|SafeERC20/i.test(String(error.values['reason']))
+    if (!waitsForApproval) throw error
+    return tokenPurchaseGas * BigInt(await rpcHex('eth_gasPrice', []))
+  }
+}
+
 /**
  * Lets the wallet sign and send one transaction; resolves with its hash as soon as the wallet has sent it.
  * A call that the network would refuse is not offered to the wallet. Throws PageFailure.

@@ -19,11 +19,14 @@ export interface SessionState {
   forget(): void
 }
 
+const memory = 'freehold-signed-in'
 const SessionContext = createContext<SessionState | undefined>(undefined)
 
 export function SessionProvider({ children }: { children: ReactNode }) {
   const [own, setOwn] = useState<SessionView | null>()
   const { data, error } = useResource('sessions', async (signal) => {
+    // the cookie itself cannot be seen; without this note of a former sign-in there is none to ask for
+    if (localStorage.getItem(memory) === null) return null
     try {
       return (await api.sessions(signal)).find((s) => s.current) ?? null
     } catch (e) {
@@ -35,14 +38,20 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const signIn = useCallback(async (wallet: ConnectedWallet) => {
     const { requestId, approval } = await signAct(wallet, 'session')
     if (approval.state !== 'approved') throw new PageFailure('reply')
-    setOwn(await api.newSession(requestId))
+    const opened = await api.newSession(requestId)
+    localStorage.setItem(memory, opened.sessionId)
+    setOwn(opened)
   }, [])
   const id = session?.sessionId
   const signOut = useCallback(async () => {
     if (id !== undefined) await api.endSession(id)
+    localStorage.removeItem(memory)
     setOwn(null)
   }, [id])
-  const forget = useCallback(() => setOwn(null), [])
+  const forget = useCallback(() => {
+    localStorage.removeItem(memory)
+    setOwn(null)
+  }, [])
   const state = useMemo(() => ({ session, error, signIn, signOut, forget }), [session, error, signIn, signOut, forget])
   return <SessionContext value={state}>{children}</SessionContext>
 }

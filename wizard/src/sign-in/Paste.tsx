@@ -76,7 +76,7 @@ export function Paste({ view, onApproved }: { view: LoginRequestView; onApproved
             error={(checked || address.length >= 42) && !goodAddress ? t('paste.address.wrong') : undefined}
           />
           {goodAddress ? (
-            <CopyField label={t('paste.sign')} value={signInText(factsOf(view, address.trim().toLowerCase()))} />
+            <CopyField label={t('paste.sign')} value={signInText(factsOf(view, address.trim().toLowerCase()))} wrap />
           ) : (
             <p className="text-soft">{t('signIn.text.needsAddress')}</p>
           )}

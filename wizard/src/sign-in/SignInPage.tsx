@@ -20,14 +20,17 @@ export function SignInPage({ code }: { code: string }) {
   const plain = plainCode(code)
   const [approval, setApproval] = useState<Approval>()
   const [over, setOver] = useState(false)
-  const {
-    data: view,
-    error,
-    reload,
-  } = useResource(`login ${plain}`, (signal) => api.loginRequest(plain, signal), over ? undefined : 2000)
+  const { data, error, reload } = useResource(
+    `login ${plain}`,
+    (signal) => api.loginRequest(plain, signal),
+    over ? undefined : 2000,
+  )
+  // the host forgets a request some time after its end: what we knew of it, and that it is over, is still right
+  const gone = hasCode(error, 'request-expired') || (over && data?.state === 'waiting')
+  const view = data !== undefined && gone ? { ...data, state: 'expired' as const } : data
 
   if (view === undefined) {
-    if (hasCode(error, 'not-found') || hasCode(error, 'bad-input')) {
+    if (hasCode(error, 'not-found') || hasCode(error, 'bad-input') || hasCode(error, 'request-expired')) {
       return (
         <Empty
           level={1}

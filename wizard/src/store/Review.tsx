@@ -5,7 +5,7 @@ import { PageFailure } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
 import { balanceOf, calldata, nativeToken } from '../chain/contract.ts'
-import { networkFee } from '../chain/send.ts'
+import { purchaseFee } from '../chain/send.ts'
 import { aboutAmount } from '../format/money.ts'
 import { shortAddress } from '../format/address.ts'
 import { gibibytes, mebibytes } from '../format/size.ts'
@@ -58,7 +58,7 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
     return { balance, confirmations }
   })
   const fee = useResource(call === undefined ? null : `fee ${call}`, () =>
-    networkFee(payer ?? '', { to: quote.contract, data: call ?? '', value: price.token === nativeToken ? amount : 0n }),
+    purchaseFee(payer ?? '', { to: quote.contract, data: call ?? '', value: price.token === nativeToken ? amount : 0n }),
   )
   const balance = facts.data?.balance
   const short = balance !== undefined && balance < amount
@@ -101,8 +101,8 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
   const refused = fee.error instanceof PageFailure && fee.error.code === 'reverted' && confirmations.length === 1 && !short
   return (
     <Card className="space-y-6">
-      <div ref={heading} tabIndex={-1} className="flex flex-wrap items-start justify-between gap-3">
-        <div className="min-w-0">
+      <div ref={heading} tabIndex={-1} className="flex flex-wrap items-start gap-3 outline-none sm:flex-nowrap">
+        <div className="min-w-0 grow basis-60">
           <CardTitle>{t('buy.review')}</CardTitle>
           <p className="mt-1 text-soft">{t('review.text')}</p>
         </div>

@@ -1,6 +1,7 @@
 'use client'
 import { useEffect, useId, useRef, useState } from 'react'
 import { useTexts } from '../i18n/text-context.tsx'
+import { classes } from './classes.ts'
 
 /** Copies `value` whole and says so, also aloud. */
 export function CopyButton({ value, what, label }: { value: string; what: string; label?: string }) {
@@ -31,8 +32,8 @@ export function CopyButton({ value, what, label }: { value: string; what: string
   )
 }
 
-/** A technical value under its label: scrolls in its own box, is copied whole (X18, S9). */
-export function CopyField({ label, value, hint }: { label: string; value: string; hint?: string }) {
+/** A technical value under its label: scrolls in its own box, or wraps, and is copied whole (X18, S9). */
+export function CopyField({ label, value, hint, wrap = false }: { label: string; value: string; hint?: string; wrap?: boolean }) {
   const id = useId()
   return (
     <div>
@@ -47,7 +48,10 @@ export function CopyField({ label, value, hint }: { label: string; value: string
         tabIndex={0}
         aria-labelledby={id}
         role="group"
-        className="mt-1.5 overflow-x-auto rounded-lg border border-line bg-sunk px-3 py-2.5 font-mono text-sm"
+        className={classes(
+          'mt-1.5 rounded-lg border border-line bg-sunk px-3 py-2.5 font-mono text-sm',
+          wrap ? 'break-words whitespace-pre-wrap' : 'overflow-x-auto',
+        )}
       >
         {value}
       </pre>

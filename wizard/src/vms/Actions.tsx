@@ -62,21 +62,13 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
       )}
       {error !== undefined && asked === undefined && <ErrorBox error={error} focus />}
       <ul className="grid gap-3 sm:grid-cols-2">
-        {vm.actions.map(({ action, allowed, reason }) => (
+        {vm.actions.filter(shownHere).map(({ action, allowed, reason }) => (
           <li key={action}>
             <Button
               look="secondary"
               wide
               busy={busy === action ? t('common.loading') : undefined}
-              disabledReason={
-                action === 'console'
-                  ? t('vm.action.noWindow')
-                  : lost
-                    ? t('link.lost.reason')
-                    : allowed
-                      ? undefined
-                      : (reason ?? t('state.unknown'))
-              }
+              disabledReason={lost ? t('link.lost.reason') : allowed ? undefined : (reason ?? t('state.unknown'))}
               onClick={() => {
                 setError(undefined)
                 if (action === 'reinstall' || action === 'rollback') setAsked(action)
@@ -115,6 +107,11 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
       )}
     </Card>
   )
+}
+
+/** The console opens over a connection of its own, not over this call. */
+function shownHere({ action }: VmView['actions'][number]): boolean {
+  return action !== 'console'
 }
 
 /** The work that goes on, which no page can cancel by leaving (X7). */

@@ -28,7 +28,10 @@ export function Connect({ vm }: { vm: VmView }) {
             ? []
             : [
                 { label: t('vm.user'), value: ssh.user },
-                { label: t('vm.host'), value: ssh.port === 22 ? ssh.host : `${ssh.host}, ${ssh.port}` },
+                {
+                  label: t('vm.host'),
+                  value: ssh.port === 22 ? ssh.host : t('vm.host.port', { host: ssh.host, port: String(ssh.port) }),
+                },
               ]),
           { label: t('vm.ipv6'), value: addresses.ipv6 ?? t('vm.none') },
           { label: t('vm.ipv4'), value: addresses.ipv4 ?? t('vm.none') },

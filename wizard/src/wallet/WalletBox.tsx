@@ -37,7 +37,7 @@ export function WalletBox({ here }: { here?: string }) {
           <p className="flex flex-wrap items-center gap-2">
             <WalletIcon icon={current.icon} />
             <span className="font-medium">{current.name}</span>
-            <Address value={current.address} what={t('wallet.account', { address: '' }).trim()} />
+            <Address value={current.address} what={t('wallet.address')} />
           </p>
           <Button look="quiet" onClick={disconnect}>
             {t('wallet.change')}

@@ -1,0 +1,167 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import type { PagesStand } from '../stands/pages-api.ts'
+import { connect, expect, sidewaysScroll, signIn, test } from './fixtures.ts'
+
+interface Scene {
+  name: string
+  /** Wallet in the page, by number of the development key; none by default. */
+  wallet?: number
+  /** What the host answers, or what is there. Returns the path to open. */
+  arrange(stand: PagesStand, page: Page): Promise<string> | string
+  /** Visible once the scene stands. */
+  ready(page: Page): ReturnType<Page['getByRole']>
+  /** Acts after the page is open. */
+  act?(page: Page): Promise<void>
+}
+
+const heading = (name: string | RegExp) => (page: Page) => page.getByRole('heading', { name })
+const loading = (page: Page) => page.locator('main [aria-busy=true]')
+const failing = (prefix: string, path: string) => (stand: PagesStand) => {
+  stand.fail(prefix, 'rpc-unreachable')
+  return path
+}
+const hanging = (prefix: string, path: string) => (stand: PagesStand) => {
+  stand.fail(prefix, 'hang')
+  return path
+}
+const alert = (page: Page) => page.getByRole('alert').filter({ hasText: 'rpc-unreachable' })
+const faulty = ['/v1/plans', '/v1/vms', '/v1/login-requests', '/v1/sessions']
+
+const scenes: Scene[] = [
+  { name: '/ loading', arrange: hanging('/v1/plans', '/'), ready: loading },
+  { name: '/ filled', arrange: () => '/', ready: heading('Small') },
+  { name: '/ error', arrange: failing('/v1/plans', '/'), ready: alert },
+  {
+    name: '/ closed',
+    arrange(stand) {
+      stand.world.closedBecause = 'The operator is moving house.'
+      return '/'
+    },
+    ready: (page) => page.getByText('The operator is moving house.'),
+  },
+  { name: '/plans/[id] loading', arrange: hanging('/v1/plans', '/plans/0'), ready: loading },
+  { name: '/plans/[id] unknown', arrange: () => '/plans/77', ready: heading('There is no such plan') },
+  { name: '/plans/[id] error', arrange: failing('/v1/plans', '/plans/0'), ready: alert },
+  {
+    name: '/plans/[id] choice',
+    arrange: () => '/plans/0?days=200&to=nobody',
+    ready: (page) => page.getByText('Enter a whole number of days'),
+  },
+  {
+    name: '/plans/[id] review',
+    wallet: 4,
+    arrange: () => '/plans/0?days=30&step=review',
+    act: connect,
+    ready: (page) => page.getByRole('button', { name: /^Pay/ }),
+  },
+  { name: '/my signed out', wallet: 4, arrange: () => '/my', ready: (page) => page.getByRole('button', { name: 'Test Wallet' }) },
+  {
+    name: '/my empty',
+    wallet: 6,
+    async arrange(stand, page) {
+      await signIn(page, stand)
+      return '/my'
+    },
+    ready: heading('No VMs yet'),
+  },
+  {
+    name: '/my filled',
+    wallet: 5,
+    async arrange(stand, page) {
+      await signIn(page, stand)
+      return '/my'
+    },
+    ready: (page) => page.getByRole('article').first(),
+  },
+  {
+    name: '/my error',
+    wallet: 5,
+    async arrange(stand, page) {
+      await signIn(page, stand)
+      return failing('/v1/vms', '/my')(stand)
+    },
+    ready: alert,
+  },
+  {
+    name: '/vms/[vmId] filled',
+    wallet: 5,
+    async arrange(stand, page) {
+      await signIn(page, stand)
+      return `/vms/${stand.world.installation}-1`
+    },
+    ready: heading('Extend'),
+  },
+  {
+    name: '/vms/[vmId] about to be cancelled',
+    wallet: 5,
+    async arrange(stand, page) {
+      await signIn(page, stand)
+      return `/vms/${stand.world.installation}-1`
+    },
+    act: (page) => page.getByRole('button', { name: 'Cancel the subscription…' }).click(),
+    ready: (page) => page.getByRole('dialog'),
+  },
+  {
+    name: '/vms/[vmId] of another wallet',
+    wallet: 6,
+    async arrange(stand, page) {
+      await signIn(page, stand)
+      return `/vms/${stand.world.installation}-1`
+    },
+    ready: (page) => page.getByRole('alert').filter({ hasText: 'not-allowed' }),
+  },
+  { name: '/s/[code] loading', arrange: hanging('/v1/login-requests', '/s/7QF3K2MD'), ready: loading },
+  { name: '/s/[code] unknown', arrange: () => '/s/7QF3K2MD', ready: heading('There is no such sign-in') },
+  { name: '/s/[code] error', arrange: failing('/v1/login-requests', '/s/7QF3K2MD'), ready: alert },
+  {
+    name: '/s/[code] waiting, from another address, without a wallet',
+    arrange: async (stand) => `/s/${await stand.askShell(`${stand.world.installation}-1`, '203.0.113.7')}`,
+    act: (page) => page.locator('summary').click(),
+    ready: (page) => page.getByRole('button', { name: 'Send the signature' }),
+  },
+  {
+    name: '/s/[code] waiting, with another wallet',
+    wallet: 6,
+    arrange: async (stand) => `/s/${await stand.askShell(`${stand.world.installation}-1`)}`,
+    act: connect,
+    ready: (page) => page.getByText('Another wallet holds the access pass').first(),
+  },
+  { name: 'an address that leads nowhere', arrange: () => '/nowhere', ready: heading('Nothing here') },
+]
+
+test.beforeAll(async ({ stand }) => {
+  if ((await stand.world.nextTokenId()) === 1n) await stand.buy(stand.wallet(5))
+})
+test.afterEach(({ stand }) => {
+  for (const prefix of faulty) stand.fail(prefix, undefined)
+  stand.world.closedBecause = null
+})
+
+for (const scene of scenes) {
+  test(`X4 X5 X11 X15 X16 X18 ${scene.name}: axe finds nothing in both themes, nothing scrolls sideways`, async ({
+    page,
+    stand,
+    useWallet,
+  }) => {
+    if (scene.wallet !== undefined) await useWallet([scene.wallet])
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+    const path = await scene.arrange(stand, page)
+    await page.goto(stand.origin + path)
+    await scene.act?.(page)
+    await expect(scene.ready(page)).toBeVisible()
+    for (const [colorScheme, width] of [
+      ['light', 1280],
+      ['dark', 320],
+    ] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await page.setViewportSize({ width, height: 800 })
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      expect(violations.map((v) => `${colorScheme} ${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`)).toEqual([])
+      expect(await sidewaysScroll(page), `${width} px`).toBeLessThanOrEqual(0)
+    }
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.evaluate('document.documentElement.style.fontSize = "200%"')
+    expect(await sidewaysScroll(page), '200 % text').toBeLessThanOrEqual(0)
+  })
+}

@@ -1,0 +1,85 @@
+import { test as base, expect, type Page } from '@playwright/test'
+import { startPagesStand, type PagesStand } from '../stands/pages-api.ts'
+import { injectWallet, type TestWallet } from '../stands/wallet.ts'
+
+interface WorkerFixtures {
+  /** One stand for all tests of a worker; each test leaves it as it found it. */
+  stand: PagesStand
+}
+
+interface TestFixtures {
+  /** Puts a wallet with the development keys of these numbers into the page. */
+  useWallet(indexes: readonly number[], options?: { startOn?: number; knowsNetwork?: boolean }): Promise<TestWallet>
+  /** What the browser wrote to its console as errors; a test fails if there is any that it did not take out. */
+  consoleErrors: string[]
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  stand: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
+    async ({}, use) => {
+      const stand = await startPagesStand()
+      await use(stand)
+      await stand.stop()
+    },
+    { scope: 'worker', timeout: 180_000 },
+  ],
+  useWallet: async ({ page, stand }, use) => {
+    const open: TestWallet[] = []
+    await use(async (indexes, options = {}) => {
+      const wallet = await injectWallet(page, {
+        rpcUrl: stand.rpcUrl,
+        keys: indexes.map((i) => stand.wallet(i).privateKey),
+        ...options,
+      })
+      open.push(wallet)
+      return wallet
+    })
+    for (const wallet of open) wallet.close()
+  },
+  consoleErrors: [
+    async ({ page }, use) => {
+      const errors: string[] = []
+      page.on('pageerror', (error) => errors.push(error.message))
+      page.on('console', (message) => {
+        // answers that a test provokes are told by the network panel as errors too
+        if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) errors.push(message.text())
+      })
+      await use(errors)
+      expect(errors).toEqual([])
+    },
+    { auto: true },
+  ],
+})
+
+export { expect }
+
+/** Chooses the one wallet of this browser, where the page asks for it. */
+export async function connect(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Test Wallet' }).click()
+  await expect(page.getByRole('button', { name: 'Use another wallet' })).toBeVisible()
+}
+
+/** Signs in on `/my` with the wallet in the page. */
+export async function signIn(page: Page, stand: PagesStand): Promise<void> {
+  await page.goto(`${stand.origin}/my`)
+  await connect(page)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible()
+}
+
+/** Presses Tab until the focus is on what has this role and name; fails after one round. Shift+Tab is never needed. */
+export async function tabTo(page: Page, role: Parameters<Page['getByRole']>[0], name: string | RegExp): Promise<void> {
+  const target = page.getByRole(role, { name }).first()
+  await expect(target).toBeVisible()
+  for (let presses = 0; presses < 60; presses++) {
+    if (await target.evaluate((e) => e === e.ownerDocument.activeElement)) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`no Tab reaches ${role} ${String(name)}`)
+}
+
+/** How far the page is wider than its window, in pixels. */
+export async function sidewaysScroll(page: Page): Promise<number> {
+  return Number(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'))
+}

@@ -1,0 +1,69 @@
+import { expect, test as base } from '@playwright/test'
+import { sshLogin } from '@freehold/appliance/dev/ssh-login'
+import { devWallet } from '@freehold/appliance/dev/dev-wallet'
+import { startStand } from '../stands/embedded.ts'
+import { injectWallet } from '../stands/wallet.ts'
+
+/** Where the product runs: named by the environment, else started here on real parts. */
+interface Product {
+  origin: string
+  rpcUrl: string
+  /** Private key of the buyer. */
+  key: string
+}
+
+const test = base.extend<object, { product: Product }>({
+  product: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
+    async ({}, use) => {
+      const [origin, rpcUrl] = [process.env['FREEHOLD_ORIGIN'], process.env['FREEHOLD_RPC']]
+      const key = process.env['FREEHOLD_DEV_KEY'] ?? devWallet(6).privateKey
+      if (origin !== undefined && rpcUrl !== undefined) return await use({ origin, rpcUrl, key })
+      const stand = await startStand({ pages: true, hypervisor: 'libvirt' })
+      await use({ origin: stand.origin, rpcUrl: stand.rpcUrl, key })
+      await stand.stop()
+    },
+    { scope: 'worker', timeout: 25 * 60_000 },
+  ],
+})
+
+test('S6 S9 A1 A7 T1 T2 buy in the browser, watch it get ready, open the link of a real ssh, approve, and a shell opens', async ({
+  page,
+  product,
+  context,
+}) => {
+  test.setTimeout(10 * 60_000)
+  await injectWallet(page, { rpcUrl: product.rpcUrl, keys: [product.key] })
+  await page.goto(product.origin)
+  await page.getByRole('link', { name: 'Choose Small' }).click()
+  await page.getByRole('radio', { name: '7 days' }).check()
+  await page.getByRole('button', { name: 'Review the purchase' }).click()
+  await page.getByRole('button', { name: 'Test Wallet' }).click()
+  await page.getByRole('button', { name: /^Pay/ }).click()
+  await expect(page).toHaveURL(/tx=0x/)
+  await expect(page.getByText('Your VM is ready')).toBeVisible({ timeout: 8 * 60_000 })
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  const command = (await page.getByRole('group', { name: 'SSH command' }).textContent()) ?? ''
+  const knownHostsLine = (await page.getByRole('group', { name: 'Line for known_hosts' }).textContent()) ?? ''
+  const [, port, user, host] = /^ssh(?: -p (\d+))? (\w+)@(\S+)$/.exec(command) ?? []
+
+  const login = await sshLogin({
+    host: host ?? '',
+    port: Number(port ?? 22),
+    user: user ?? '',
+    knownHostsLine,
+    command: ['echo', 'the shell is open:', '$(whoami)'],
+    async onUrl(url, prompt) {
+      const signIn = await context.newPage()
+      await injectWallet(signIn, { rpcUrl: product.rpcUrl, keys: [product.key] })
+      await signIn.goto(url)
+      const code = /Code ([0-9A-Z]{4}-[0-9A-Z]{4})/.exec(prompt)?.[1] ?? 'the terminal shows no code'
+      await expect(signIn.getByRole('definition').filter({ hasText: code })).toBeVisible()
+      await signIn.getByRole('button', { name: 'Approve with your wallet' }).click()
+      await expect(signIn.getByText('Go back to the terminal and press Enter.', { exact: false })).toBeVisible()
+      await signIn.close()
+    },
+  })
+  expect(login.stdout).toContain('the shell is open: owner')
+  expect(login.exitCode).toBe(0)
+})

@@ -1,0 +1,217 @@
+import type { Contract } from 'ethers'
+import type { PlanView } from '@freehold/appliance/api/schemas/status'
+import type { VmView } from '@freehold/appliance/api/schemas/vms'
+import { installationId, vmIdOf } from '@freehold/appliance/chain/installation'
+import type { LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
+
+/** A sign-in as the stand's host keeps it. */
+export interface StandRequest extends Omit<LoginRequestView, 'browserAddress' | 'direct' | 'now'> {
+  /** Cookie of the browser that asked; null for a terminal. */
+  askedBy: string | null
+  signer: string | null
+  replyCode: string | null
+}
+
+/** How long each phase of a delivery takes here, in milliseconds. */
+const phaseMs = 250
+const phases = ['create', 'booting', 'reporting', 'answering', 'activating'] as const
+
+/** A VM as the stand's hypervisor has it; what is paid and until when is asked of the real contract. */
+interface StandVm {
+  firstSeenAt: number
+  stopped: boolean
+  snapshots: string[]
+  activating: boolean
+}
+
+/**
+ * A small honest host without a hypervisor: purchases are those of the real contract on a real node, activated with the
+ * provisioner's key after some made-up phases. Tests change it only by what could happen to a host.
+ */
+export class PagesWorld {
+  readonly #contract: Contract
+  readonly contractAddress: string
+  readonly installation: string
+  readonly #chainId: number
+  readonly tokens: Map<string, { symbol: string; decimals: number; permit: boolean }>
+  readonly vms = new Map<string, StandVm>()
+  readonly requests = new Map<string, StandRequest>()
+  readonly sessions = new Map<string, { sessionId: string; address: string; createdAt: number }>()
+  /** Nothing is delivered while this is set: a host under load, or one that never gets to it. */
+  deliveryHeld = false
+  closedBecause: string | null = null
+  stale = false
+  notices: { code: string; title: string }[] = [
+    {
+      code: 'no-isolation',
+      title: 'This host runs in embedded mode: VMs are not isolated from each other. Do not put secrets on it.',
+    },
+  ]
+
+  constructor(options: { contract: Contract; address: string; chainId: number; tokens: PagesWorld['tokens'] }) {
+    this.#contract = options.contract
+    this.contractAddress = options.address
+    this.#chainId = options.chainId
+    this.installation = installationId(options.chainId, options.address)
+    this.tokens = options.tokens
+  }
+
+  async #read(name: string, ...args: unknown[]): Promise<unknown> {
+    return (await this.#contract.getFunction(name).staticCall(...args)) as unknown
+  }
+
+  async plans(): Promise<{ plans: PlanView[]; buyingPaused: boolean }> {
+    const count = Number(await this.#read('planCount'))
+    const plans: PlanView[] = []
+    for (let planId = 0; planId < count; planId++) {
+      // oxlint-disable-next-line typescript/no-explicit-any -- what ethers decodes has no type of its own
+      const view = (await this.#read('plan', planId)) as any
+      const p = view.plan
+      plans.push({
+        planId,
+        installation: this.installation,
+        contract: this.contractAddress,
+        name: p.name,
+        kind: 'vm',
+        vcpus: Number(p.vcpus),
+        memoryMiB: Number(p.memoryMiB),
+        diskGiB: Number(p.diskGiB),
+        graceSeconds: Number(p.graceSeconds),
+        activationDeadlineSeconds: Number(p.activationDeadlineSeconds),
+        minSeconds: Number(p.minSeconds),
+        maxSeconds: Number(p.maxSeconds),
+        capacity: Number(p.capacity),
+        available: Number(p.capacity) - Number(view.used),
+        open: p.open,
+        prices: view.prices.map((x: { token: string; perDay: bigint }) => ({
+          token: x.token.toLowerCase(),
+          pricePerDay: x.perDay.toString(),
+          ...(this.tokens.get(x.token.toLowerCase()) ?? { symbol: '?', decimals: 18, permit: false }),
+        })),
+      })
+    }
+    return { plans, buyingPaused: (await this.#read('buyingPaused')) as boolean }
+  }
+
+  async nextTokenId(): Promise<bigint> {
+    return BigInt(String(await this.#read('nextTokenId')))
+  }
+
+  /** The VM of a pass at the newest block, or undefined if that was never sold. */
+  async vm(tokenId: bigint): Promise<VmView | undefined> {
+    if (tokenId <= 0n || tokenId >= (await this.nextTokenId())) return undefined
+    // oxlint-disable-next-line typescript/no-explicit-any -- as above
+    const s = (await this.#read('subscription', tokenId)) as any
+    const phase = Number(await this.#read('entitlement', tokenId))
+    const entitlement = (['pending', 'active', 'grace', 'graceOver', 'ended'] as const)[phase - 1] ?? 'ended'
+    const { plans } = await this.plans()
+    const plan = plans[Number(s.planId)]
+    if (plan === undefined) return undefined
+    const vmId = vmIdOf({ installation: this.installation, tokenId })
+    const own = this.#own(vmId)
+    const delivered = entitlement !== 'pending'
+    const token = this.tokens.get(s.token.toLowerCase()) ?? { symbol: '?', decimals: 18 }
+    const state =
+      entitlement === 'pending'
+        ? 'preparing'
+        : entitlement === 'active'
+          ? own.stopped
+            ? 'stopped'
+            : 'running'
+          : entitlement === 'grace'
+            ? 'suspended'
+            : entitlement === 'graceOver'
+              ? 'ending'
+              : 'ended'
+    const port = 20_000 + Number(tokenId)
+    const off = (reason: string) => ({ allowed: false, reason })
+    const on = { allowed: true, reason: null }
+    const running = state === 'running'
+    return {
+      vmId,
+      hostname: `vm-${tokenId}`,
+      generation: 1,
+      state,
+      note: null,
+      subscription: {
+        vmId,
+        installation: this.installation,
+        contract: this.contractAddress,
+        tokenId: String(tokenId),
+        planId: plan.planId,
+        planName: plan.name,
+        holder: s.holder,
+        entitlement,
+        token: s.token.toLowerCase(),
+        symbol: token.symbol,
+        decimals: token.decimals,
+        seconds: Number(s.duration),
+        boughtAt: Number(s.boughtAt),
+        activationDeadline: Number(s.activationDeadline),
+        activatedAt: Number(s.activatedAt),
+        expiresAt: Number(s.expiresAt),
+        graceEndsAt: Number(s.graceEndsAt),
+        paid: String(s.paid),
+        refundable: entitlement === 'active' ? String(await this.#read('refundable', tokenId)) : '0',
+      },
+      vcpus: plan.vcpus,
+      memoryMiB: plan.memoryMiB,
+      diskGiB: plan.diskGiB,
+      addresses: { ipv4: '10.77.0.11', ipv6: null, sshPort: port },
+      ssh: delivered
+        ? {
+            user: 'owner',
+            host: '127.0.0.1',
+            port,
+            command: `ssh -p ${port} owner@127.0.0.1`,
+            hostKeyFingerprint: 'SHA256:uNiVztksCsDhcc0u9e8BrUiDv0b7C6Xo5k3Gq0o0w7E',
+            knownHostsLine: `[127.0.0.1]:${port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFreeholdFreeholdFreeholdFreeholdFreeholdFre`,
+          }
+        : null,
+      actions: [
+        { action: 'start', ...(state === 'stopped' ? on : off('Only for stopped VMs.')) },
+        { action: 'stop', ...(running ? on : off('Only for running VMs.')) },
+        { action: 'reboot', ...(running ? on : off('Only for running VMs.')) },
+        { action: 'snapshot', ...(running || state === 'stopped' ? on : off('Only for running or stopped VMs.')) },
+        { action: 'rollback', ...(own.snapshots.length > 0 ? on : off('There is no snapshot.')) },
+        { action: 'reinstall', ...(running || state === 'stopped' ? on : off('Only for running or stopped VMs.')) },
+        { action: 'console', ...(running ? on : off('Only for running VMs.')) },
+      ],
+      snapshots: own.snapshots,
+      task: null,
+    }
+  }
+
+  #own(vmId: string): StandVm {
+    let own = this.vms.get(vmId)
+    if (own === undefined) {
+      own = { firstSeenAt: performance.now(), stopped: false, snapshots: [], activating: false }
+      this.vms.set(vmId, own)
+    }
+    return own
+  }
+
+  /** The phase that a pending VM is in; null once all are through. */
+  phaseOf(vmId: string): string | null {
+    const done = Math.floor((performance.now() - this.#own(vmId).firstSeenAt) / phaseMs)
+    return phases[this.deliveryHeld ? Math.min(done, 1) : done] ?? 'activating'
+  }
+
+  /** Activates what has been through its phases. Called again and again. */
+  async deliver(): Promise<void> {
+    if (this.deliveryHeld) return
+    const next = await this.nextTokenId()
+    for (let tokenId = 1n; tokenId < next; tokenId++) {
+      if (Number(await this.#read('entitlement', tokenId)) !== 1) continue
+      const vmId = vmIdOf({ installation: this.installation, tokenId })
+      const own = this.#own(vmId)
+      if (own.activating || performance.now() - own.firstSeenAt < phaseMs * phases.length) continue
+      own.activating = true
+      await (await this.#contract.getFunction('activate').send(tokenId)).wait()
+    }
+  }
+
+  get chainId(): number {
+    return this.#chainId
+  }
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { fill, localeOf, type Message } from './catalogue.ts'
+import { de } from './de.ts'
+import { en } from './en.ts'
+
+const forms = (message: Message) => (typeof message === 'string' ? [message] : [message.one, message.other])
+const names = (message: Message) =>
+  [...new Set(forms(message).flatMap((f) => [...f.matchAll(/\{(\w+)\}/g)].map((m) => m[1])))].sort()
+
+test('X20 refuses a locale that lacks a key, has one too many, or other placeholders', () => {
+  assert.deepEqual(Object.keys(de).sort(), Object.keys(en).sort())
+  for (const key of Object.keys(en) as (keyof typeof en)[]) {
+    assert.deepEqual(names(de[key]), names(en[key]), `placeholders of ${key}`)
+    assert.ok(
+      forms(de[key]).every((f) => f.trim() !== ''),
+      `${key} is empty`,
+    )
+  }
+})
+
+const source = resolve(import.meta.dirname, '..')
+const components = readdirSync(source, { recursive: true, withFileTypes: true })
+  .filter((e) => e.isFile() && e.name.endsWith('.tsx'))
+  .map((e) => join(e.parentPath, e.name))
+
+test('X19 refuses text between tags of a component', () => {
+  assert.ok(components.length > 30)
+  const found = components.flatMap((file) => {
+    const text = readFileSync(file, 'utf8')
+    return [...text.matchAll(/<[a-zA-Z][^<>{}=]*>\s*([A-Za-z][^<>{}]{2,})\s*<\//g)].map(
+      (m) => `${file.slice(source.length)}: ${m[1]}`,
+    )
+  })
+  assert.deepEqual(found, [])
+})
+
+test('X19 refuses text in attributes that people see or hear', () => {
+  const found = components.flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/\b(aria-label|title|alt|placeholder|label|hint)="([^"]+)"/g)].map(
+      (m) => `${file.slice(source.length)}: ${m[2]}`,
+    ),
+  )
+  assert.deepEqual(found, [])
+})
+
+test('X19 every key of the catalogue is used, and built keys exist', () => {
+  const all = readdirSync(source, { recursive: true, withFileTypes: true })
+    .filter((e) => e.isFile() && /\.tsx?$/.test(e.name) && !e.parentPath.endsWith('messages'))
+    .map((e) => readFileSync(join(e.parentPath, e.name), 'utf8'))
+    .join('\n')
+  const built = [...all.matchAll(/`([\w.-]*)\$\{[^}]+\}([\w.-]*)`/g)].map(
+    (m) => new RegExp(`^${(m[1] ?? '').replaceAll('.', '\\.')}[\\w.-]+${(m[2] ?? '').replaceAll('.', '\\.')}$`),
+  )
+  const prefixed = built.filter((r) => r.source.length > 14)
+  const unused = Object.keys(en).filter((key) => !all.includes(`'${key}'`) && !prefixed.some((r) => r.test(key)))
+  assert.deepEqual(unused, [])
+})
+
+test('an unknown name stays visible, numbers and plurals follow the locale', () => {
+  assert.equal(fill('a {b}', 'en'), 'a {b}')
+  assert.equal(fill({ one: '{count} day', other: '{count} days' }, 'en', { count: 1 }), '1 day')
+  assert.equal(fill({ one: '{count} Tag', other: '{count} Tage' }, 'de', { count: 1200 }), '1.200 Tage')
+})
+
+test('the language is the best of ours that the browser asks for', () => {
+  assert.equal(localeOf(null), 'en')
+  assert.equal(localeOf('fr, it;q=0.8'), 'en')
+  assert.equal(localeOf('fr, de-AT;q=0.8, en;q=0.5'), 'de')
+  assert.equal(localeOf('de;q=0, en'), 'en')
+})
