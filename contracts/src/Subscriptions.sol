@@ -72,20 +72,29 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         uint128 settled;
     }
 
-    /// Three words. The end of the stream is always `expiresAt`.
-    struct Row {
+    /// What a purchase writes: two words.
+    struct Head {
         uint32 planId;
         State state;
         uint32 duration;
         uint40 boughtAt;
+        uint16 tokenIndex;
+        uint128 paid;
+        address buyer;
+        uint64 boughtBlock;
+    }
+
+    /// Empty until activation: one word. The end of the stream is always `expiresAt`.
+    struct Course {
         uint40 activatedAt;
         uint40 expiresAt;
         uint40 streamFrom;
-        address buyer;
-        uint16 tokenIndex;
-        uint64 boughtBlock;
-        uint128 paid;
         uint128 settled;
+    }
+
+    struct Row {
+        Head head;
+        Course course;
     }
 
     /// What `buy` reads of a plan fills the first word.
@@ -355,19 +364,15 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         tokenId = nextTokenId++;
         // casts: duration ≤ maxSeconds (uint32), amount was checked in _price, planId < _plans.length
         // forge-lint: disable-next-item(unsafe-typecast)
-        _rows[tokenId] = Row({
+        _rows[tokenId].head = Head({
             planId: uint32(planId),
             state: State.Pending,
             duration: uint32(duration),
             boughtAt: uint40(block.timestamp),
-            activatedAt: 0,
-            expiresAt: 0,
-            streamFrom: 0,
-            buyer: recipient,
             tokenIndex: listed.tokenIndex,
-            boughtBlock: uint64(block.number),
             paid: uint128(amount),
-            settled: 0
+            buyer: recipient,
+            boughtBlock: uint64(block.number)
         });
         _mint(recipient, tokenId);
         emit Bought(tokenId, planId, recipient, token, amount, duration);
@@ -380,17 +385,20 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     function extend(uint256 tokenId, uint256 duration, uint256 maxPayment) external payable nonReentrant {
         Row storage row = _active(tokenId);
         uint256 end_ = _extendedTo(row, duration);
-        address token = _tokens[row.tokenIndex];
-        uint256 amount = _charge(_prices[row.planId][token], token, duration, maxPayment);
+        address token = _tokens[row.head.tokenIndex];
+        uint256 amount = _charge(_prices[row.head.planId][token], token, duration, maxPayment);
         _settle(tokenId, row, token);
-        uint256 rest = row.paid - row.settled + amount;
+        uint256 rest = row.head.paid - row.course.settled + amount;
         if (rest > type(uint128).max) revert OverMaxPayment(rest, type(uint128).max);
         // forge-lint: disable-next-line(unsafe-typecast) checked the line above
-        row.paid = uint128(rest);
-        row.settled = 0;
-        row.streamFrom = uint40(block.timestamp);
-        // forge-lint: disable-next-line(unsafe-typecast) at most now + maxSeconds, which is 32 bits
-        row.expiresAt = uint40(end_);
+        row.head.paid = uint128(rest);
+        // forge-lint: disable-next-item(unsafe-typecast) at most now + maxSeconds, which is 32 bits
+        row.course = Course({
+            activatedAt: row.course.activatedAt,
+            expiresAt: uint40(end_),
+            streamFrom: uint40(block.timestamp),
+            settled: 0
+        });
         emit Extended(tokenId, msg.sender, amount, end_);
     }
 
@@ -404,18 +412,17 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         Row storage row = _pending(tokenId);
         if (block.timestamp >= _deadline(row)) revert DeadlinePassed(tokenId);
         uint40 now_ = uint40(block.timestamp);
-        row.state = State.Active;
-        row.activatedAt = now_;
-        row.streamFrom = now_;
-        row.expiresAt = now_ + row.duration;
-        emit Activated(tokenId, row.expiresAt);
+        uint40 expiresAt = now_ + row.head.duration;
+        row.head.state = State.Active;
+        row.course = Course({activatedAt: now_, expiresAt: expiresAt, streamFrom: now_, settled: 0});
+        emit Activated(tokenId, expiresAt);
     }
 
     /// @notice The VM cannot be delivered: all that was paid is credited to the holder.
     function reject(uint256 tokenId) external nonReentrant {
         if (msg.sender != provisioner) revert NotProvisioner(msg.sender);
         Row storage row = _pending(tokenId);
-        _end(tokenId, row, row.paid, 0);
+        _end(tokenId, row, row.head.paid, 0);
     }
 
     /// @notice The grace is over: frees the place. By provisioner or owner.
@@ -423,7 +430,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         if (msg.sender != provisioner && msg.sender != owner()) revert NotProvisioner(msg.sender);
         Row storage row = _active(tokenId);
         if (block.timestamp < _graceEndsAt(row)) revert GraceNotOver(tokenId);
-        _settle(tokenId, row, _tokens[row.tokenIndex]);
+        _settle(tokenId, row, _tokens[row.head.tokenIndex]);
         _end(tokenId, row, 0, 3);
     }
 
@@ -435,7 +442,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     function refund(uint256 tokenId) external nonReentrant {
         Row storage row = _pending(tokenId);
         if (block.timestamp < _deadline(row)) revert DeadlineNotPassed(tokenId);
-        _end(tokenId, row, row.paid, 1);
+        _end(tokenId, row, row.head.paid, 1);
     }
 
     /// @notice The holder ends the subscription: what is not earned, minus the plan's minimum, is credited to the holder.
@@ -443,15 +450,15 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         Row storage row = _active(tokenId);
         if (ownerOf(tokenId) != msg.sender) revert NotHolder(tokenId);
         uint256 earned_ = _earnedAtCancel(row);
-        address token = _tokens[row.tokenIndex];
+        address token = _tokens[row.head.tokenIndex];
         _collect(tokenId, row, token, earned_);
-        _end(tokenId, row, row.paid - earned_, 2);
+        _end(tokenId, row, row.head.paid - earned_, 2);
     }
 
     /// @notice Books what a subscription has earned so far. Anyone may; how often changes nothing.
     function settle(uint256 tokenId) external nonReentrant {
         Row storage row = _active(tokenId);
-        _settle(tokenId, row, _tokens[row.tokenIndex]);
+        _settle(tokenId, row, _tokens[row.head.tokenIndex]);
     }
 
     /// @notice Pays the caller's credit in `token` out to `to`.
@@ -479,29 +486,29 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     /// @notice All of one subscription; state None for an id that was never sold.
     function subscription(uint256 tokenId) public view returns (Subscription memory) {
         Row storage row = _rows[tokenId];
-        if (row.state == State.None) {
+        if (row.head.state == State.None) {
             Subscription memory none;
             none.tokenId = tokenId;
             return none;
         }
         return Subscription({
             tokenId: tokenId,
-            planId: row.planId,
-            state: row.state,
+            planId: row.head.planId,
+            state: row.head.state,
             holder: _ownerOf(tokenId),
-            buyer: row.buyer,
-            token: _tokens[row.tokenIndex],
-            boughtAt: row.boughtAt,
-            boughtBlock: row.boughtBlock,
+            buyer: row.head.buyer,
+            token: _tokens[row.head.tokenIndex],
+            boughtAt: row.head.boughtAt,
+            boughtBlock: row.head.boughtBlock,
             activationDeadline: uint64(_deadline(row)),
-            duration: row.duration,
-            activatedAt: row.activatedAt,
-            expiresAt: row.expiresAt,
-            graceEndsAt: row.expiresAt == 0 ? 0 : uint64(_graceEndsAt(row)),
-            paid: row.paid,
-            streamFrom: row.streamFrom,
-            streamTo: row.expiresAt,
-            settled: row.settled
+            duration: row.head.duration,
+            activatedAt: row.course.activatedAt,
+            expiresAt: row.course.expiresAt,
+            graceEndsAt: row.course.expiresAt == 0 ? 0 : uint64(_graceEndsAt(row)),
+            paid: row.head.paid,
+            streamFrom: row.course.streamFrom,
+            streamTo: row.course.expiresAt,
+            settled: row.course.settled
         });
     }
 
@@ -516,18 +523,18 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     /// @notice What a subscription gives at this block's time.
     function entitlement(uint256 tokenId) public view returns (Phase) {
         Row storage row = _rows[tokenId];
-        if (row.state == State.None) return Phase.None;
-        if (row.state == State.Pending) return Phase.Pending;
-        if (row.state == State.Ended) return Phase.Ended;
-        if (block.timestamp < row.expiresAt) return Phase.Active;
+        if (row.head.state == State.None) return Phase.None;
+        if (row.head.state == State.Pending) return Phase.Pending;
+        if (row.head.state == State.Ended) return Phase.Ended;
+        if (block.timestamp < row.course.expiresAt) return Phase.Active;
         return block.timestamp < _graceEndsAt(row) ? Phase.Grace : Phase.GraceOver;
     }
 
     /// @notice What `cancel` would credit to the holder now; all that was paid while pending.
     function refundable(uint256 tokenId) external view returns (uint256) {
         Row storage row = _rows[tokenId];
-        if (row.state == State.Pending) return row.paid;
-        return row.state == State.Active ? row.paid - _earnedAtCancel(row) : 0;
+        if (row.head.state == State.Pending) return row.head.paid;
+        return row.head.state == State.Active ? row.head.paid - _earnedAtCancel(row) : 0;
     }
 
     /// @notice What `duration` seconds of a plan cost in `token`.
@@ -541,8 +548,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     function quoteExtend(uint256 tokenId, uint256 duration) external view returns (address token, uint256 amount) {
         Row storage row = _active(tokenId);
         _extendedTo(row, duration);
-        token = _tokens[row.tokenIndex];
-        amount = _price(_prices[row.planId][token], token, duration);
+        token = _tokens[row.head.tokenIndex];
+        amount = _price(_prices[row.head.planId][token], token, duration);
     }
 
     /// @notice How many more of a plan can be bought now.
@@ -610,7 +617,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         _requireOwned(tokenId);
         if (tokenId == 0) return PassImage.operatorPass();
         Row storage row = _rows[tokenId];
-        return PassImage.pass(tokenId, _plans[row.planId].name, row.expiresAt);
+        return PassImage.pass(tokenId, _plans[row.head.planId].name, row.course.expiresAt);
     }
 
     /*//////////////////////////////////////////////////////////////
@@ -696,36 +703,36 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
 
     function _pending(uint256 tokenId) private view returns (Row storage row) {
         row = _rows[tokenId];
-        if (row.state != State.Pending) revert WrongState(tokenId, entitlement(tokenId));
+        if (row.head.state != State.Pending) revert WrongState(tokenId, entitlement(tokenId));
     }
 
     function _active(uint256 tokenId) private view returns (Row storage row) {
         row = _rows[tokenId];
-        if (row.state != State.Active) revert WrongState(tokenId, entitlement(tokenId));
+        if (row.head.state != State.Active) revert WrongState(tokenId, entitlement(tokenId));
     }
 
     function _deadline(Row storage row) private view returns (uint256) {
-        return uint256(row.boughtAt) + _plans[row.planId].activationDeadlineSeconds;
+        return uint256(row.head.boughtAt) + _plans[row.head.planId].activationDeadlineSeconds;
     }
 
     function _graceEndsAt(Row storage row) private view returns (uint256) {
-        return uint256(row.expiresAt) + _plans[row.planId].graceSeconds;
+        return uint256(row.course.expiresAt) + _plans[row.head.planId].graceSeconds;
     }
 
     /// The expiry after an extension.
     function _extendedTo(Row storage row, uint256 duration) private view returns (uint256 end_) {
-        PlanRow storage plan_ = _plans[row.planId];
+        PlanRow storage plan_ = _plans[row.head.planId];
         uint256 maxSeconds = plan_.maxSeconds;
         if (duration < plan_.minSeconds || duration > maxSeconds) revert BadDuration(duration);
-        end_ = (row.expiresAt > block.timestamp ? row.expiresAt : block.timestamp) + duration;
+        end_ = (row.course.expiresAt > block.timestamp ? row.course.expiresAt : block.timestamp) + duration;
         if (end_ > block.timestamp + maxSeconds) revert BadDuration(duration);
     }
 
     /// Reckoned with the plan's minimum as used: that is never refunded.
     function _earnedAtCancel(Row storage row) private view returns (uint256) {
-        uint256 minimum = uint256(row.activatedAt) + _plans[row.planId].minSeconds;
+        uint256 minimum = uint256(row.course.activatedAt) + _plans[row.head.planId].minSeconds;
         uint256 time = block.timestamp > minimum ? block.timestamp : minimum;
-        return Earning.earned(row.paid, row.streamFrom, row.expiresAt, time);
+        return Earning.earned(row.head.paid, row.course.streamFrom, row.course.expiresAt, time);
     }
 
     function _price(PriceRow memory listed, address token, uint256 duration) private pure returns (uint256 amount) {
@@ -753,15 +760,20 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     }
 
     function _settle(uint256 tokenId, Row storage row, address token) private {
-        _collect(tokenId, row, token, Earning.earned(row.paid, row.streamFrom, row.expiresAt, block.timestamp));
+        _collect(
+            tokenId,
+            row,
+            token,
+            Earning.earned(row.head.paid, row.course.streamFrom, row.course.expiresAt, block.timestamp)
+        );
     }
 
     /// Books what was earned beyond what is booked already.
     function _collect(uint256 tokenId, Row storage row, address token, uint256 earned_) private {
-        uint256 due = earned_ - row.settled;
+        uint256 due = earned_ - row.course.settled;
         if (due == 0) return;
         // forge-lint: disable-next-line(unsafe-typecast) at most paid
-        row.settled = uint128(earned_);
+        row.course.settled = uint128(earned_);
         collectable[token] += due;
         emit Settled(tokenId, token, due);
     }
@@ -769,9 +781,9 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     /// Burns the pass, frees the place, credits the refund to who held the pass.
     function _end(uint256 tokenId, Row storage row, uint256 refunded, uint8 reason) private {
         address holder = ownerOf(tokenId);
-        row.state = State.Ended;
-        _plans[row.planId].used -= 1;
-        if (refunded != 0) credited[_tokens[row.tokenIndex]][holder] += refunded;
+        row.head.state = State.Ended;
+        _plans[row.head.planId].used -= 1;
+        if (refunded != 0) credited[_tokens[row.head.tokenIndex]][holder] += refunded;
         _burn(tokenId);
         emit Ended(tokenId, holder, reason, refunded);
     }
