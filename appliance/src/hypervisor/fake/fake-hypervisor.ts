@@ -24,7 +24,7 @@ export interface FakeOptions {
   diskGiB?: number
   /** Default 524288. */
   memoryMiB?: number
-  /** A VM was started or restarted; others play its guest from the text of its `freehold.json`. */
+  /** A VM was started or restarted, or ran when the world was opened; others play its guest from its `freehold.json`. */
   onStart?(record: VmRecord, freeholdJson: string): void
   onStop?(key: VmKey): void
 }
@@ -58,6 +58,7 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
   const watchers = new Set<() => void>()
   const consoles = new Map<FakeVm, Set<{ end(): void }>>()
   const failedOnce = new Set<string>()
+  for (const vm of world.vms.values()) if (vm.state === 'running') queueMicrotask(() => play(vm))
   const storageBytes = () => (options.diskGiB ?? 2000) * gib
 
   async function changed(): Promise<void> {
@@ -169,8 +170,12 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
   async function boot(vm: FakeVm): Promise<void> {
     const crashed = faultOf(vm.storage) === 'crash'
     Object.assign(vm, { state: crashed ? 'crashed' : 'running', autostart: true, startedAt: clock.now() })
+    play(vm)
     await changed()
-    if (!crashed && faultOf(vm.storage) !== 'silent') options.onStart?.(recordOf(vm), vm.seed.freeholdJson)
+  }
+
+  function play(vm: FakeVm): void {
+    if (vm.state === 'running' && faultOf(vm.storage) !== 'silent') options.onStart?.(recordOf(vm), vm.seed.freeholdJson)
   }
 
   async function halt(vm: FakeVm, autostart: boolean): Promise<void> {

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path'
 import { domainNameOf } from '../names.ts'
 import type { VmSpec } from '../port.ts'
 import { metadataNamespace, metadataText, uuidOf, type Metadata } from './metadata.ts'
@@ -69,8 +68,8 @@ function slirpArguments(network: GuestNetwork, mac: string): Element[] {
 }
 
 /**
- * The domain of a VM. Pure; golden files beside its test. Serial console as a socket and without a log, which a guest could fill; guest agent,
- * entropy, panic device with restart (V4), no graphics.
+ * The domain of a VM. Pure; golden files in golden/. Serial console as a socket and without a log, which a guest could fill;
+ * guest agent, entropy, panic device with restart (V4), no graphics.
  */
 export function domainXml(options: {
   spec: Pick<VmSpec, 'key' | 'vcpus' | 'memoryMiB' | 'mac'>
@@ -141,9 +140,4 @@ export function domainXml(options: {
       ...slirpArguments(network, spec.mac),
     ),
   )
-}
-
-/** The folder that all files of a VM lie in. */
-export function folderOf(files: DomainFiles): string {
-  return dirname(files.disk)
 }

@@ -16,6 +16,7 @@ import { Pool } from './pool.ts'
 import { chooseAcceleration } from './probe.ts'
 import { restoreSnapshot, snapshotsIn, takeSnapshot } from './snapshots.ts'
 import { Templates } from './templates.ts'
+import { findUserNetwork, slirpHost } from './user-network.ts'
 import { createVirsh } from './virsh.ts'
 
 /** Where the parts of this installation's libvirt are. */
@@ -31,7 +32,7 @@ export interface LibvirtOptions {
   loginPort: number
   /** Which network a VM gets. Default: user networking with a loopback forward (embedded mode). */
   networkOf?(this: void, spec: Pick<VmSpec, 'key' | 'addresses'>): GuestNetwork
-  /** Address at which guests reach the host. Default: 10.0.2.2, the host as SLIRP shows it. */
+  /** Address at which guests reach the host. Default: as user networking shows it. */
   hostAddress?: string
   /** True where taps and firewall keep tenants apart. */
   isolation?: boolean
@@ -60,7 +61,9 @@ export async function createLibvirtHypervisor(options: LibvirtOptions): Promise<
   const virsh = createVirsh(options.uri)
   const domains = new Domains(virsh)
   const acceleration = await chooseAcceleration(options.acceleration, join(options.folder, 'home/acceleration'))
-  const networkOf = options.networkOf ?? (({ addresses }): GuestNetwork => ({ kind: 'slirp', sshPort: addresses.sshPort }))
+  const network = options.networkOf === undefined ? await findUserNetwork() : undefined
+  const networkOf =
+    options.networkOf ?? (({ addresses }): GuestNetwork => ({ kind: network?.kind ?? 'slirp', sshPort: addresses.sshPort }))
   const watches = new Set<() => void>()
   // a mark is too long for the path of a socket, its UUID is not
   const socket = (key: VmKey, kind: 'console' | 'agent') => join(options.runFolder, 'c', `${uuidOf(key)}.${kind}`)
@@ -229,7 +232,7 @@ export async function createLibvirtHypervisor(options: LibvirtOptions): Promise<
         snapshots: true,
         console: true,
         isolation: options.isolation ?? false,
-        loginEndpoint: `${options.hostAddress ?? '10.0.2.2'}:${options.loginPort}`,
+        loginEndpoint: `${options.hostAddress ?? network?.hostAddress ?? slirpHost}:${options.loginPort}`,
       }
     },
     async list() {
