@@ -182,8 +182,8 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
     const ran = vm.state === 'running'
     Object.assign(vm, { state: 'stopped', autostart, startedAt: null })
     for (const stream of consoles.get(vm) ?? []) stream.end()
-    await changed()
     if (ran) options.onStop?.(vm.key)
+    await changed()
   }
 
   async function remove(vm: FakeVm): Promise<void> {
