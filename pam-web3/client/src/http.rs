@@ -1,0 +1,186 @@
+//! The little of HTTP/1.1 that the guest API needs: one request at a time on a kept connection, answers with a length.
+use rustls::pki_types::{IpAddr, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// Longest head of an answer, longest body of one.
+const HEAD_LIMIT: usize = 8 * 1024;
+const BODY_LIMIT: usize = 64 * 1024;
+/// A kept connection that has been silent for longer is not used again.
+const KEEP: Duration = Duration::from_secs(20);
+
+/// Why no answer came. Each has a text for the person who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection, or it broke.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// Somebody else answers at the endpoint: not the pinned key, or no TLS 1.3.
+    WrongKey,
+    /// What came is no answer of the guest API.
+    Garbled,
+}
+
+/// Status and body. The body may hold a secret.
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// At most 64 KiB.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A client of one endpoint.
+pub struct Http {
+    endpoint: SocketAddr,
+    tls: Arc<ClientConfig>,
+    kept: Option<(Stream, Instant)>,
+}
+
+impl Http {
+    /// Connects at the first call.
+    pub fn new(endpoint: SocketAddr, tls: Arc<ClientConfig>) -> Self {
+        Self { endpoint, tls, kept: None }
+    }
+
+    /// Sends a request and reads its answer within `patience`. `head` is the request line and headers without the framing ones;
+    /// a GET on a kept connection that turns out to be dead is sent once more on a fresh one.
+    pub fn call(&mut self, head: &str, body: &[u8], patience: Duration) -> Result<Answer, Failure> {
+        let until = Instant::now() + patience;
+        if let Some((stream, used)) = self.kept.take() {
+            let idempotent = head.starts_with("GET ");
+            if idempotent && used.elapsed() < KEEP {
+                match self.exchange(stream, head, body, until) {
+                    Err(Failure::Unreachable) => {}
+                    other => return other,
+                }
+            }
+        }
+        let stream = self.connect(until)?;
+        self.exchange(stream, head, body, until)
+    }
+
+    fn connect(&self, until: Instant) -> Result<Stream, Failure> {
+        let socket = TcpStream::connect_timeout(&self.endpoint, left(until)?.min(Duration::from_secs(10)))
+            .map_err(failure)?;
+        let _ = socket.set_nodelay(true);
+        let name = ServerName::IpAddress(IpAddr::from(self.endpoint.ip()));
+        let connection = ClientConnection::new(self.tls.clone(), name).map_err(|_| Failure::WrongKey)?;
+        let mut stream = StreamOwned::new(connection, socket);
+        let handshake_until = until.min(Instant::now() + Duration::from_secs(15));
+        while stream.conn.is_handshaking() {
+            limit(&stream, handshake_until)?;
+            stream.conn.complete_io(&mut stream.sock).map_err(failure)?;
+        }
+        Ok(stream)
+    }
+
+    fn exchange(
+        &mut self,
+        mut stream: Stream,
+        head: &str,
+        body: &[u8],
+        until: Instant,
+    ) -> Result<Answer, Failure> {
+        let framing = format!("Host: login.invalid\r\nContent-Length: {}\r\n\r\n", body.len());
+        let request = Zeroizing::new([head.as_bytes(), framing.as_bytes(), body].concat());
+        limit(&stream, until)?;
+        stream.write_all(&request).map_err(failure)?;
+        stream.flush().map_err(failure)?;
+
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        loop {
+            if let Some(head) = parse_head(&bytes)? {
+                let whole = head.length + head.body;
+                if bytes.len() > whole {
+                    return Err(Failure::Garbled);
+                }
+                if bytes.len() == whole {
+                    let body = Zeroizing::new(bytes.get(head.length..).unwrap_or_default().to_vec());
+                    if !head.close {
+                        self.kept = Some((stream, Instant::now()));
+                    }
+                    return Ok(Answer { status: head.status, body });
+                }
+            }
+            limit(&stream, until)?;
+            let mut buffer = Zeroizing::new([0u8; 4096]);
+            let read = match stream.read(buffer.as_mut_slice()) {
+                // a connection that ends before the first byte was dead; one that ends later is cut short
+                Ok(0) if bytes.is_empty() => return Err(Failure::Unreachable),
+                Ok(0) => return Err(Failure::Garbled),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failure(error)),
+            };
+            bytes.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        }
+    }
+}
+
+/// What the head of an answer says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Head {
+    /// HTTP status, 200 to 599.
+    pub status: u16,
+    /// Bytes up to the body.
+    pub length: usize,
+    /// Bytes of the body.
+    pub body: usize,
+    /// The connection ends with it.
+    pub close: bool,
+}
+
+/// Reads the head of an answer; `None` while it is incomplete. Answers without exactly one length, chunked or too large ones
+/// are refused.
+pub fn parse_head(bytes: &[u8]) -> Result<Option<Head>, Failure> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_LIMIT => return Ok(None),
+        _ => return Err(Failure::Garbled),
+    };
+    let fields = &*response.headers;
+    let values = |name: &'static str| {
+        fields.iter().filter(move |h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value)
+    };
+    let mut lengths = values("content-length");
+    let (Some(digits), None, None) = (lengths.next(), lengths.next(), values("transfer-encoding").next())
+    else {
+        return Err(Failure::Garbled);
+    };
+    let digits = std::str::from_utf8(digits)
+        .ok()
+        .filter(|d| (1..=6).contains(&d.len()) && d.bytes().all(|b| b.is_ascii_digit()));
+    let body = digits.and_then(|d| d.parse().ok()).filter(|l| *l <= BODY_LIMIT).ok_or(Failure::Garbled)?;
+    let status = response.code.filter(|c| (200..600).contains(c)).ok_or(Failure::Garbled)?;
+    let close =
+        response.version != Some(1) || values("connection").any(|v| !v.eq_ignore_ascii_case(b"keep-alive"));
+    Ok(Some(Head { status, length, body, close }))
+}
+
+fn left(until: Instant) -> Result<Duration, Failure> {
+    until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()).ok_or(Failure::TimedOut)
+}
+
+fn limit(stream: &Stream, until: Instant) -> Result<(), Failure> {
+    let left = Some(left(until)?);
+    let set = stream.sock.set_read_timeout(left).and_then(|()| stream.sock.set_write_timeout(left));
+    set.map_err(|_| Failure::Unreachable)
+}
+
+fn failure(error: Error) -> Failure {
+    let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    match (error.kind(), tls) {
+        (_, Some(_)) => Failure::WrongKey,
+        (ErrorKind::WouldBlock | ErrorKind::TimedOut, _) => Failure::TimedOut,
+        _ => Failure::Unreachable,
+    }
+}
