@@ -73,6 +73,29 @@ export function hypervisorSuite(name: string, open: (t: TestContext) => Promise<
         assert.deepEqual(await twin.traces(key), [])
       })
       await hypervisor.importTemplate(template)
+      await t.test('P4 refuses names from outside that no contract gives, and makes nothing', async () => {
+        for (const installation of ['../x', 'abcdef\n12345', 'abcdef\u000012345', '']) {
+          const evil = { ...key, installation }
+          for (const verb of [
+            () => hypervisor.create({ ...spec, key: evil }),
+            () => hypervisor.find(evil),
+            () => hypervisor.destroy(evil),
+            () => hypervisor.start(evil),
+            () => hypervisor.reinstall(evil, { ...spec, key: { ...evil, generation: 2 } }),
+          ]) {
+            await assert.rejects(verb, code('bad-input'))
+          }
+        }
+        await assert.rejects(hypervisor.create({ ...spec, template: '../../etc/passwd' }), code('bad-input'))
+        await assert.rejects(hypervisor.removeTemplate('../x'), code('bad-input'))
+        await assert.rejects(hypervisor.importTemplate({ ...template, sha256: '../x' }), code('bad-input'))
+        await assert.rejects(hypervisor.snapshot(key, '../x'), code('bad-input'))
+        assert.deepEqual(await hypervisor.list(), [])
+      })
+      await t.test('refuses a template that is not there, and makes nothing', async () => {
+        await assert.rejects(hypervisor.create({ ...spec, template: '0'.repeat(64) }), code('template-missing'))
+        assert.deepEqual(await twin.traces(key), [])
+      })
       await t.test('every verb names an unknown VM as unknown', async () => {
         for (const verb of [
           () => hypervisor.start(key),
@@ -130,6 +153,13 @@ export function hypervisorSuite(name: string, open: (t: TestContext) => Promise<
         await hypervisor.create(other)
         await hypervisor.create(other)
         assert.equal((await hypervisor.list()).length, 2)
+        await assert.rejects(
+          hypervisor.create({ ...other, key: testKey(2n, 2) }),
+          code('not-in-this-state'),
+          'a second generation beside the first',
+        )
+        await hypervisor.destroy(testKey(2n, 2))
+        assert.equal((await hypervisor.list()).length, 2, 'destroy of another generation touches nothing')
         await hypervisor.destroy(other.key)
       })
       await t.test('V6 destroy leaves nothing behind, and may be repeated', async () => {
@@ -221,7 +251,10 @@ export function hypervisorSuite(name: string, open: (t: TestContext) => Promise<
       })
       await t.test('V9 reinstall: a fresh disk under the next generation, addresses kept, snapshots gone', async () => {
         const next = testSpec(testKey(3n, 2), template.sha256, spec.addresses.sshPort ?? 0)
+        await assert.rejects(hypervisor.reinstall(key, { ...next, template: '0'.repeat(64) }), code('template-missing'))
+        assert.equal((await hypervisor.find(key))?.state, 'running', 'a reinstall that cannot be leaves the VM as it was')
         await hypervisor.reinstall(key, next)
+        assert.equal((await hypervisor.find(next.key))?.facts.activating, true, 'the same purchase stays protected')
         await hypervisor.reinstall(key, next)
         assert.equal(await hypervisor.find(key), undefined)
         const record = await hypervisor.find(next.key)

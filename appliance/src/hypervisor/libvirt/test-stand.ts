@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { chmod, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -60,12 +59,16 @@ export function processesNaming(text: string): number[] {
   })
 }
 
-/** Starts a stand in a folder of its own, or with its pool in `poolFolder`. */
-export async function openStand(t: TestContext, poolFolder?: string): Promise<LibvirtStand> {
+/** Starts a stand in a folder of its own; with `sizeMiB` on a file system of that size, which takes root. */
+export async function openStand(t: TestContext, sizeMiB?: number): Promise<LibvirtStand> {
   // short and open to the VM user: sockets have at most 108 characters, root's own folders are closed
   const base = await mkdtemp('/tmp/fhv-')
   await chmod(base, 0o755)
-  const folder = poolFolder ?? join(base, 'vms')
+  const folder = join(base, 'vms')
+  if (sizeMiB !== undefined) {
+    await mkdir(folder)
+    await execute('mount', ['-t', 'tmpfs', '-o', `size=${sizeMiB}m`, 'tmpfs', folder])
+  }
   const runFolder = runFolderOf(folder, process.getuid?.() ?? 0)
   const stand = { folder, runFolder } as LibvirtStand
   stand.machines = () => processesNaming(folder).filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'))
@@ -77,20 +80,18 @@ export async function openStand(t: TestContext, poolFolder?: string): Promise<Li
     for (const pid of stand.machines()) process.kill(pid, 'SIGKILL')
     await until('the machines to be gone', 10, () => stand.machines().length === 0)
     await rm(runFolder, { recursive: true, force: true })
+    if (sizeMiB !== undefined) await execute('umount', [folder])
     await rm(base, { recursive: true, force: true })
   })
   stand.virsh = createVirsh(stand.libvirtd.uri)
-  const hypervisor = await createLibvirtHypervisor({
-    folder,
-    runFolder,
-    uri: stand.libvirtd.uri,
-    clock: systemClock,
-    acceleration: 'tcg',
-    loginPort: 7443,
-  })
-  await hypervisor.initialisePool()
-  stand.hypervisor = hypervisor
+  stand.hypervisor = await openDriver(stand.libvirtd.uri, folder, runFolder)
+  await stand.hypervisor.initialisePool()
   return stand
+}
+
+/** Another driver on the same libvirtd, as a daemon that starts again would have it. */
+export async function openDriver(uri: string, folder: string, runFolder: string): Promise<LibvirtHypervisor> {
+  return await createLibvirtHypervisor({ folder, runFolder, uri, clock: systemClock, acceleration: 'tcg', loginPort: 7443 })
 }
 
 /** A conversation with the tiny guest's shell on its console. */
@@ -202,8 +203,4 @@ export async function openTwin(t: TestContext, template: { path: string; sha256:
       return async () => void (await virsh.call('undefine', ['undefine', domainNameOf(key)]))
     },
   }
-}
-
-export function sha256Of(content: Buffer): string {
-  return createHash('sha256').update(content).digest('hex')
 }
