@@ -50,6 +50,8 @@ const mib = 2 ** 20
 const gib = 2 ** 30
 /** Memory that VMs never get: the host's own. */
 const hostReserveMiB = 1024
+/** Where libvirt keeps what QEMU said of each VM, below the pool. */
+const qemuLogs = 'home/.cache/libvirt/qemu/log'
 /** How long a guest may take to shut down. Source: the port. */
 const gracefulStopMs = 90_000
 
@@ -98,6 +100,7 @@ export async function createLibvirtHypervisor(options: LibvirtOptions): Promise<
     if (domain !== undefined) await domains.forceOff(domain)
     await pool.remove(key)
     for (const kind of ['console', 'agent'] as const) await rm(socket(key, kind), { force: true })
+    if (domain !== undefined) await rm(join(options.folder, qemuLogs, `${domain.name}.log`), { force: true })
     if (domain !== undefined) await domains.undefine(domain)
   }
 

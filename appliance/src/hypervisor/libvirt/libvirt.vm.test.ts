@@ -89,7 +89,7 @@ suite('libvirt driver', () => {
     )
   })
 
-  test('a full storage refuses create, import and snapshot, and nothing is left', async (t) => {
+  test('a full storage refuses create and import, and nothing is left', async (t) => {
     const stand = await openStand(t, 160)
     const { hypervisor, folder } = stand
     const template = await tinyGuest()

@@ -156,8 +156,7 @@ export async function tracesOf(stand: LibvirtStand, key: VmKey): Promise<string[
   const found = (await stand.virsh.call('list', ['list', '--all', '--name'])).split('\n').filter((name) => name.includes(id))
   for (const folder of [stand.folder, stand.runFolder]) {
     const names = await readdir(folder, { recursive: true })
-    // libvirt's own log of a domain tells its past
-    found.push(...names.filter((name) => (name.includes(id) || name.includes(uuidOf(key))) && !name.endsWith('.log')))
+    found.push(...names.filter((name) => name.includes(id) || name.includes(uuidOf(key))))
   }
   return [...found, ...processesNaming(id).map((pid) => `process ${pid}`)]
 }
