@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { systemClock } from '@freehold/appliance/clock/clock'
+import { JsonRpcProvider } from 'ethers'
+
+/** A real node for one test file. */
+export interface TestNode {
+  provider: JsonRpcProvider
+  close(): Promise<void>
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+/** Starts anvil on a free port of loopback. Rejects if it does not answer within 20 s. */
+export async function startTestNode(): Promise<TestNode> {
+  const port = await freePort()
+  const anvil = join(import.meta.dirname, '../../node_modules/.bin/anvil')
+  const child = spawn(anvil, ['--host', '127.0.0.1', '--port', String(port), '--silent'], { stdio: 'ignore' })
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const provider = new JsonRpcProvider(`http://127.0.0.1:${port}`, 31337, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+    pollingInterval: 50,
+  })
+  const answers = () => provider.send('eth_chainId', []).then(Boolean, () => false)
+  const deadline = systemClock.monotonicMs() + 20_000
+  while (!(await answers())) {
+    if (systemClock.monotonicMs() > deadline || child.exitCode !== null) throw new Error('anvil does not answer')
+    await systemClock.wait(50)
+  }
+  return {
+    provider,
+    async close() {
+      provider.destroy()
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
