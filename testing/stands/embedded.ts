@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { buildPages, buildTemplate, checkout } from '@freehold/appliance/dev/builds'
 import { startEmbedded, type Embedded } from '@freehold/appliance/dev/embedded'
+import { libvirtFolderOf } from '@freehold/appliance/dev/session-libvirt'
 
 /** A free loopback port. Taken at once by the caller's process, so a clash is unlikely and loud. */
 export async function freePort(): Promise<number> {
@@ -53,6 +54,8 @@ export async function startStand(options: {
   const stop = async () => {
     await embedded.stop()
     await rm(stateFolder, { recursive: true, force: true })
+    // as root the disks lie elsewhere
+    await rm(libvirtFolderOf(embedded.config, stateFolder), { recursive: true, force: true })
   }
   try {
     await embedded.setUp(report)
