@@ -109,7 +109,7 @@ const scenes: Scene[] = [
       await signIn(page, stand)
       return `/vms/${stand.world.installation}-1`
     },
-    ready: (page) => page.getByRole('alert').filter({ hasText: 'not-allowed' }),
+    ready: (page) => page.getByRole('alert').filter({ hasText: 'vm-unknown' }),
   },
   { name: '/s/[code] loading', arrange: hanging('/v1/login-requests', '/s/7QF3K2MD'), ready: loading },
   { name: '/s/[code] unknown', arrange: () => '/s/7QF3K2MD', ready: heading('There is no such sign-in') },

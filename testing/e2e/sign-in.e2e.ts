@@ -89,7 +89,7 @@ test('A5 another wallet is told who holds the pass, cannot approve, and can chan
   await expect(page.getByText(/0x9965…A4dc holds the pass of this VM/)).toBeVisible()
   const approve = page.getByRole('button', { name: 'Approve with your wallet' })
   await expect(approve).toHaveAttribute('aria-disabled', 'true')
-  await approve.click()
+  await approve.click({ force: true })
   expect(stateOf(stand, code)).toBe('waiting')
   await wallet.choose(1)
   await approve.click()

@@ -345,7 +345,7 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     const vm = await world.vm(parseVmId(vmId)?.tokenId ?? 0n)
     if (vm === undefined || vm.vmId !== vmId) throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmId}.` })
     if (vm.subscription.holder.toLowerCase() !== address.toLowerCase())
-      throw new AppError({ code: 'not-allowed', detail: `${address} does not hold the pass of ${vmId}.` })
+      throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmId} of yours.` })
     return vm
   }
 
@@ -403,7 +403,10 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     }
     if (receipt === null)
       return send(purchaseSchema, { ...base, state: (await provider.getTransaction(hash)) === null ? 'unknown' : 'seen' })
-    const bought = receipt.logs.map((log) => subscriptionsInterface.parseLog(log)).find((log) => log?.name === 'Bought')
+    const bought = receipt.logs
+      .filter((log) => log.address.toLowerCase() === world.contractAddress.toLowerCase())
+      .map((log) => subscriptionsInterface.parseLog(log))
+      .find((log) => log?.name === 'Bought')
     if (receipt.status !== 1 || bought == null) return send(purchaseSchema, { ...base, state: 'failed' })
     const vm = await world.vm(BigInt(bought.args['tokenId'] as bigint))
     if (vm === undefined) return send(purchaseSchema, { ...base, state: 'seen' })

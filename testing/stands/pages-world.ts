@@ -14,7 +14,7 @@ export interface StandRequest extends Omit<LoginRequestView, 'browserAddress' | 
 
 /** How long each phase of a delivery takes here, in milliseconds. */
 const phaseMs = 250
-const phases = ['create', 'booting', 'reporting', 'answering', 'activating'] as const
+const phases = ['addresses', 'disk', 'start', 'guest-report', 'sshd', 'activate'] as const
 
 /** A VM as the stand's hypervisor has it; what is paid and until when is asked of the real contract. */
 interface StandVm {
@@ -194,7 +194,7 @@ export class PagesWorld {
   /** The phase that a pending VM is in; null once all are through. */
   phaseOf(vmId: string): string | null {
     const done = Math.floor((performance.now() - this.#own(vmId).firstSeenAt) / phaseMs)
-    return phases[this.deliveryHeld ? Math.min(done, 1) : done] ?? 'activating'
+    return phases[this.deliveryHeld ? Math.min(done, 1) : done] ?? 'activate'
   }
 
   /** Activates what has been through its phases. Called again and again. */

@@ -8,7 +8,9 @@ import { en } from './en.ts'
 
 const forms = (message: Message) => (typeof message === 'string' ? [message] : [message.one, message.other])
 const names = (message: Message) =>
-  [...new Set(forms(message).flatMap((f) => [...f.matchAll(/\{(\w+)\}/g)].map((m) => m[1])))].sort()
+  [...new Set(forms(message).flatMap((f) => [...f.matchAll(/\{(\w+)\}/g)].map((m) => m[1] ?? '')))].sort((a, b) =>
+    a.localeCompare(b),
+  )
 
 test('X20 refuses a locale that lacks a key, has one too many, or other placeholders', () => {
   assert.deepEqual(Object.keys(de).sort(), Object.keys(en).sort())

@@ -29,7 +29,9 @@ interface Vector {
 }
 
 test('A1 the page rebuilds the text of the golden vectors from the facts that the host tells', () => {
-  const { vectors } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../../testing/vectors/sign-in.json'), 'utf8')) as { vectors: Vector[] }
+  const { vectors } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../../testing/vectors/sign-in.json'), 'utf8')) as {
+    vectors: Vector[]
+  }
   assert.ok(vectors.length > 0)
   for (const { facts, text } of vectors) {
     const view = {

@@ -1,7 +1,7 @@
 'use client'
 import type { PlanView } from '@freehold/appliance/api/schemas/status'
-import { usePathname, useRouter, useSearchParams } from 'next/navigation'
-import { useState } from 'react'
+import { useSearchParams } from 'next/navigation'
+import { useEffect, useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
@@ -15,24 +15,33 @@ import { Choice, TextField } from '../ui/Field.tsx'
 import { dayRange, daySeconds, parseDays, usualDays } from './period.ts'
 import { Review } from './Review.tsx'
 
-/** What is chosen, in the URL; unreadable parts fall back to the first choice. */
+/**
+ * What is chosen, in the URL: written there at once and without asking the server (X4), read from it on back, forward,
+ * reload and from a sent link (X10). Unreadable parts fall back to the first choice.
+ */
 function useChoice(plan: PlanView) {
-  const query = useSearchParams()
-  const router = useRouter()
-  const path = usePathname()
+  const given = useSearchParams().toString()
+  const [query, setQuery] = useState(given)
+  useEffect(() => {
+    const read = () => setQuery(location.search.slice(1))
+    window.addEventListener('popstate', read)
+    return () => window.removeEventListener('popstate', read)
+  }, [])
+  const chosen = new URLSearchParams(query)
   const range = dayRange(plan)
   const usual = usualDays(range)
-  const days = query.get('days') ?? String(usual.includes(30) ? 30 : usual[0])
-  const price = plan.prices.find((p) => p.token === query.get('token')) ?? plan.prices[0]
-  const recipient = query.get('to')
-  const reviewing = query.get('step') === 'review'
-  const set = (changes: Record<string, string | null>, how: 'replace' | 'push' = 'replace') => {
+  const days = chosen.get('days') ?? String(usual.includes(30) ? 30 : usual[0])
+  const price = plan.prices.find((p) => p.token === chosen.get('token')) ?? plan.prices[0]
+  const recipient = chosen.get('to')
+  const reviewing = chosen.get('step') === 'review'
+  const set = (changes: Record<string, string | null>, how: 'replaceState' | 'pushState' = 'replaceState') => {
     const next = new URLSearchParams(query)
     for (const [name, value] of Object.entries(changes)) {
       if (value === null) next.delete(name)
       else next.set(name, value)
     }
-    router[how](`${path}?${next}`, { scroll: false })
+    setQuery(next.toString())
+    window.history[how](null, '', `${location.pathname}?${next}`)
   }
   return { range, usual, days, price, recipient, reviewing, set }
 }
@@ -72,7 +81,7 @@ export function BuyForm({ plan, paused }: { plan: PlanView; paused: boolean }) {
         recipient={recipient}
         closed={closed}
         onEdit={() => set({ step: null })}
-        onSent={(hash) => set({ tx: hash, step: null, days: null, token: null, to: null }, 'push')}
+        onSent={(hash) => set({ tx: hash, step: null, days: null, token: null, to: null }, 'pushState')}
       />
     )
   }
@@ -88,7 +97,7 @@ export function BuyForm({ plan, paused }: { plan: PlanView; paused: boolean }) {
             event.currentTarget.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
             return
           }
-          set({ step: 'review', days }, 'push')
+          set({ step: 'review', days }, 'pushState')
         }}
       >
         <div>

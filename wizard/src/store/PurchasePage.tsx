@@ -31,6 +31,7 @@ export function PurchasePage({ id }: { id: string }) {
       <div className="mx-auto max-w-2xl space-y-8">
         {error === undefined ? (
           <Loading>
+            <h1 className="sr-only">{t('buy.title', { plan: `#${id.slice(0, 12)}` })}</h1>
             <Skeleton className="h-12 max-w-80" />
             <Skeleton className="mt-8 h-96 rounded-2xl" />
           </Loading>

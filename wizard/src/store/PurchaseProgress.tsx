@@ -7,7 +7,6 @@ import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
 import { clockLength, utcTime } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
-import type { MessageKey } from '../messages/catalogue.ts'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { CopyField } from '../ui/Copy.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
@@ -15,12 +14,12 @@ import { linkButton } from '../ui/link-button.ts'
 import { Loading } from '../ui/Loading.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
+import { phaseText } from '../vms/phase-text.ts'
 import { ReadyDetails } from '../vms/ReadyDetails.tsx'
 import { ProgressSteps } from './ProgressSteps.tsx'
 import { RefundButton } from '../vms/RefundButton.tsx'
 
 const settled = new Set<Purchase['state']>(['ready', 'rejected', 'failed'])
-const phases = ['waiting', 'create', 'booting', 'reporting', 'answering', 'activating'] as const
 
 /** Signed, confirmed, preparing, ready (S6): all of it is the host's and the chain's; a reload shows the same (S7). */
 export function PurchaseProgress({ hash, planId }: { hash: string; planId: string }) {
@@ -44,20 +43,14 @@ export function PurchaseProgress({ hash, planId }: { hash: string; planId: strin
       <ErrorBox error={error} />
     )
   }
-  const phase = phases.find((p) => p === purchase.phase)
-  const phaseText =
-    purchase.phase === null
-      ? undefined
-      : phase === undefined
-        ? t('phase.other', { phase: purchase.phase })
-        : t(`phase.${phase}` satisfies MessageKey)
+  const phase = purchase.phase === null ? undefined : phaseText(purchase.phase, t)
   const slow = purchase.activationDeadline !== null && purchase.activationDeadline - now < 1800 && purchase.state === 'preparing'
   const unknownLong = unknown && unknownSince !== undefined && performance.now() - unknownSince > 20_000
   return (
     <div className="space-y-6">
       {purchase.state !== 'ready' && (
         <Card className="space-y-6">
-          <ProgressSteps purchase={purchase} phase={phaseText} />
+          <ProgressSteps purchase={purchase} phase={phase} />
           <p className="tabular text-soft">{t('progress.elapsed', { time: clockLength(purchase.elapsedSeconds) })}</p>
           {!isSettled && !lost && !unknownLong && <p className="text-soft">{t('progress.closeTab')}</p>}
           {slow && purchase.activationDeadline !== null && (

@@ -179,7 +179,13 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
       <Button
         wide
         onClick={() => void send()}
-        busy={open === undefined ? undefined : t(open.stage === 'wallet' ? 'review.paying' : 'tx.sent')}
+        busy={
+          open !== undefined
+            ? t(open.stage === 'wallet' ? 'review.paying' : 'tx.sent')
+            : payer !== undefined && facts.data === undefined && facts.error === undefined
+              ? t('common.loading')
+              : undefined
+        }
         disabledReason={reason}
       >
         {t('review.pay', { amount: money(amount, quote) })}

@@ -47,7 +47,7 @@ export function Badge({ tone = 'info', children }: { tone?: Tone; children: Reac
   return (
     <span className={classes('inline-flex items-center gap-1.5 rounded-full border px-3 py-0.5 text-sm font-medium', box, ink)}>
       <span aria-hidden="true">{mark}</span>
-      {children}
+      <span>{children}</span>
     </span>
   )
 }

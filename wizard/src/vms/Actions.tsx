@@ -13,6 +13,7 @@ import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { useWallets } from '../wallet/wallet-context.tsx'
+import { phaseText } from './phase-text.ts'
 import { TypedConfirm } from './TypedConfirm.tsx'
 import { useWalletReason } from './use-wallet-reason.ts'
 
@@ -124,7 +125,7 @@ function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
     <Notice title={t('vm.task')} tone={task.state === 'failed' ? 'bad' : 'info'}>
       <p className="tabular">
         {t('vm.task.kind', { kind: task.kind, time: clockLength((task.endedAt ?? now) - task.createdAt) })}
-        {step !== undefined && `: ${step.phase ?? step.name}`}
+        {step !== undefined && `: ${phaseText(step.phase ?? step.name, t)}`}
       </p>
       {task.error !== null && (
         <p>

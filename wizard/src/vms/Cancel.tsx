@@ -12,7 +12,7 @@ import { useTransaction } from './use-transaction.ts'
 import { useWalletReason } from './use-wallet-reason.ts'
 
 /** Ends the subscription; the disk goes, the rest of the money comes back (X9). */
-export function Cancel({ vm, reload }: { vm: VmView; reload(): void }) {
+export function Cancel({ vm, reload, onLeave }: { vm: VmView; reload(): void; onLeave(words: string): void }) {
   const { t, money, locale } = useTexts()
   const s = vm.subscription
   const [open, setOpen] = useState(false)
@@ -56,6 +56,7 @@ export function Cancel({ vm, reload }: { vm: VmView; reload(): void }) {
               if (!ok) return
               setOpen(false)
               setDone(true)
+              onLeave(t('cancel.done'))
               reload()
             })
           }

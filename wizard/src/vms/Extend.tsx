@@ -131,7 +131,13 @@ export function Extend({ vm, reload }: { vm: VmView; reload(): void }) {
           {error !== undefined && <ErrorBox error={error} focus />}
           <Button
             type="submit"
-            busy={open === undefined ? undefined : t(open.stage === 'wallet' ? 'tx.wallet' : 'tx.sent')}
+            busy={
+              open !== undefined
+                ? t(open.stage === 'wallet' ? 'tx.wallet' : 'tx.sent')
+                : days !== undefined && quote.data === undefined && quote.error === undefined
+                  ? t('common.loading')
+                  : undefined
+            }
             disabledReason={reason}
           >
             {t('extend.submit', { amount: quote.data === undefined ? '…' : money(quote.data.price, quote.data) })}

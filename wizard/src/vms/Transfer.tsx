@@ -15,7 +15,7 @@ import { useTransaction } from './use-transaction.ts'
 import { useWalletReason } from './use-wallet-reason.ts'
 
 /** Gives the pass away, and the VM with it; says so before (S12). */
-export function Transfer({ vm, reload }: { vm: VmView; reload(): void }) {
+export function Transfer({ vm, reload, onLeave }: { vm: VmView; reload(): void; onLeave(words: string): void }) {
   const { t } = useTexts()
   const s = vm.subscription
   const [to, setTo] = useState('')
@@ -36,6 +36,7 @@ export function Transfer({ vm, reload }: { vm: VmView; reload(): void }) {
     const target = getAddress(to.trim())
     if (!(await run({ to: s.contract, data: calldata.transfer(s.holder, target, s.tokenId) }))) return
     setDone(target)
+    onLeave(t('transfer.done', { address: shortAddress(target) }))
     reload()
   }
 

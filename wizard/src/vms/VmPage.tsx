@@ -1,6 +1,7 @@
 'use client'
 import type { VmView } from '@freehold/appliance/api/schemas/vms'
-import { useEffect } from 'react'
+import Link from 'next/link'
+import { useEffect, useState } from 'react'
 import { useNow } from '../api/host-context.tsx'
 import { hasCode } from '../api/failure.ts'
 import { api } from '../api/resources.ts'
@@ -14,6 +15,7 @@ import { Address } from '../ui/Address.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
+import { linkButton } from '../ui/link-button.ts'
 import { Loading } from '../ui/Loading.tsx'
 import { Badge, Notice } from '../ui/Notice.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
@@ -24,6 +26,8 @@ import { Extend } from './Extend.tsx'
 import { ReceiptButton } from './Receipt.tsx'
 import { Transfer } from './Transfer.tsx'
 import { stateTones, timeNotice } from './vm-texts.ts'
+
+const leaving = ['not-allowed', 'vm-unknown', 'not-found']
 
 /** `/vms/[vmId]`: one VM, for its holder. */
 export function VmPage({ vmId }: { vmId: string }) {
@@ -37,7 +41,23 @@ export function VmPage({ vmId }: { vmId: string }) {
   useEffect(() => {
     if (hasCode(error, 'not-signed-in')) forget()
   }, [error, forget])
-  if (session === null || vm === undefined) {
+  const [farewell, setFarewell] = useState<string>()
+  // who no longer holds the pass is shown nothing of the VM any more, also not what was shown a moment ago
+  const refused = leaving.some((code) => hasCode(error, code))
+  if (refused && farewell !== undefined) {
+    return (
+      <div className="mx-auto max-w-2xl space-y-8">
+        <PageHeading title={t('vm.title', { name: vmId })} />
+        <Notice tone="good" live>
+          <p>{farewell}</p>
+          <Link href="/my" className={linkButton}>
+            {t('nav.my')}
+          </Link>
+        </Notice>
+      </div>
+    )
+  }
+  if (session === null || vm === undefined || refused) {
     return (
       <div className="mx-auto max-w-2xl space-y-8">
         <PageHeading title={t('vm.title', { name: vmId })} />
@@ -50,16 +70,16 @@ export function VmPage({ vmId }: { vmId: string }) {
         ) : (
           <>
             <ErrorBox error={error} />
-            {(hasCode(error, 'not-allowed') || hasCode(error, 'vm-unknown')) && <SignInBox why={t('vm.notYours')} />}
+            {refused && <SignInBox why={t('vm.notYours')} />}
           </>
         )}
       </div>
     )
   }
-  return <FilledVmPage vm={vm} reload={reload} />
+  return <FilledVmPage vm={vm} reload={reload} onLeave={setFarewell} />
 }
 
-function FilledVmPage({ vm, reload }: { vm: VmView; reload(): void }) {
+function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onLeave(words: string): void }) {
   const { t, when, money, locale } = useTexts()
   const now = useNow()
   const s = vm.subscription
@@ -101,8 +121,8 @@ function FilledVmPage({ vm, reload }: { vm: VmView; reload(): void }) {
       </Card>
       {!gone && <Actions vm={vm} reload={reload} />}
       {!gone && s.entitlement !== 'pending' && <Extend vm={vm} reload={reload} />}
-      {!gone && <Transfer vm={vm} reload={reload} />}
-      {!gone && <Cancel vm={vm} reload={reload} />}
+      {!gone && <Transfer vm={vm} reload={reload} onLeave={onLeave} />}
+      {!gone && <Cancel vm={vm} reload={reload} onLeave={onLeave} />}
     </div>
   )
 }

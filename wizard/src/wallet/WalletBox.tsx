@@ -47,7 +47,7 @@ export function WalletBox({ here }: { here?: string }) {
       </div>
     )
   }
-  if (!asked && found.length === 0) return <div className="h-24" aria-hidden="true" />
+  if (!asked) return <div className="h-24" aria-hidden="true" />
   if (found.length === 0) {
     return (
       <Notice title={t('wallet.none.title')}>

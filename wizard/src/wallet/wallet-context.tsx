@@ -17,7 +17,7 @@ export interface ConnectedWallet {
 }
 
 export interface Wallets {
-  /** False until wallets have had their moment to announce themselves. */
+  /** False until wallets have had their moment to announce themselves, and a remembered one to name its account. */
   asked: boolean
   found: readonly AnnouncedWallet[]
   current: ConnectedWallet | undefined
@@ -54,17 +54,27 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   const [current, setCurrent] = useState<ConnectedWallet>()
 
   useEffect(() => {
-    const timer = setTimeout(() => setAsked(true), 150)
+    let silence: ReturnType<typeof setTimeout> | undefined
+    // wallets answer within a moment; a remembered one is asked for its account first, so that no choice flickers by
+    const settle = () => setAsked(true)
+    const wait = (ms: number) => {
+      clearTimeout(silence)
+      silence = setTimeout(settle, ms)
+    }
+    wait(150)
     const stop = discoverWallets((wallet) => {
       setFound((list) => (list.some((w) => w.uuid === wallet.uuid) ? list : [...list, wallet]))
       if (localStorage.getItem(memory) !== wallet.rdns) return
-      connectionOf(wallet, 'eth_accounts').then(
-        (connection) => setCurrent((now) => now ?? connection),
-        () => undefined,
-      )
+      wait(2000)
+      void connectionOf(wallet, 'eth_accounts')
+        .then(
+          (connection) => setCurrent((now) => now ?? connection),
+          () => undefined,
+        )
+        .then(settle)
     })
     return () => {
-      clearTimeout(timer)
+      clearTimeout(silence)
       stop()
     }
   }, [])

@@ -7,5 +7,5 @@ export function walletFailure(cause: unknown): PageFailure {
   if (code === 4001 || code === 'ACTION_REJECTED') return new PageFailure('wallet.refused', {}, cause)
   if (code === -32002) return new PageFailure('wallet.pending', {}, cause)
   const text = typeof message === 'string' && message !== '' ? message.split('\n')[0]?.slice(0, 160) : undefined
-  return new PageFailure('wallet.failed', { message: text ?? String(code ?? '?') }, cause)
+  return new PageFailure('wallet.failed', { message: text ?? (typeof code === 'number' ? `code ${code}` : '?') }, cause)
 }
