@@ -12,6 +12,9 @@ pub const VARIABLE_HOLDER: &CStr = c"FREEHOLD_HOLDER";
 /// Carries the end of the subscription, unix seconds.
 pub const VARIABLE_UNTIL: &CStr = c"FREEHOLD_ACTIVE_UNTIL";
 
+/// Carries the host's public origin, for the link to the VM's page.
+pub const VARIABLE_ORIGIN: &CStr = c"FREEHOLD_ORIGIN";
+
 /// How a session was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {

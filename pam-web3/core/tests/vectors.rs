@@ -1,4 +1,5 @@
 //! Every golden vector of testing/vectors/sign-in.json: TypeScript and Rust must agree byte for byte.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use freehold_core::address::Address;
 use freehold_core::approval::{OwnFacts, Refusal, check_approval};
 use freehold_core::installation::{VmIdentity, installation_id};

@@ -1,33 +1,53 @@
 //! `account`: what a login by another way than the wallet needs.
+//!
+//! sshd (9.2 and 10.0, both tried) names the method in `SSH_AUTH_INFO_0` only after `account`, in time for `session`. So both
+//! places ask the same question, whichever learns the method first, and no certificate passes both unasked.
 use crate::arguments::Arguments;
 use crate::handle::{Handle, PAM_PERM_DENIED, PAM_SUCCESS};
 use freehold_client::api::Api;
 use freehold_client::sessions::{Kind, VARIABLE_HOLDER, VARIABLE_UNTIL, kind_of};
 use freehold_client::settings::settings;
+use freehold_core::terminal::{printable, wrapped};
 use libc::c_int;
 
-/// A wallet was verified a moment ago, a plain key is the holder's own affair; a certificate is asked for. What sshd does not
-/// name is treated like a certificate: a clear answer or no login.
+/// Entry point.
 pub fn account(handle: &Handle, arguments: &Arguments) -> c_int {
-    let verified = handle.variable(VARIABLE_HOLDER).is_some_and(|h| !h.is_empty());
     let info = handle.variable(c"SSH_AUTH_INFO_0").unwrap_or_default();
-    if verified || kind_of(&info) == Some(Kind::Key) {
-        return PAM_SUCCESS;
+    if info.is_empty() || kind_of(&info).is_some_and(|kind| may_enter(handle, arguments, kind)) {
+        PAM_SUCCESS
+    } else {
+        PAM_PERM_DENIED
+    }
+}
+
+/// A wallet was verified a moment ago, a plain key is the holder's own affair; for a certificate the host is asked, and no clear
+/// answer is a denial, with its reason shown. Asked once per login.
+pub fn may_enter(handle: &Handle, arguments: &Arguments, kind: Kind) -> bool {
+    let is_known = handle.variable(VARIABLE_HOLDER).is_some_and(|h| !h.is_empty());
+    match kind {
+        Kind::Key => return true,
+        Kind::Wallet | Kind::Certificate if is_known => return true,
+        Kind::Wallet => {
+            handle.log("login denied: no holder was verified");
+            return false;
+        }
+        Kind::Certificate => {}
     }
     match holder(arguments) {
         Ok((holder, until)) => {
             handle.set_variable(VARIABLE_HOLDER, &holder);
             handle.set_variable(VARIABLE_UNTIL, &until.to_string());
-            PAM_SUCCESS
+            true
         }
         Err((shown, logged)) => {
             handle.log(&format!("login denied: {logged}"));
-            handle.show_error(&format!("Denied: {}.", shown.trim_end_matches('.')));
-            PAM_PERM_DENIED
+            handle.show_error(&wrapped(&format!("Denied: {}.", shown.trim_end_matches('.'))));
+            false
         }
     }
 }
 
+/// Who holds the pass and until when; else what the person reads and what the log says.
 fn holder(arguments: &Arguments) -> Result<(String, u64), (String, String)> {
     let settings = settings(&arguments.places)
         .map_err(|e| ("this VM is not set up for signing in yet".to_string(), e))?;
@@ -37,8 +57,7 @@ fn holder(arguments: &Arguments) -> Result<(String, u64), (String, String)> {
     match (presence.holder, presence.active_until) {
         (Some(holder), Some(until)) => Ok((holder, until)),
         _ => {
-            let text =
-                presence.reason.map(|r| freehold_core::terminal::printable(&r.text)).unwrap_or_default();
+            let text = presence.reason.map(|r| printable(&r.text)).unwrap_or_default();
             let text = if text.is_empty() { "the subscription is not active".to_string() } else { text };
             Err((text.clone(), text))
         }

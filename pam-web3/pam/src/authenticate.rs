@@ -3,7 +3,7 @@ use crate::arguments::Arguments;
 use crate::handle::{Handle, PAM_MAXTRIES, PAM_SUCCESS};
 use freehold_client::api::{Api, CallError, new_nonce};
 use freehold_client::http::Failure;
-use freehold_client::sessions::{VARIABLE_HOLDER, VARIABLE_UNTIL};
+use freehold_client::sessions::{VARIABLE_HOLDER, VARIABLE_ORIGIN, VARIABLE_UNTIL};
 use freehold_client::settings::settings;
 use freehold_core::approval::{OwnFacts, check_approval};
 use freehold_core::patterns::{is_source, is_user, parse_code};
@@ -41,7 +41,8 @@ impl From<CallError> for Denied {
 /// Entry point. A denial ends the whole attempt (`PAM_MAXTRIES`): else the client would begin another sign-in by itself.
 pub fn authenticate(handle: &Handle, arguments: &Arguments) -> c_int {
     match sign_in(handle, arguments) {
-        Ok(statement) => {
+        Ok((statement, origin)) => {
+            handle.set_variable(VARIABLE_ORIGIN, &origin);
             handle.set_variable(VARIABLE_HOLDER, &statement.holder);
             handle.set_variable(VARIABLE_UNTIL, &statement.active_until.to_string());
             handle.log(&format!("sign-in by {} at block {}", statement.holder, statement.block_number));
@@ -58,7 +59,7 @@ pub fn authenticate(handle: &Handle, arguments: &Arguments) -> c_int {
     }
 }
 
-fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<SignedStatement, Denied> {
+fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, String), Denied> {
     let user = handle.user().filter(|u| is_user(u) && u == OWNER).ok_or_else(|| Denied::new("denied"))?;
     let source = handle.remote_host().unwrap_or_default();
     if !is_source(&source) {
@@ -96,7 +97,8 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<SignedStatement, De
         };
         prompt = match answer {
             RequestAnswer::Approved { signature, signer, statement } => {
-                return accept(&own, &request, &signature, &signer, *statement, started);
+                let accepted = accept(&own, &request, &signature, &signer, *statement, started)?;
+                return Ok((accepted, request.origin));
             }
             RequestAnswer::Denied { reason } => {
                 let shown = if reason.text.is_empty() { "denied".into() } else { reason.text };

@@ -1,0 +1,197 @@
+import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { Wallet } from 'ethers'
+import { signInText, type SignInFacts } from '../../appliance/src/sign-in/sign-in-text.ts'
+import {
+  signStatement,
+  textSha256,
+  type OwnershipStatement,
+  type SignedStatement,
+} from '../../appliance/src/sign-in/statement.ts'
+import { newTlsIdentity, spkiSha256Of } from '../../appliance/src/sign-in/tls-identity.ts'
+import type { GuestFacts } from './stand.ts'
+
+/** Wallets of the play: the holder and anybody else. */
+export const holder = new Wallet(`0x${'11'.repeat(32)}`)
+export const stranger = new Wallet(`0x${'22'.repeat(32)}`)
+
+/** The VM of the play; installation 4eff3c5b1f35. */
+export const vm = { contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3', tokenId: 42n, generation: 1 }
+
+/** A login request as the host opened it. */
+export interface Opened {
+  id: string
+  code: string
+  url: string
+  origin: string
+  issuedAt: string
+  expiresAt: string
+  nonce: string
+  user: string
+  source: string
+}
+
+/** Lies of an approval; what is left out is honest. */
+export interface Lies {
+  /** Other facts than the module's own enter the signed text. */
+  facts?: Partial<SignInFacts>
+  /** Who signs. */
+  wallet?: Wallet
+  /** Changes the statement before it is signed. */
+  statement?: Partial<OwnershipStatement>
+  /** Changes the signed statement. */
+  forged?: Partial<SignedStatement> | Record<string, unknown>
+  /** Changes the signature. */
+  signature?: (honest: string) => string
+  statementKey?: KeyObject
+}
+
+/** A host for the guest API that tells the truth unless told otherwise. */
+export interface LyingHost {
+  /** For `guest.json`. */
+  readonly facts: GuestFacts
+  readonly opened: Opened[]
+  /** Requests seen, `METHOD /path`. */
+  readonly calls: string[]
+  /** Answers `GET …/{id}`. Default: waiting. */
+  answer: (opened: Opened) => object | Promise<object>
+  /** Answers `POST …/reply`. */
+  reply: (opened: Opened, code: string) => object | Promise<object>
+  /** Answers `presence`; undefined is a 503. */
+  presence: object | undefined
+  /** Changes the answer to `POST /login-requests`. */
+  opening: (honest: object) => object
+  /** An approval, honest or not. */
+  approve(opened: Opened, lies?: Lies): Promise<object>
+  /** Back to the truth. */
+  reset(): void
+  /** Stops listening; with `again`, listens on the same port with another key. */
+  stop(): Promise<void>
+}
+
+/** The secret that the host expects in `Authorization`. */
+export const secret = 'ab'.repeat(32)
+
+/** Listens on loopback. `fingerprint` is the guest's host key, as the host has it from the report. */
+export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
+  const identity = await newTlsIdentity()
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const raw = publicKey.export({ format: 'jwk' }).x ?? ''
+  const server = createServer(
+    { key: identity.keyPem, cert: identity.certificatePem, minVersion: 'TLSv1.3' },
+    (request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        void route(`${request.method} ${request.url}`, request.headers.authorization, Buffer.concat(chunks).toString()).then(
+          ([status, body]) => {
+            const text = typeof body === 'string' ? body : JSON.stringify(body)
+            response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+            response.end(text)
+          },
+        )
+      })
+    },
+  )
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+
+  const host: LyingHost = {
+    facts: {
+      endpoint: `127.0.0.1:${port}`,
+      spkiSha256: spkiSha256Of(identity.certificatePem),
+      statementKey: Buffer.from(raw, 'base64url').toString('base64'),
+      chainId: 31337,
+      contract: vm.contract,
+      tokenId: vm.tokenId.toString(),
+      generation: vm.generation,
+    },
+    opened: [],
+    calls: [],
+    answer: () => ({ state: 'waiting' }),
+    reply: () => ({ state: 'waiting' }),
+    presence: undefined,
+    opening: (honest) => honest,
+    async approve(opened, lies = {}) {
+      const wallet = lies.wallet ?? holder
+      const { id: requestId, code, origin, issuedAt, expiresAt, nonce, user, source } = opened
+      const text = signInText({
+        ...{ act: 'shell', origin, address: wallet.address, chainId: 31337, vm, hostKey: fingerprint, user, source },
+        ...{ code, nonce, issuedAt, expiresAt, requestId, ...lies.facts },
+      })
+      const signer = wallet.address.toLowerCase()
+      const statement = signStatement(
+        {
+          ...{ act: 'shell', textSha256: textSha256(text), nonce, signer, verifiedBy: 'ecdsa', holder: signer },
+          ...{ entitlement: 'active', activeUntil: 1_900_000_000, blockNumber: 123, blockHash: `0x${'ab'.repeat(32)}` },
+          ...lies.statement,
+        } as OwnershipStatement,
+        lies.statementKey ?? privateKey,
+      )
+      const signature = await wallet.signMessage(text)
+      return {
+        state: 'approved',
+        signature: lies.signature?.(signature) ?? signature,
+        signer,
+        statement: { ...statement, ...lies.forged },
+      }
+    },
+    reset() {
+      host.answer = () => ({ state: 'waiting' })
+      host.reply = () => ({ state: 'waiting' })
+      host.opening = (honest) => honest
+      host.presence = undefined
+      host.opened.length = 0
+      host.calls.length = 0
+    },
+    stop: () => {
+      server.closeAllConnections()
+      return new Promise((done) => server.close(() => done()))
+    },
+  }
+
+  async function route(call: string, authorization: string | undefined, body: string): Promise<[number, object | string]> {
+    host.calls.push(call)
+    if (authorization !== `Bearer 4eff3c5b1f35/42/1.${secret}`)
+      return [401, { code: 'not-signed-in', detail: 'This VM is not known here.' }]
+    if (call === 'POST /guest/v1/login-requests') {
+      const code = newCode()
+      const now = Math.floor(Date.now() / 1000)
+      const opened: Opened = {
+        ...(JSON.parse(body) as Pick<Opened, 'nonce' | 'user' | 'source'>),
+        id: randomBytes(16).toString('hex'),
+        code,
+        origin: 'https://host.example',
+        url: `https://host.example/s/${code.replace('-', '')}`,
+        issuedAt: iso(now),
+        expiresAt: iso(now + 300),
+      }
+      host.opened.push(opened)
+      const { id, url, origin, issuedAt, expiresAt } = opened
+      return [201, host.opening({ id, code, url, origin, issuedAt, expiresAt })]
+    }
+    const [, method, id, replying] = /^(GET|POST) \/guest\/v1\/login-requests\/([0-9a-f]{32})(\/reply)?$/.exec(call) ?? []
+    const opened = host.opened.find((o) => o.id === id)
+    if (opened !== undefined && method === 'GET') return [200, await host.answer(opened)]
+    if (opened !== undefined && replying !== undefined)
+      return [200, await host.reply(opened, (JSON.parse(body) as { reply: string }).reply)]
+    if (call.startsWith('GET /guest/v1/presence')) {
+      return host.presence === undefined
+        ? [503, { code: 'chain-stale', detail: 'The host does not know the present state.' }]
+        : [200, host.presence]
+    }
+    return [404, { code: 'not-found', detail: 'No such call.' }]
+  }
+  return host
+}
+
+function newCode(): string {
+  const digest = createHash('sha256').update(randomBytes(16)).digest()
+  const text = [...digest.subarray(0, 8)].map((byte) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[byte % 32]).join('')
+  return `${text.slice(0, 4)}-${text.slice(4)}`
+}
+
+function iso(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+}

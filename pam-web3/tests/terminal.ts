@@ -1,0 +1,72 @@
+import { spawn, type IPty } from '@lydell/node-pty'
+import { until } from './stand.ts'
+
+/** A stock `ssh` in a terminal of 80 columns. */
+export class Terminal {
+  readonly #ssh: IPty
+  #shown = ''
+  #read = 0
+  #exitCode: number | undefined
+
+  /** Connects as `user` (default `owner`); `args` stand before the destination, `command` after it. */
+  constructor(port: number, options: { user?: string; args?: readonly string[]; command?: readonly string[] } = {}) {
+    const always = [
+      'UserKnownHostsFile=/dev/null',
+      'StrictHostKeyChecking=no',
+      'LogLevel=INFO',
+      'IdentityAgent=none',
+      'IdentitiesOnly=yes',
+    ]
+    this.#ssh = spawn(
+      'ssh',
+      [
+        ...['-F', 'none', '-p', String(port), ...always.flatMap((o) => ['-o', o])],
+        ...(options.args ?? ['-o', 'PubkeyAuthentication=no']),
+        ...[`${options.user ?? 'owner'}@127.0.0.1`, ...(options.command ?? [])],
+      ],
+      { cols: 80, rows: 24, env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', LC_ALL: 'C.UTF-8' } },
+    )
+    this.#ssh.onData((data) => (this.#shown += data))
+    this.#ssh.onExit(({ exitCode, signal }) => (this.#exitCode = signal === undefined || signal === 0 ? exitCode : 128 + signal))
+  }
+
+  /** All that was shown so far. */
+  get shown(): string {
+    return this.#shown.replaceAll('\r', '')
+  }
+
+  /** Waits until what was shown after the last match holds `text`; answers it up to the end of the match. */
+  async expect(text: RegExp): Promise<string> {
+    const rest = () => this.shown.slice(this.#read)
+    await until(() => text.test(rest()) || this.#exitCode !== undefined, `${text} in:\n${this.shown}`).catch((error: unknown) => {
+      throw new Error(`not shown: ${text}\n${this.shown}`, { cause: error })
+    })
+    // what was written just before the end may arrive after it
+    await until(() => text.test(rest()), `${text} in:\n${this.shown}`, 2).catch(() => {
+      throw new Error(`ssh ended without ${text}:\n${this.shown}`)
+    })
+    const match = text.exec(rest())
+    const seen = rest().slice(0, (match?.index ?? 0) + (match?.[0].length ?? 0))
+    this.#read += seen.length
+    return seen
+  }
+
+  /** Waits for the sign-in's prompt. */
+  prompt(): Promise<string> {
+    return this.expect(/paste the reply code: $/)
+  }
+
+  type(text: string): void {
+    this.#ssh.write(text)
+  }
+
+  /** Resolves with ssh's exit code; 128 + the signal's number if one ended it. */
+  async exit(): Promise<number> {
+    await until(() => this.#exitCode !== undefined, `the end of ssh:\n${this.shown}`, 30)
+    return this.#exitCode ?? -1
+  }
+
+  stop(): void {
+    if (this.#exitCode === undefined) this.#ssh.kill('SIGKILL')
+  }
+}
