@@ -181,8 +181,13 @@ async function stopDaemon(pidFile: string): Promise<void> {
 export async function stopDomains(uri: string, graceSeconds: number): Promise<void> {
   const virsh = createVirsh(uri)
   const names = async () => (await virsh.call('list running VMs', ['list', '--name'])).split('\n').filter((name) => name !== '')
-  for (const name of await names()) await virsh.ask(['shutdown', name, '--mode', 'acpi'])
   const end = systemClock.monotonicMs() + graceSeconds * 1000
-  while ((await names()).length > 0 && systemClock.monotonicMs() < end) await systemClock.wait(300)
+  for (let round = 0; systemClock.monotonicMs() < end; round++) {
+    const running = await names()
+    if (running.length === 0) return
+    // asked again and again: a guest that is still booting does not hear the first one
+    if (round % 10 === 0) for (const name of running) await virsh.ask(['shutdown', name, '--mode', 'acpi'])
+    await systemClock.wait(300)
+  }
   for (const name of await names()) await virsh.ask(['destroy', name])
 }
