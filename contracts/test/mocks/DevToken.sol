@@ -8,10 +8,12 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 contract DevToken is ERC20, ERC20Permit {
     constructor() ERC20("Development dollar", "dUSD") ERC20Permit("Development dollar") {}
 
+    /// @inheritdoc ERC20
     function decimals() public pure override returns (uint8) {
         return 6;
     }
 
+    /// @notice Makes money out of nothing, for anybody.
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
     }
