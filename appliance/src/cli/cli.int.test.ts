@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+
+const packaged = resolve(import.meta.dirname, 'freehold.ts')
+const development = resolve(import.meta.dirname, '../dev/freehold.ts')
+
+suite('the command freehold, given wrong input', () => {
+  let folder = ''
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fh-cli-'))
+  })
+  after(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  function run(entry: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const { promise, resolve: done } = Promise.withResolvers<{ code: number; stdout: string; stderr: string }>()
+    const child = spawn(process.execPath, [entry, '--host', 'http://127.0.0.1:9', '--state', folder, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let [stdout, stderr] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.on('close', (code) => done({ code: code ?? -1, stdout, stderr }))
+    return promise
+  }
+
+  const rows: [name: string, args: string[], code: number, says: RegExp][] = [
+    ['an unknown verb', ['frobnicate'], 2, /unknown command/],
+    ['a verb that is nearly right', ['plan'], 2, /Did you mean/],
+    ['a missing argument', ['vm'], 2, /missing required argument 'vmId'/],
+    ['a missing option', ['buy', 'Small'], 2, /required option '--for/],
+    ['a duration that is none', ['buy', 'Small', '--for', '2x'], 2, /"2x" is not a duration[\s\S]*8d or 2w/],
+    [
+      'a host that does not answer',
+      ['status'],
+      3,
+      /Nothing answers at http:\/\/127\.0\.0\.1:9[\s\S]*up\.sh[\s\S]*host-unreachable/,
+    ],
+    ['a socket that is not there', ['tasks'], 3, /admin\.sock/],
+    ['an answer file that is not there', ['validate', '/nonexistent.yaml'], 2, /could not be read[\s\S]*config-unreadable/],
+  ]
+  for (const [name, args, code, says] of rows) {
+    test(`T8 T9 ${name}: a clear text on stderr, nothing on stdout, its exit code`, async () => {
+      const result = await run(packaged, ...args)
+      assert.equal(result.code, code, result.stderr)
+      assert.match(result.stderr, says)
+      assert.equal(result.stdout, '')
+      assert.doesNotMatch(result.stderr, /\n\s+at .*:\d+:\d+/, 'a stack is for nobody')
+    })
+  }
+
+  test('validate names line, field and remedy of each mistake', async () => {
+    const file = join(folder, 'answers.yaml')
+    const text = await readFile(resolve(import.meta.dirname, '../../../scripts/embedded.yaml'), 'utf8')
+    await writeFile(
+      file,
+      text.replace('confirmations: 1', 'confirmations: many').replace('mode: embedded', 'mode: embedded\ncolour: red'),
+    )
+    const result = await run(packaged, 'validate', file)
+    assert.equal(result.code, 2)
+    assert.match(result.stderr, /line \d+, \/colour: this field is not known/)
+    assert.match(result.stderr, /line \d+, \/chain\/confirmations/)
+    const good = await run(packaged, 'validate', resolve(import.meta.dirname, '../../../scripts/embedded.yaml'))
+    assert.equal(good.code, 0, good.stderr)
+  })
+
+  test('L13 the packaged command knows no development wallet and moves no clock', async () => {
+    for (const args of [
+      ['--dev-wallet', 'plans'],
+      ['dev', 'advance', '8d'],
+    ]) {
+      const result = await run(packaged, ...args)
+      assert.equal(result.code, 2)
+      assert.match(result.stderr, /unknown (option|command)/)
+    }
+    assert.match((await run(development, '--help')).stdout, /--dev-wallet/)
+    assert.doesNotMatch((await run(packaged, '--help')).stdout, /dev-wallet/)
+  })
+})

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { startTestChain, type TestChain } from '../chain/test-chain.ts'
+import { systemClock } from '../clock/clock.ts'
+import type { Config } from '../config/schema.ts'
+import { openHypervisor } from '../hypervisor/open-hypervisor.ts'
+import type { TaskRecord } from '../steps/step.ts'
+import { openStore, type Store } from '../store/store.ts'
+import { createSetupService, type SetupService } from './setup-service.ts'
+
+function listening(port = 0): Promise<{ server: Server; port: number }> {
+  const { promise, resolve } = Promise.withResolvers<{ server: Server; port: number }>()
+  const server = createServer()
+  server.listen(port, '127.0.0.1', () => {
+    const address = server.address()
+    resolve({ server, port: typeof address === 'object' && address !== null ? address.port : 0 })
+  })
+  return promise
+}
+
+async function freePort(): Promise<number> {
+  const { server, port } = await listening()
+  server.close()
+  return port
+}
+
+suite('setup', () => {
+  let chain: TestChain
+  before(async () => {
+    chain = await startTestChain('0x00000000000000000000000000000000000000a3')
+  })
+  after(async () => {
+    await chain.close()
+  })
+
+  async function answers(
+    changes: { rpc?: string; chainId?: number; login?: string; storages?: string; price?: string; disk?: number } = {},
+  ): Promise<string> {
+    return `version: 1
+mode: embedded
+publicChain: true
+origin: http://localhost:8080
+listen: { login: ${changes.login ?? `127.0.0.1:${await freePort()}`} }
+chain: { chainId: ${changes.chainId ?? 31337}, rpcUrls: ["${changes.rpc ?? chain.url}"], confirmations: 1 }
+roles: { owner: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", treasury: "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC" }
+plans:
+  - { name: Small, vcpus: 1, memoryMiB: 512, diskGiB: ${changes.disk ?? 4}, graceDays: 7, capacity: 4, prices: { ${changes.price ?? 'native'}: "1000" } }
+hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'local'}] }
+`
+  }
+
+  interface Host {
+    folder: string
+    store: Store
+    setup: SetupService
+    opened: Config[]
+    /** Runs setup to its end. */
+    run(text: string): Promise<TaskRecord>
+    close(): Promise<void>
+  }
+
+  async function host(options: { fund?: boolean; folder?: string } = {}): Promise<Host> {
+    const folder = options.folder ?? (await mkdtemp('/tmp/fh-setup-'))
+    const store = await openStore(join(folder, 'freehold.db'), { clock: systemClock })
+    const opened: Config[] = []
+    const image = join(folder, 'image')
+    await writeFile(image, 'image')
+    const setup = createSetupService({
+      stateFolder: folder,
+      clock: systemClock,
+      settings: store.settings,
+      tasks: store.tasks,
+      hooks: () => ({
+        buildTemplate: async () => ({ path: image, sha256: createHash('sha256').update('image').digest('hex') }),
+        ...(options.fund !== false && {
+          fund: async (address: string) => void (await chain.rpc('anvil_setBalance', address, '0x56bc75e2d63100000')),
+        }),
+      }),
+      openHypervisor: (config) => openHypervisor({ config, stateFolder: folder, clock: systemClock }),
+      onEvent: () => undefined,
+      onFailure: () => undefined,
+      finished: async (config) => void opened.push(config),
+    })
+    return {
+      folder,
+      store,
+      setup,
+      opened,
+      async run(text) {
+        const { taskId } = await setup.begin(text)
+        for (;;) {
+          const task = await store.tasks.get(taskId)
+          if (task !== undefined && task.state !== 'running') return task
+          await systemClock.wait(20)
+        }
+      },
+      async close() {
+        await setup.stop()
+        await store.close()
+        if (options.folder === undefined) await rm(folder, { recursive: true })
+      },
+    }
+  }
+
+  async function refused(
+    text: string,
+    expected: { code: string; step: string; detail: RegExp },
+    options: { fund?: boolean } = {},
+  ): Promise<void> {
+    const one = await host(options)
+    try {
+      const task = await one.run(text)
+      assert.equal(task.state, 'failed')
+      assert.equal(task.error?.code, expected.code)
+      assert.match(task.error?.detail ?? '', expected.detail)
+      assert.notEqual(task.error?.hint, '')
+      assert.equal(task.steps.find((s) => s.state === 'failed')?.name, expected.step)
+      // nothing is open, and nothing was written that would open it
+      assert.deepEqual(one.opened, [])
+      await assert.rejects(readFile(join(one.folder, 'freehold.yaml')), { code: 'ENOENT' })
+    } finally {
+      await one.close()
+    }
+  }
+
+  test('denies an RPC address where nothing answers', async () => {
+    await refused(await answers({ rpc: `http://127.0.0.1:${await freePort()}` }), {
+      code: 'rpc-unreachable',
+      step: 'chain',
+      detail: /127\.0\.0\.1/,
+    })
+  })
+
+  test('denies another network than the answers name', async () => {
+    await refused(await answers({ chainId: 11155111 }), { code: 'wrong-chain', step: 'chain', detail: /31337.*11155111/ })
+  })
+
+  test('denies a port of the guests that another program has', async () => {
+    const { server, port } = await listening()
+    try {
+      await refused(await answers({ login: `127.0.0.1:${port}` }), {
+        code: 'port-in-use',
+        step: 'preflight',
+        detail: new RegExp(String(port)),
+      })
+    } finally {
+      server.close()
+    }
+  })
+
+  test('denies an address that is not of this host', async () => {
+    await refused(await answers({ login: '203.0.113.9:7443' }), {
+      code: 'no-permission',
+      step: 'preflight',
+      detail: /203\.0\.113\.9/,
+    })
+  })
+
+  test('denies plans that are larger than the host', async () => {
+    await refused(await answers({ disk: 9_000_000 }), { code: 'capacity-exceeded', step: 'plans', detail: /Small/ })
+  })
+
+  test('V2 denies a storage that does not carry its marker', async () => {
+    await refused(await answers({ storages: 'sentinel-unmounted' }), {
+      code: 'pool-not-mounted',
+      step: 'storage',
+      detail: /not to be there/,
+    })
+  })
+
+  test('L13 denies the development token where nothing offers it', async () => {
+    await refused(await answers({ price: 'dev-token' }), {
+      code: 'config-invalid',
+      step: 'contracts',
+      detail: /development chain/,
+    })
+  })
+
+  test('waits for funds of the deployer and says where to; stopped, it goes on later', async () => {
+    const one = await host({ fund: false })
+    const text = await answers()
+    const { taskId } = await one.setup.begin(text)
+    const shown = async () => (await one.setup.begin(text)).taskId === taskId
+    assert.ok(await shown(), 'a second call joins the first')
+    await one.setup.stop()
+    const task = await one.store.tasks.get(taskId)
+    assert.equal(task?.state, 'interrupted')
+    await one.store.close()
+    const again = await host({ folder: one.folder })
+    const ended = await again.run(text)
+    assert.equal(ended.state, 'done')
+    assert.equal(ended.taskId, taskId)
+    await again.close()
+    await rm(one.folder, { recursive: true })
+  })
+
+  test('M10 repeated, it deploys nothing twice; the roles are those of the answers', async () => {
+    const one = await host()
+    try {
+      const text = await answers()
+      assert.equal((await one.run(text)).state, 'done')
+      const first = one.opened.at(-1)?.contracts
+      assert.equal(first?.length, 1)
+      // as a power cut between the deployment and the last step would leave it
+      await rm(join(one.folder, 'freehold.yaml'))
+      assert.equal((await one.run(text)).state, 'done')
+      assert.deepEqual(one.opened.at(-1)?.contracts, first)
+    } finally {
+      await one.close()
+    }
+  })
+})
