@@ -52,6 +52,8 @@ if [ ! -e "$deb" ]; then
     put 644 "$unit" "usr/lib/systemd/system/$(basename "$unit")"
     ln -s "../$(basename "$unit")" "$root/usr/lib/systemd/system/multi-user.target.wants/"
   done
+  put 644 "$source/package/drop-ins/freehold-user-data.service.d/helper.conf" \
+    usr/lib/systemd/system/freehold-user-data.service.d/helper.conf
   put 644 "$source/package/control" DEBIAN/control
   chmod -R u=rwX,go=rX "$root"
   # The same sources give the same package, so an image made of it keeps its name.

@@ -28,4 +28,5 @@ done
 
 source scripts/setup/install.sh
 install_all scripts/setup/packages.txt
+agree_to_vm_user
 exec node appliance/src/dev/up.ts "$@"

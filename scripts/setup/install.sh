@@ -62,6 +62,12 @@ install_packages() {
     apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
 }
 
+# libvirtd as root is never session mode: as root, VMs run as a user of their own. It is made when the first VM storage is.
+agree_to_vm_user() {
+  if ((EUID != 0)) || id freehold-vm >/dev/null 2>&1; then return; fi
+  confirm 'Make the system user freehold-vm, who runs the VMs?' || fail 'Nothing was started.' 'Run this again and say y, or run it as an ordinary user.'
+}
+
 rust_is_new_enough() {
   local version
   version=$(rustc --version 2>/dev/null | cut -d ' ' -f 2) || return 1

@@ -11,7 +11,7 @@ import type { SetupContext } from '../context.ts'
 import { KeySigner } from '../key-signer.ts'
 import { hostKeys, openRpc } from './chain.ts'
 
-const addressEntry = z.object({ address: z.string() })
+const addressEntry = z.object({ address: z.string(), fromBlock: z.number().optional() })
 const contractEntry = z.object({ address: z.string(), fromBlock: z.number() })
 
 /** A plan of the answers as the contract takes it. `tokenOf` turns `native` and `dev-token` into addresses. Pure. */
