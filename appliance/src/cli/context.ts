@@ -14,7 +14,7 @@ export interface GlobalOptions {
   keystore?: string
   json?: boolean
   /** Set by development builds only (dev/cli.ts). */
-  devWallet?: string | true
+  devWallet?: string
 }
 
 /** More ways to sign, which packages do not have. */

@@ -12,7 +12,7 @@ const advancedSchema = z.strictObject({ now: z.number().int(), blockTimestamp: z
 /** What a checkout adds to the command line: wallets of the local chain and a clock that can be moved. */
 const development: CliExtension = {
   register(program, make) {
-    program.option('--dev-wallet [number]', 'sign with a wallet of the local development chain (0-9, default 3)')
+    program.option('--dev-wallet <number>', 'sign with a wallet of the local development chain (0-9)')
     const dev = program.command('dev').description('development only, on the local chain')
     dev
       .command('advance')
@@ -36,11 +36,11 @@ const development: CliExtension = {
           hint: 'Use --keystore FILE.',
         })
       }
-      const index = options.devWallet === true ? 3 : Number(options.devWallet)
+      const index = Number(options.devWallet)
       if (!Number.isInteger(index) || index < 0 || index > 9) {
         throw new AppError({
           code: 'bad-input',
-          detail: `"${String(options.devWallet)}" is no development wallet.`,
+          detail: `"${options.devWallet}" is no development wallet.`,
           hint: 'Give a number from 0 to 9.',
         })
       }

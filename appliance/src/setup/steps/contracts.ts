@@ -11,7 +11,8 @@ import type { SetupContext } from '../context.ts'
 import { KeySigner } from '../key-signer.ts'
 import { hostKeys, openRpc } from './chain.ts'
 
-const addressEntry = z.object({ address: z.string(), fromBlock: z.number().optional() })
+const addressEntry = z.object({ address: z.string() })
+const deployEntry = z.union([z.object({ address: z.string(), fromBlock: z.number() }), addressEntry])
 const contractEntry = z.object({ address: z.string(), fromBlock: z.number() })
 
 /** A plan of the answers as the contract takes it. `tokenOf` turns `native` and `dev-token` into addresses. Pure. */
@@ -98,7 +99,7 @@ export const contracts: Step<SetupContext> = {
           plans: answers.plans.map((plan) => newPlanOf(plan, tokenOf)),
         },
         journal: {
-          get: async () => addressEntry.safeParse(await journal.get('deployment')).data,
+          get: async () => deployEntry.safeParse(await journal.get('deployment')).data,
           put: (entry) => journal.put('deployment', entry),
         },
       })
