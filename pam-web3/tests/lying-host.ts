@@ -9,6 +9,7 @@ import {
   type OwnershipStatement,
   type SignedStatement,
 } from '../../appliance/src/sign-in/statement.ts'
+import { parseHostKey } from '../../appliance/src/sign-in/host-key.ts'
 import { newTlsIdentity, spkiSha256Of } from '../../appliance/src/sign-in/tls-identity.ts'
 import type { GuestFacts } from './stand.ts'
 
@@ -49,6 +50,10 @@ export interface Lies {
 
 /** A host for the guest API that tells the truth unless told otherwise. */
 export interface LyingHost {
+  /** Of the guest's host key; a report sets it. */
+  fingerprint: string
+  /** Reports that came, as they were. */
+  readonly reports: unknown[]
   /** For `guest.json`. */
   readonly facts: GuestFacts
   readonly opened: Opened[]
@@ -72,6 +77,9 @@ export interface LyingHost {
 
 /** The secret that the host expects in `Authorization`. */
 export const secret = 'ab'.repeat(32)
+
+/** The token of the seed. */
+export const token = `4eff3c5b1f35/42/1.${'cd'.repeat(32)}`
 
 /** Listens on loopback. `fingerprint` is the guest's host key, as the host has it from the report. */
 export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
@@ -107,6 +115,8 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
       tokenId: vm.tokenId.toString(),
       generation: vm.generation,
     },
+    fingerprint,
+    reports: [],
     opened: [],
     calls: [],
     answer: () => ({ state: 'waiting' }),
@@ -117,16 +127,36 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
       const wallet = lies.wallet ?? holder
       const { id: requestId, code, origin, issuedAt, expiresAt, nonce, user, source } = opened
       const text = signInText({
-        ...{ act: 'shell', origin, address: wallet.address, chainId: 31337, vm, hostKey: fingerprint, user, source },
-        ...{ code, nonce, issuedAt, expiresAt, requestId, ...lies.facts },
+        act: 'shell',
+        address: wallet.address,
+        chainId: 31337,
+        vm,
+        hostKey: host.fingerprint,
+        origin,
+        user,
+        source,
+        code,
+        nonce,
+        issuedAt,
+        expiresAt,
+        requestId,
+        ...lies.facts,
       })
       const signer = wallet.address.toLowerCase()
       const statement = signStatement(
         {
-          ...{ act: 'shell', textSha256: textSha256(text), nonce, signer, verifiedBy: 'ecdsa', holder: signer },
-          ...{ entitlement: 'active', activeUntil: 1_900_000_000, blockNumber: 123, blockHash: `0x${'ab'.repeat(32)}` },
+          act: 'shell',
+          textSha256: textSha256(text),
+          nonce,
+          signer,
+          verifiedBy: 'ecdsa',
+          holder: signer,
+          entitlement: 'active',
+          activeUntil: 1_900_000_000,
+          blockNumber: 123,
+          blockHash: `0x${'ab'.repeat(32)}`,
           ...lies.statement,
-        } as OwnershipStatement,
+        },
         lies.statementKey ?? privateKey,
       )
       const signature = await wallet.signMessage(text)
@@ -153,6 +183,12 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
 
   async function route(call: string, authorization: string | undefined, body: string): Promise<[number, object | string]> {
     host.calls.push(call)
+    if (call === 'POST /guest/v1/report') {
+      const report = JSON.parse(body) as { token: string; hostKeys: string[] }
+      host.reports.push(report)
+      host.fingerprint = parseHostKey(report.hostKeys[0] ?? '')?.fingerprint ?? ''
+      return report.token === token ? [200, { secret }] : [401, { code: 'not-signed-in', detail: 'This VM is not known here.' }]
+    }
     if (authorization !== `Bearer 4eff3c5b1f35/42/1.${secret}`)
       return [401, { code: 'not-signed-in', detail: 'This VM is not known here.' }]
     if (call === 'POST /guest/v1/login-requests') {

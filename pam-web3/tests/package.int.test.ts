@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { unpackedPackage } from './stand.ts'
 
 const run = promisify(execFile)
-const module = 'usr/lib/x86_64-linux-gnu/security/pam_web3.so'
+const library = 'usr/lib/x86_64-linux-gnu/security/pam_web3.so'
 let folder: string
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'freehold-package-'))
@@ -17,12 +17,12 @@ before(async () => {
 after(async () => await rm(folder, { recursive: true, force: true }))
 
 test('the module exports the five entry points of PAM and nothing else', async () => {
-  const { stdout } = await run('nm', ['-D', '--defined-only', join(folder, module)])
+  const { stdout } = await run('nm', ['-D', '--defined-only', join(folder, library)])
   const names = stdout
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' ').at(-1))
-  assert.deepEqual(names.toSorted(), [
+  assert.deepEqual(names, [
     'pam_sm_acct_mgmt',
     'pam_sm_authenticate',
     'pam_sm_close_session',
@@ -31,7 +31,7 @@ test('the module exports the five entry points of PAM and nothing else', async (
   ])
 })
 test('module and helper need nothing that Debian 13 lacks', async () => {
-  for (const file of [module, 'usr/sbin/freehold-guest']) {
+  for (const file of [library, 'usr/sbin/freehold-guest']) {
     const { stdout } = await run('objdump', ['-p', join(folder, file)])
     const needed = [...stdout.matchAll(/NEEDED\s+(\S+)/g)].map(([, name]) => name)
     assert.deepEqual(
@@ -43,7 +43,7 @@ test('module and helper need nothing that Debian 13 lacks', async () => {
   }
 })
 test('the module is bound at start and its tables are read-only', async () => {
-  const { stdout } = await run('readelf', ['-dlW', join(folder, module)])
+  const { stdout } = await run('readelf', ['-dlW', join(folder, library)])
   assert.match(stdout, /BIND_NOW|FLAGS.*NOW/)
   assert.match(stdout, /GNU_RELRO/)
 })

@@ -165,7 +165,7 @@ export function signInSuite(place: string, rootTar: () => Promise<string | undef
   test(`${place}: shows no control characters of the host`, async () => {
     host.answer = () => ({ state: 'denied', reason: { code: 'x', text: 'a\u001b]0;b\u0007c\r\nd\u202ee' } })
     const terminal = await denied(/Denied: a \]0;b c d e\./)
-    assert.doesNotMatch(terminal.shown, /\u001b\]0;b/)
+    assert.ok(!terminal.shown.includes('\u001b]0;b'))
   })
   test(`${place}: denies an opening that is not to the letter, before anything is shown`, async () => {
     for (const change of [

@@ -163,8 +163,8 @@ async function prepareMachine(work: string): Promise<Prepared> {
     await writeFile(path('etc', file), `${[...kept, line].join('\n')}\n`)
   }
   await cp('/etc/pam.d', path('etc/pam.d'), { recursive: true })
-  const module = path('package/usr/lib/x86_64-linux-gnu/security/pam_web3.so')
-  const own = `${module} config=${path('freehold')} hostkey=${path('hostkey.pub')} sessions=${path('sessions')}`
+  const library = path('package/usr/lib/x86_64-linux-gnu/security/pam_web3.so')
+  const own = `${library} config=${path('freehold')} hostkey=${path('hostkey.pub')} sessions=${path('sessions')}`
   const stack = await readFile(path('package/etc/pam.d/freehold-sshd'), 'utf8')
   // this sshd takes its service's name from its program's; a login uid cannot be set twice in one container
   await writeFile(path('etc/pam.d/freehold-sshd'), stack.replaceAll('pam_web3.so', own).replace(/^.*pam_loginuid.*$/m, ''))

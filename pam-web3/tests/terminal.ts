@@ -20,11 +20,16 @@ export class Terminal {
     this.#ssh = spawn(
       'ssh',
       [
-        ...['-F', 'none', '-p', String(port), ...always.flatMap((o) => ['-o', o])],
+        '-F',
+        'none',
+        '-p',
+        String(port),
+        ...always.flatMap((o) => ['-o', o]),
         ...(options.args ?? ['-o', 'PubkeyAuthentication=no']),
-        ...[`${options.user ?? 'owner'}@127.0.0.1`, ...(options.command ?? [])],
+        `${options.user ?? 'owner'}@127.0.0.1`,
+        ...(options.command ?? []),
       ],
-      { cols: 80, rows: 24, env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', LC_ALL: 'C.UTF-8' } },
+      { cols: 80, rows: 24, env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', LC_ALL: 'C.UTF-8' } },
     )
     this.#ssh.onData((data) => (this.#shown += data))
     this.#ssh.onExit(({ exitCode, signal }) => (this.#exitCode = signal === undefined || signal === 0 ? exitCode : 128 + signal))
@@ -36,9 +41,9 @@ export class Terminal {
   }
 
   /** Waits until what was shown after the last match holds `text`; answers it up to the end of the match. */
-  async expect(text: RegExp): Promise<string> {
+  async expect(text: RegExp, seconds = 20): Promise<string> {
     const rest = () => this.shown.slice(this.#read)
-    await until(() => text.test(rest()) || this.#exitCode !== undefined, `${text} in:\n${this.shown}`).catch((error: unknown) => {
+    await until(() => text.test(rest()) || this.#exitCode !== undefined, `${text}`, seconds).catch((error: unknown) => {
       throw new Error(`not shown: ${text}\n${this.shown}`, { cause: error })
     })
     // what was written just before the end may arrive after it

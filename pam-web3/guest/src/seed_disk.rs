@@ -55,6 +55,7 @@ pub fn read_seed() -> Result<SeedFiles, String> {
     if let Ok(path) = CString::new(MOUNT) {
         // SAFETY: a C string that lives during the call
         unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+        let _ = std::fs::remove_dir(folder);
     }
     Ok(files)
 }
