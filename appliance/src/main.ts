@@ -64,7 +64,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let product: Product | undefined
   let publicDoor: ApiServer | undefined
   let closedBecause = 'This host is not set up yet.'
+  /** Where guests log in while the product runs. */
+  let openedAt: string | undefined
   let guests: ReturnType<Development['fakeGuests']> | undefined
+  const stopping = new AbortController()
 
   // 1. the operator's door first: it tells how it goes while the rest starts
   const setup = createSetupService({
@@ -74,6 +77,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tasks: store.tasks,
     hooks: hooksOf,
     openHypervisor: (answers, initialise) => openHypervisor({ config: answers, stateFolder, clock, initialise }),
+    listensAt: () => product && openedAt,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
     finished: open,
@@ -89,14 +93,28 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     if (findAppError(error, 'config-unreadable') === undefined) throw error
     return undefined
   })
+  let opening: Promise<void> | undefined
   if (config !== undefined) {
-    await open(config).catch((error: unknown) => {
-      closedBecause = findAppError(error)?.message ?? 'It could not start; see its log.'
-      log.error({ cause: causesOf(error) }, 'the product could not start')
-      throw error
-    })
+    const first = Promise.withResolvers<void>()
+    opening = openPatiently(config, first.resolve)
+    await first.promise
   }
   log.info({ setUp: config !== undefined }, 'freeholdd is up')
+
+  /** Tries until it works: a network node or hypervisor that is down for a while must not keep the host down for ever. */
+  async function openPatiently(answers: Config, tried: () => void): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        return await open(answers)
+      } catch (error) {
+        closedBecause = findAppError(error)?.message ?? 'It could not start; see its log.'
+        log.error({ cause: causesOf(error) }, 'the product could not start; tried again in 5 s')
+      } finally {
+        tried()
+      }
+      await clock.wait(5000, stopping.signal)
+    }
+  }
 
   async function open(answers: Config): Promise<void> {
     await close()
@@ -114,6 +132,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
       }),
     })
+    openedAt = answers.listen.login
     product = await startProduct({ version, config: answers, stateFolder, clock, store, hypervisor, events, log })
     publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })
     const socket = isAbsolute(answers.listen.api) ? answers.listen.api : join(stateFolder, answers.listen.api)
@@ -200,6 +219,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     stop: () =>
       (stopped ??= (async () => {
         log.info('stopping')
+        stopping.abort()
+        await opening
         await setup.stop()
         await hostDoor.close()
         await close()

@@ -197,13 +197,32 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     issues: async () => issues.current(),
     healthy: async () => void (await store.settings.get('health', z.unknown())),
   })
-  const endTasks = events.subscribe(keeper.onTask)
-  await Promise.all(contracts.map((c) => c.provisioner.resume()))
-  await keeper.start()
-  await guests.listen(config.listen.login)
-  await reconciler.start()
-  issues.start()
-  if (config.listen.metrics !== undefined) await metrics.listen(config.listen.metrics)
+  /** What ends that which has begun, last first: a start that fails half way leaves nothing behind. */
+  const endings: (() => Promise<void> | void)[] = []
+  async function stop(): Promise<void> {
+    for (const end of endings.splice(0).reverse()) await end()
+  }
+  try {
+    endings.push(async () => (hypervisor as Partial<{ close(): Promise<void> }>).close?.())
+    endings.push(async () => void (await Promise.all(contracts.map((c) => c.provisioner.close()))))
+    await Promise.all(contracts.map((c) => c.provisioner.resume()))
+    endings.push(() => signIn.outcomesKept())
+    endings.push(events.subscribe(keeper.onTask), () => keeper.stop())
+    await keeper.start()
+    endings.push(() => guests.close())
+    await guests.listen(config.listen.login)
+    if (config.listen.metrics !== undefined) {
+      await metrics.listen(config.listen.metrics)
+      endings.push(() => metrics.close())
+    }
+    endings.push(() => reconciler.stop())
+    await reconciler.start()
+    endings.push(() => issues.stop())
+    issues.start()
+  } catch (error) {
+    await stop()
+    throw error
+  }
 
   return {
     api: {
@@ -248,17 +267,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
       keeper.wake()
       reconciler.wake()
     },
-    async stop() {
-      endTasks()
-      await issues.stop()
-      await metrics.close()
-      await reconciler.stop()
-      await guests.close()
-      await keeper.stop()
-      await signIn.outcomesKept()
-      await Promise.all(contracts.map((c) => c.provisioner.close()))
-      await (hypervisor as Partial<{ close(): Promise<void> }>).close?.()
-    },
+    stop,
   }
 }
 

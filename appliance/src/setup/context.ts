@@ -23,6 +23,8 @@ export interface SetupHooks {
 /** What the steps of setup work on. The answers are those of one file; what steps find out is kept in the journal. */
 export interface SetupContext {
   answers: Config
+  /** The guests' login port is held by this very host, which is set up once more. */
+  ownLoginPort: boolean
   stateFolder: string
   secretsFolder: string
   journal: Journal

@@ -23,6 +23,8 @@ export interface SetupServicePorts {
   hooks(answers: Config): SetupHooks
   /** Opens the hypervisor of the answers; `initialise` makes its storage, once. */
   openHypervisor(answers: Config, initialise: boolean): Promise<Hypervisor>
+  /** Where the product, if it runs, listens for guests: that port is taken by ourselves. */
+  listensAt(): string | undefined
   onEvent(event: TaskEvent): void
   onFailure(error: unknown): void
   /** Setup has ended well: the product starts from the written configuration. Throws what keeps it from starting. */
@@ -61,6 +63,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
     let hypervisor: Promise<Hypervisor> | undefined
     return {
       answers,
+      ownLoginPort: ports.listensAt() === answers.listen.login,
       stateFolder: ports.stateFolder,
       secretsFolder: join(ports.stateFolder, 'secrets'),
       journal: {

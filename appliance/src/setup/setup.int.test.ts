@@ -81,6 +81,7 @@ hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'lo
         }),
       }),
       openHypervisor: (config) => openHypervisor({ config, stateFolder: folder, clock: systemClock }),
+      listensAt: () => undefined,
       onEvent: () => undefined,
       onFailure: () => undefined,
       finished: async (config) => void opened.push(config),

@@ -44,7 +44,7 @@ export const preflight: Step<SetupContext> = {
   name: 'preflight',
   estimateSeconds: 2,
   check: async () => false,
-  async run({ answers: config, stateFolder }, io) {
+  async run({ answers: config, stateFolder, ownLoginPort }, io) {
     const programs: [string, string[]][] = [['ssh-keygen', ['-Q', 'key']]]
     if (config.hypervisor.kind === 'libvirt') {
       programs.push(
@@ -74,7 +74,7 @@ export const preflight: Step<SetupContext> = {
       })
     }
     const [host = '127.0.0.1', port = '7443'] = config.listen.login.split(/:(?=[0-9]+$)/)
-    const state = await portState(host.replace(/^\[|\]$/g, ''), Number(port))
+    const state = ownLoginPort ? 'free' : await portState(host.replace(/^\[|\]$/g, ''), Number(port))
     if (state === 'taken') {
       throw new AppError({
         code: 'port-in-use',
