@@ -56,7 +56,10 @@ test('the guest signs its holder in, as its seed says, and ends the session when
   }
   await answers('hostname; echo host:$?', /vm-42\n.*host:0/s)
   await answers('sudo cat /etc/freehold/secret; echo; echo secret:$?', new RegExp(`${secret}[^]*secret:0`))
-  await answers('ls /run/freehold | cat; echo list:$?', /\npresence\.json\nsessions\nlist:0/)
+  await answers(
+    'until [ -e /run/freehold/presence.json ]; do sleep 1; done; ls /run/freehold | cat; echo list:$?',
+    /\npresence\.json\nsessions\nlist:0/,
+  )
   await answers('grep -c cd /etc/freehold/guest.json; echo token:$?', /0\n.*token:1/s)
   await answers('until [ $(df --output=size -m / | tail -n 1) -gt 2500 ]; do sleep 1; done; echo grown:$?', /grown:0/)
   await answers('sudo sshd -T | grep -i persourcemaxstartups; echo sources:$?', /persourcemaxstartups none[^]*sources:0/)
