@@ -11,32 +11,9 @@ import {
   type LoginRequestView,
 } from '../api/schemas/sign-in.ts'
 import { AppError } from '../errors/app-error.ts'
-import { signInText, type Act, type SignInFacts } from '../sign-in/sign-in-text.ts'
+import { signInText } from '../sign-in/sign-in-text.ts'
 import type { ApiClient } from './client.ts'
 import type { CliWallet } from './wallet.ts'
-
-/** The facts of a request as the host tells them, plus the address that signs; the text is rebuilt here, never received. */
-export function factsOf(view: LoginRequestView, address: string): SignInFacts {
-  const vm =
-    view.contract === null || view.tokenId === null || view.generation === null
-      ? undefined
-      : { contract: view.contract, tokenId: BigInt(view.tokenId), generation: view.generation }
-  return {
-    act: view.act as Act,
-    origin: view.origin,
-    address,
-    chainId: view.chainId,
-    source: view.source,
-    code: view.code,
-    nonce: view.nonce,
-    issuedAt: view.issuedAt,
-    expiresAt: view.expiresAt,
-    requestId: view.requestId,
-    ...(vm !== undefined && { vm }),
-    ...(view.hostKey !== null && { hostKey: view.hostKey }),
-    ...(view.user !== null && { user: view.user }),
-  }
-}
 
 /** Signs the text of a waiting request and sends the approval. `expectedOrigin` guards against a host that lies about its name. */
 export async function approve(

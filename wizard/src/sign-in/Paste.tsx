@@ -11,7 +11,8 @@ import { CopyField } from '../ui/Copy.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextArea, TextField } from '../ui/Field.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
-import { factsOf, plainCode } from './facts.ts'
+import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
+import { plainCode } from './plain-code.ts'
 import { readSignature } from './signature.ts'
 
 /** No wallet in this browser: the page as QR for the phone, or a signature made elsewhere (A8). Never a key (A10). */

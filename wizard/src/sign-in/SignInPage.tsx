@@ -11,7 +11,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Loading } from '../ui/Loading.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
 import { Approve } from './Approve.tsx'
-import { plainCode } from './facts.ts'
+import { plainCode } from './plain-code.ts'
 import { Outcome } from './Outcome.tsx'
 
 /** `/s/[code]`: what is asked, and the answer. Opening it changes nothing; only the signature does (A9). */

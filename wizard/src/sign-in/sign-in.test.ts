@@ -4,7 +4,8 @@ import { resolve } from 'node:path'
 import { test } from 'node:test'
 import type { LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
 import { signInText } from '@freehold/appliance/sign-in/sign-in-text'
-import { factsOf, plainCode } from './facts.ts'
+import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
+import { plainCode } from './plain-code.ts'
 import { readSignature } from './signature.ts'
 
 test('A10 a pasted private key is named as one and never sent', () => {

@@ -5,7 +5,8 @@ import { HostFailure } from '../api/failure.ts'
 import { api } from '../api/resources.ts'
 import type { ConnectedWallet } from '../wallet/wallet-context.tsx'
 import { walletFailure } from '../wallet/wallet-errors.ts'
-import { factsOf, plainCode } from './facts.ts'
+import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
+import { plainCode } from './plain-code.ts'
 
 /** Rebuilds the text, has the wallet sign it, and sends the signature. Throws PageFailure or HostFailure. */
 export async function approveWith(

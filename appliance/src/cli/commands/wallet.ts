@@ -10,7 +10,8 @@ import { AppError } from '../../errors/app-error.ts'
 import { HostRpc, sendTransaction } from '../chain-client.ts'
 import type { CliContext } from '../context.ts'
 import { parseDuration, printJson, printTable, say, whenText } from '../output.ts'
-import { approve, factsOf } from '../session.ts'
+import { factsOf } from '../../api/schemas/sign-in-facts.ts'
+import { approve } from '../session.ts'
 import { signInText } from '../../sign-in/sign-in-text.ts'
 
 type Make = (command: Command) => CliContext

@@ -1,5 +1,5 @@
-import type { LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
-import type { Act, SignInFacts } from '@freehold/appliance/sign-in/sign-in-text'
+import type { Act, SignInFacts } from '../../sign-in/sign-in-text.ts'
+import type { LoginRequestView } from './sign-in.ts'
 
 /** The facts that enter the signed text: the host's, plus the one thing the page brings, the address (design §8). */
 export function factsOf(view: LoginRequestView, address: string): SignInFacts {
@@ -22,13 +22,4 @@ export function factsOf(view: LoginRequestView, address: string): SignInFacts {
     ...(view.hostKey !== null && { hostKey: view.hostKey }),
     ...(view.user !== null && { user: view.user }),
   }
-}
-
-/** A code as the API takes it: dash, blanks and case ignored, O and 0, I, L and 1 alike (PROTOCOL.md). */
-export function plainCode(text: string): string {
-  return text
-    .toUpperCase()
-    .replace(/[^0-9A-Z]/g, '')
-    .replaceAll('O', '0')
-    .replace(/[IL]/g, '1')
 }
