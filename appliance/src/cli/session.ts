@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { factsOf } from '../api/schemas/sign-in-facts.ts'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
