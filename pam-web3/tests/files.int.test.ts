@@ -3,7 +3,7 @@ import { chmod, chown, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
-import { createStand, ended, type Stand } from './stand.ts'
+import { createStand, ended, until, type Stand } from './stand.ts'
 
 // The module alone, by pamtester: which files it trusts and which callers it serves.
 let stand: Stand
@@ -95,4 +95,20 @@ test('denies callers without an address', async () => {
 })
 test('denies every user but owner, telling nothing', async () => {
   for (const user of ['root', 'nobody', 'Owner', 'owner\n']) await deniedWithoutACall(/Denied: denied\./, undefined, user)
+})
+
+test("denies an approval that comes after the end of the sign-in, by the module's own clock", async () => {
+  // the service freehold-short lets a sign-in live for one second
+  const child = stand.start('pamtester', ['-I', 'rhost=203.0.113.7', 'freehold-short', 'owner', 'authenticate'])
+  let shown = ''
+  child.stdout?.on('data', (data: Buffer) => (shown += data.toString()))
+  child.stderr?.on('data', (data: Buffer) => (shown += data.toString()))
+  await until(() => host.opened.length === 1, 'the request')
+  const end = performance.now() + 1200
+  await until(() => performance.now() > end, 'the end of the sign-in')
+  child.stdin?.end('\n')
+  await ended(child)
+  assert.notEqual(child.exitCode, 0)
+  assert.match(shown, /Denied: the sign-in has expired\. Run ssh again\./)
+  assert.deepEqual(host.calls, ['POST /guest/v1/login-requests'])
 })

@@ -168,6 +168,7 @@ async function prepareMachine(work: string): Promise<Prepared> {
   const stack = await readFile(path('package/etc/pam.d/freehold-sshd'), 'utf8')
   // this sshd takes its service's name from its program's; a login uid cannot be set twice in one container
   await writeFile(path('etc/pam.d/freehold-sshd'), stack.replaceAll('pam_web3.so', own).replace(/^.*pam_loginuid.*$/m, ''))
+  await writeFile(path('etc/pam.d/freehold-short'), `auth required ${own} life=1\n`)
   await copyFile('/usr/sbin/sshd', path('freehold-sshd'))
   const keys = await makeKeys(work, path('hostkey'))
   const drop = await readFile(path('package/etc/ssh/sshd_config.d/10-freehold.conf'), 'utf8')

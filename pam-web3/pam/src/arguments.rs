@@ -3,21 +3,35 @@ use freehold_client::settings::Places;
 use libc::{c_char, c_int};
 use std::ffi::CStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// `config=`, `hostkey=` and `sessions=` name other places than the usual ones; tests use them.
+/// What PROTOCOL.md gives a request; no argument makes it longer.
+const LIFE: Duration = Duration::from_secs(300);
+
+/// `config=`, `hostkey=` and `sessions=` name other places than the usual ones, `life=` shortens a sign-in; tests use them.
 pub struct Arguments {
     /// Where facts and secret lie.
     pub places: Places,
     /// Where open sessions are noted.
     pub sessions: PathBuf,
+    /// How long a sign-in may take, by the monotonic clock of this machine and by nothing else.
+    pub life: Duration,
 }
 
 impl Arguments {
     /// `None` if a word is unknown or a path is not absolute: a stack that is written wrong lets nobody in.
     pub fn parse(words: &[String]) -> Option<Self> {
-        let mut all = Self { places: Places::default(), sessions: freehold_client::sessions::FOLDER.into() };
+        let mut all = Self {
+            places: Places::default(),
+            sessions: freehold_client::sessions::FOLDER.into(),
+            life: LIFE,
+        };
         for word in words {
             let (name, value) = word.split_once('=')?;
+            if name == "life" {
+                all.life = value.parse().ok().map(Duration::from_secs).filter(|life| *life <= LIFE)?;
+                continue;
+            }
             let path = Some(PathBuf::from(value)).filter(|p| p.is_absolute())?;
             match name {
                 "config" => all.places.folder = path,

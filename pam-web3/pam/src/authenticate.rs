@@ -11,12 +11,10 @@ use freehold_core::statement::SignedStatement;
 use freehold_core::terminal::{printable, sign_in_prompt, wrapped};
 use freehold_core::wire::{OpenedRequest, RequestAnswer};
 use libc::c_int;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The only login name of a guest.
 const OWNER: &str = "owner";
-/// How long a sign-in may take, by the monotonic clock of this machine and by nothing else.
-const LIFE: Duration = Duration::from_secs(300);
 /// Answers that a person may give without getting anywhere, before the login ends.
 const ANSWERS: u32 = 60;
 
@@ -69,7 +67,7 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, S
         .map_err(|logged| Denied { shown: "this VM is not set up for signing in yet".into(), logged })?;
     let nonce = new_nonce().ok_or_else(|| Denied::new("no randomness"))?;
     let mut api = Api::new(&settings.guest, settings.authorization)?;
-    let started = Instant::now();
+    let until = Instant::now() + arguments.life;
     let request = api.open_request(&nonce, &user, &source)?;
     let own = OwnFacts {
         statement_key: settings.guest.statement_key,
@@ -82,11 +80,11 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, S
     let mut prompt = sign_in_prompt(&own.user, &own.vm.vm_id(), &own.source, &request);
     for _ in 0..ANSWERS {
         let pasted = handle.ask(&prompt).ok_or_else(|| Denied::new("no answer"))?;
-        if started.elapsed() >= LIFE {
+        if Instant::now() >= until {
             return Err(Denied::new("the sign-in has expired. Run ssh again"));
         }
         let answer = match pasted.trim_matches([' ', '\t']) {
-            "" => wait(&mut api, &request.id, started)?,
+            "" => wait(&mut api, &request.id, until)?,
             text => match parse_code(text) {
                 Some(code) => api.reply(&request.id, &code)?,
                 None => {
@@ -97,7 +95,7 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, S
         };
         prompt = match answer {
             RequestAnswer::Approved { signature, signer, statement } => {
-                let accepted = accept(&own, &request, &signature, &signer, *statement, started)?;
+                let accepted = accept(&own, &request, &signature, &signer, *statement, until)?;
                 return Ok((accepted, request.origin));
             }
             RequestAnswer::Denied { reason } => {
@@ -120,10 +118,10 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, S
 }
 
 /// Enter was pressed: asks once, waiting as long as the host lets wait, never longer than the sign-in lives.
-fn wait(api: &mut Api, id: &str, started: Instant) -> Result<RequestAnswer, Denied> {
+fn wait(api: &mut Api, id: &str, until: Instant) -> Result<RequestAnswer, Denied> {
     match api.request(id) {
         // an answer that got lost may be asked for again
-        Err(CallError::Failed(Failure::Unreachable)) if started.elapsed() < LIFE => Ok(api.request(id)?),
+        Err(CallError::Failed(Failure::Unreachable)) if Instant::now() < until => Ok(api.request(id)?),
         other => Ok(other?),
     }
 }
@@ -134,9 +132,9 @@ fn accept(
     signature: &str,
     signer: &str,
     statement: SignedStatement,
-    started: Instant,
+    until: Instant,
 ) -> Result<SignedStatement, Denied> {
-    if started.elapsed() >= LIFE {
+    if Instant::now() >= until {
         return Err(Denied::new("the sign-in has expired. Run ssh again"));
     }
     check_approval(own, request, signature, signer, &statement)
