@@ -88,6 +88,21 @@ export async function bootTemplate(options: BootOptions): Promise<BootedGuest> {
   }
 }
 
+const someKey = Buffer.alloc(32, 7).toString('base64')
+/** Facts of a VM whose host answers nowhere: the guest is as a rented one, and reports in vain. */
+const nobodysFacts = {
+  version: 1,
+  endpoint: '10.0.2.2:9',
+  spkiSha256: someKey,
+  statementKey: someKey,
+  userCa: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH',
+  token: `4eff3c5b1f35/1/1.${'a'.repeat(64)}`,
+  chainId: 31337,
+  contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3',
+  tokenId: '1',
+  generation: 1,
+}
+
 /**
  * Writes a NoCloud ISO with the given files (name → text) to `path`; meta-data, network-config and user-data have defaults
  * for one card with DHCP and no user-data of a subscriber.
@@ -96,7 +111,8 @@ export async function makeSeed(path: string, files: Record<string, string> = {})
   const folder = await mkdtemp(join(tmpdir(), 'freehold-seed-'))
   const eth0 = { match: { macaddress: guestMac }, dhcp4: true, dhcp6: false, 'accept-ra': true }
   const all = {
-    'meta-data': JSON.stringify({ 'instance-id': 'freehold:000000000000/1/1', 'local-hostname': 'vm-1' }),
+    'freehold.json': JSON.stringify(nobodysFacts),
+    'meta-data': JSON.stringify({ 'instance-id': 'freehold:4eff3c5b1f35/1/1', 'local-hostname': 'vm-1' }),
     'network-config': JSON.stringify({ version: 2, ethernets: { eth0 } }),
     'user-data': '#cloud-config\n{}\n',
     ...files,
