@@ -68,7 +68,7 @@ const tiers: Tier[] = [
   },
   {
     name: 'vm',
-    commands: each(nodeTest(found('{appliance,template-vm,testing}/**/*.vm.test.ts'), 1)),
+    commands: each(nodeTest(found('{appliance,template-vm,pam-web3,testing}/**/*.vm.test.ts'), 1)),
     count: countNodeTest,
     minutes: 20,
   },
