@@ -102,7 +102,8 @@ export async function startTestChain(provisioner: string, extraArguments: readon
 
   async function send(from: JsonRpcSigner, method: string, args: readonly unknown[], value = 0n): Promise<number> {
     const call = new Contract(deployed.address, subscriptionsInterface, from).getFunction(method)
-    const sent: ContractTransactionResponse = await call(...args, { value })
+    // an estimate of this second may be too low for the next one, in which something has been earned that must be booked
+    const sent: ContractTransactionResponse = await call(...args, { value, gasLimit: 500_000n })
     const receipt = await sent.wait()
     return receipt?.blockNumber ?? 0
   }
