@@ -68,6 +68,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let openedAt: string | undefined
   let guests: ReturnType<Development['fakeGuests']> | undefined
   const stopping = new AbortController()
+  let wanted = new AbortController()
+  let turn: Promise<void> = Promise.resolve()
 
   // 1. the operator's door first: it tells how it goes while the rest starts
   const setup = createSetupService({
@@ -80,7 +82,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     listensAt: () => product && openedAt,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
-    finished: open,
+    finished: openWanted,
   })
   const hostDoor = await createApi(delegatingPorts(), {
     door: 'host',
@@ -93,26 +95,40 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     if (findAppError(error, 'config-unreadable') === undefined) throw error
     return undefined
   })
-  let opening: Promise<void> | undefined
-  if (config !== undefined) {
-    const first = Promise.withResolvers<void>()
-    opening = openPatiently(config, first.resolve)
-    await first.promise
-  }
+  if (config !== undefined) await openWanted(config).catch(() => undefined)
   log.info({ setUp: config !== undefined }, 'freeholdd is up')
 
-  /** Tries until it works: a network node or hypervisor that is down for a while must not keep the host down for ever. */
-  async function openPatiently(answers: Config, tried: () => void): Promise<void> {
-    while (!stopping.signal.aborted) {
-      try {
-        return await open(answers)
-      } catch (error) {
+  /**
+   * Opens the product of these answers; the ones before give way. Rejects if the first try fails, and goes on trying: a node
+   * or hypervisor that is down for a while must not keep the host down for ever. One open at a time, ever.
+   */
+  async function openWanted(answers: Config): Promise<void> {
+    wanted.abort()
+    const mine = (wanted = new AbortController())
+    const given = AbortSignal.any([mine.signal, stopping.signal])
+    const attempt = (): Promise<void> => {
+      const next = turn.then(() => (given.aborted ? undefined : open(answers)))
+      turn = next.catch((error: unknown) => {
         closedBecause = findAppError(error)?.message ?? 'It could not start; see its log.'
         log.error({ cause: causesOf(error) }, 'the product could not start; tried again in 5 s')
-      } finally {
-        tried()
+      })
+      return next
+    }
+    async function retry(): Promise<void> {
+      while (!given.aborted) {
+        await clock.wait(5000, given)
+        const opened = await attempt().then(
+          () => true,
+          () => false,
+        )
+        if (opened) return
       }
-      await clock.wait(5000, stopping.signal)
+    }
+    try {
+      await attempt()
+    } catch (error) {
+      void retry()
+      throw error
     }
   }
 
@@ -220,7 +236,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       (stopped ??= (async () => {
         log.info('stopping')
         stopping.abort()
-        await opening
+        await turn
         await setup.stop()
         await hostDoor.close()
         await close()

@@ -26,6 +26,14 @@ function refused(outcome: RpcOutcome): RpcRefusal | undefined {
   return 'error' in outcome ? outcome.error : undefined
 }
 
+/** The node's way of saying that it knows no such tag: parameters or method refused, or words about it. */
+function saysUnknownTag(refusal: RpcRefusal): boolean {
+  return (
+    [-32601, -32602, -32600].includes(refusal.rpcCode) ||
+    /finalized|unknown block|not found|unsupported|not supported/i.test(refusal.message)
+  )
+}
+
 function bare(block: BlockRef): BlockRef {
   return { number: block.number, hash: block.hash, timestamp: block.timestamp }
 }
@@ -122,11 +130,13 @@ export class HeadsReader {
       this.#finality = true
       return bare(block)
     }
-    if (this.#finality) {
+    // only a node that says so has no finality; one that is busy or broken has not been heard
+    const refusal = refused(outcome)
+    if (this.#finality || (refusal !== undefined && !saysUnknownTag(refusal))) {
       throw new AppError({
         code: 'rpc-refused',
         detail: `The node at ${client.host} does not name a finalized block any more.`,
-        cause: refused(outcome),
+        cause: refusal,
       })
     }
     return null

@@ -64,20 +64,30 @@ export async function createSupervisor(folder: string): Promise<Supervisor> {
   let stopping = false
 
   await endLeftOvers()
+  // from here on a second start on this folder is refused
+  remember()
 
   function remember(): void {
     const rows = [...running.values()].flatMap(({ spec, child }) =>
       child.pid === undefined ? [] : [{ name: spec.name, pid: child.pid, ticks: startTicks(child.pid) ?? '' }],
     )
-    writeFileSync(pidFile, JSON.stringify(rows))
+    writeFileSync(pidFile, JSON.stringify({ supervisor: { pid: process.pid, ticks: startTicks(process.pid) ?? '' }, rows }))
   }
 
   async function endLeftOvers(): Promise<void> {
-    let rows: { name: string; pid: number; ticks: string }[]
+    let kept: { supervisor: { pid: number; ticks: string }; rows: { name: string; pid: number; ticks: string }[] }
     try {
-      rows = JSON.parse(readFileSync(pidFile, 'utf8')) as typeof rows
+      kept = JSON.parse(readFileSync(pidFile, 'utf8')) as typeof kept
     } catch {
       return
+    }
+    const { supervisor, rows } = kept
+    if (startTicks(supervisor.pid) === supervisor.ticks) {
+      throw new AppError({
+        code: 'not-in-this-state',
+        detail: `Freehold already runs on this state folder (process ${supervisor.pid}).`,
+        hint: 'Use it, stop it with Ctrl-C, or give another folder with --state.',
+      })
     }
     const alive = () => rows.filter((row) => startTicks(row.pid) === row.ticks)
     for (const row of alive()) process.kill(row.pid, 'SIGTERM')

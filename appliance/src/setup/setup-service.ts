@@ -55,9 +55,19 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(`${path}.new`, path)
 }
 
+/** Which storage the answers mean. */
+function storageOf({ hypervisor }: Config): string {
+  return hypervisor.kind === 'libvirt' ? `libvirt ${hypervisor.folder ?? 'default'}` : hypervisor.kind
+}
+
 export function createSetupService(ports: SetupServicePorts): SetupService {
   const stopping = new AbortController()
   let running: { task: Promise<TaskRecord>; ended: Promise<void> } | undefined
+
+  async function readConfig(): Promise<Config | undefined> {
+    const text = await readFile(configFileOf(ports.stateFolder), 'utf8').catch(() => undefined)
+    return text === undefined ? undefined : parseConfig(text, 'freehold.yaml')
+  }
 
   function contextOf(answers: Config): SetupContext {
     let hypervisor: Promise<Hypervisor> | undefined
@@ -71,20 +81,20 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
         put: (key, value) => ports.settings.put(`setup ${key}`, value),
       },
       hooks: ports.hooks(answers),
-      hypervisor: () => (hypervisor ??= openOnce(answers)),
+      hypervisor: () => (hypervisor ??= readConfig().then((present) => openOnce(answers, present))),
       writeConfig: (config) => writeWhole(configFileOf(ports.stateFolder), stringify(config)),
-      readConfig: async () => {
-        const text = await readFile(configFileOf(ports.stateFolder), 'utf8').catch(() => undefined)
-        return text === undefined ? undefined : parseConfig(text, 'freehold.yaml')
-      },
+      readConfig,
     }
   }
 
   /** The storage is made once: a marker that is missing later means that it is not mounted, and nothing is made in its place. */
-  async function openOnce(answers: Config): Promise<Hypervisor> {
-    const initialised = (await ports.settings.get('setup storage', z.boolean())) === true
+  async function openOnce(answers: Config, present: Config | undefined): Promise<Hypervisor> {
+    const key = `setup storage ${storageOf(answers)}`
+    const initialised =
+      (await ports.settings.get(key, z.boolean())) === true ||
+      (present !== undefined && storageOf(present) === storageOf(answers))
     const hypervisor = await ports.openHypervisor(answers, !initialised)
-    await ports.settings.put('setup storage', true)
+    await ports.settings.put(key, true)
     return hypervisor
   }
 

@@ -158,7 +158,8 @@ function over(facts: DecisionFacts, now: UnixSeconds): Action {
   if (giving.stale) return nothing('the chain is stale')
   if (vm.kind === 'unknown' || (vm.kind === 'present' && vm.power === 'unknown'))
     return nothing('its state is not known', 'vm-state-unknown')
-  if (vm.kind === 'present' && (vm.power !== 'stopped' || vm.autostart)) {
+  // a guest that crashed is off: its hypervisor says so until the next start
+  if (vm.kind === 'present' && ((vm.power !== 'stopped' && vm.power !== 'crashed') || vm.autostart)) {
     const refused = refusalToTake(taking)
     if (refused !== undefined) return refused
     return mayTakePower(taking as TakingView) ? { kind: 'suspend' } : nothing('not settled yet')

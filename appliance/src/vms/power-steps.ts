@@ -6,7 +6,7 @@ import type { VmWork } from './vm-work.ts'
 
 async function isDown({ ports, key }: VmWork): Promise<boolean> {
   const record = await ports.hypervisor.find(key)
-  return record?.state === 'stopped' && !record.autostart
+  return (record?.state === 'stopped' || record?.state === 'crashed') && !record.autostart
 }
 
 /** At expiry: the guest is asked to shut down, autostart goes. The chain is read again right before. */

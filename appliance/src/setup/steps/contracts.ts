@@ -160,10 +160,22 @@ export const storefrontCheck: Step<SetupContext> = {
       .string()
       .optional()
       .parse(await journal.get('template'))
+    // the first sells, older ones run out: none that has VMs is ever dropped by an answer file that forgets it
+    const served = [{ address: contract.address, fromBlock: contract.fromBlock }, ...answers.contracts.slice(1)]
+    const kept = new Set(served.map((c) => c.address.toLowerCase()))
+    const dropped = (await context.readConfig())?.contracts.find((c) => !kept.has(c.address.toLowerCase()))
+    if (dropped !== undefined) {
+      throw new AppError({
+        code: 'config-invalid',
+        detail: `The answers no longer name the contract ${dropped.address}, whose subscriptions this host serves.`,
+        hint: 'Name it in contracts, after the one that sells.',
+      })
+    }
     const config: Config = {
       ...answers,
-      contracts: [{ address: contract.address, fromBlock: contract.fromBlock }],
-      template: { ...answers.template, ...(sha256 !== undefined && { sha256 }) },
+      contracts: served,
+      // what the answers pin is what they get
+      template: { ...(sha256 !== undefined && { sha256 }), ...answers.template },
     }
     await context.writeConfig(config)
     io.log('roles and plans are those of the answers; the storefront opens')
