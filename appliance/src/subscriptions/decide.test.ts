@@ -277,6 +277,7 @@ const table: [string, string, Partial<DecisionFacts>][] = [
   ],
   ['suspends before it waits', 'suspend', { giving: graceOver, taking: both(activeSub, t0 + 3 * day) }],
   ['leaves a suspended VM alone', 'nothing', { giving: inGrace, vm: stopped }],
+  ['leaves a suspended VM alone whose guest had crashed', 'nothing', { giving: inGrace, vm: { ...stopped, power: 'crashed' } }],
   [
     'begins to wait when both depths say that the grace is over',
     'wait-before-end',
