@@ -195,6 +195,48 @@ export const errorCatalogue = {
     status: 409,
     retryable: false,
   },
+  'certificate-mismatch': {
+    title: 'The certificate of the server is not the expected one',
+    hint: 'Compare it on the server itself before you set a new pin.',
+    status: 502,
+    retryable: false,
+  },
+  'token-refused': {
+    title: 'The server refused the token',
+    hint: 'Look whether the token exists, has not expired and its user is enabled; else enrol again with freehold proxmox enrol.',
+    status: 502,
+    retryable: false,
+  },
+  'privilege-missing': {
+    title: 'The token lacks a privilege',
+    hint: 'Run freehold proxmox verify to see what is missing, and freehold proxmox enrol to set it right.',
+    status: 502,
+    retryable: false,
+  },
+  'outcome-unknown': {
+    title: 'It is not known yet what became of it',
+    hint: 'Freehold looks again by itself; nothing is done twice.',
+    status: 503,
+    retryable: true,
+  },
+  'vm-locked': {
+    title: 'The VM is locked by the hypervisor',
+    hint: 'Wait until the work that holds the lock has ended.',
+    status: 409,
+    retryable: true,
+  },
+  'bridge-missing': {
+    title: 'The bridge of the guests is missing',
+    hint: 'Make the bridge on every node, or name another one in the configuration.',
+    status: 409,
+    retryable: true,
+  },
+  'storage-unsuitable': {
+    title: 'The storage does not take this',
+    hint: 'Add the missing type of content to the storage, or name another one in the configuration.',
+    status: 409,
+    retryable: true,
+  },
   // steps and tasks
   'task-running': {
     title: 'Work on this VM is already going on',
