@@ -75,7 +75,7 @@ rust_is_new_enough() {
 }
 
 # The key of what npm has to install; a stamp in node_modules tells whether it is there.
-npm_key() { cat package-lock.json package.json ./*/package.json | sha256sum | cut -d ' ' -f 1; }
+npm_key() { cat package-lock.json package.json ./*/package.json ./appliance/*/package.json | sha256sum | cut -d ' ' -f 1; }
 
 install_toolchain() {
   if [[ $(cat node_modules/.freehold-key 2>/dev/null) != "$(npm_key)" ]]; then

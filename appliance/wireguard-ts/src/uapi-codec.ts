@@ -1,0 +1,139 @@
+import { endpointText, parseCidr, parseEndpoint, type Cidr, type Endpoint } from './address.ts'
+import { WireGuardError } from './errors.ts'
+import { hexToBase64, keyToHex, publicKeyOf, secretTag, type PresharedKey, type PrivateKey, type PublicKey } from './key.ts'
+
+/** One change of a peer. Absent fields stay as they are; `presharedKey: null` and keepalive 0 clear. */
+export type PeerChange =
+  | { kind: 'remove'; publicKey: PublicKey }
+  | {
+      /** `update` never creates: a peer that has gone meanwhile stays gone. */
+      kind: 'add' | 'update'
+      publicKey: PublicKey
+      presharedKey?: PresharedKey | null
+      endpoint?: Endpoint
+      /** The whole list. */
+      allowedIps?: readonly Cidr[]
+      persistentKeepaliveSeconds?: number
+    }
+
+/** A change of a device: nothing in it ever replaces all peers at once. */
+export interface DeviceChange {
+  privateKey?: PrivateKey
+  listenPort?: number
+  /** 0 clears. */
+  fwmark?: number
+  peers: readonly PeerChange[]
+}
+
+/** A peer as the device tells it; its preshared key is replaced by a tag while parsing. */
+export interface PeerState {
+  publicKey: PublicKey
+  /** `secretTag` of the preshared key, null without one. */
+  presharedKeyTag: string | null
+  endpoint: Endpoint | null
+  allowedIps: readonly Cidr[]
+  persistentKeepaliveSeconds: number
+  /** Unix seconds; 0: never. */
+  lastHandshakeSeconds: number
+  receivedBytes: bigint
+  sentBytes: bigint
+}
+
+export interface DeviceState {
+  /** Null: no key is set yet. The private key itself is never kept. */
+  publicKey: PublicKey | null
+  listenPort: number
+  fwmark: number
+  peers: readonly PeerState[]
+}
+
+/** The text of one `set`. Source: the cross-platform interface of WireGuard ("xplatform"), set=1. */
+export function encodeSet(change: DeviceChange): string {
+  const lines = ['set=1']
+  if (change.privateKey !== undefined) lines.push(`private_key=${keyToHex(change.privateKey)}`)
+  if (change.listenPort !== undefined) lines.push(`listen_port=${change.listenPort}`)
+  if (change.fwmark !== undefined) lines.push(`fwmark=${change.fwmark}`)
+  // removals first: an allowed network must have left its former peer before another gets it
+  for (const peer of change.peers.toSorted((a, b) => Number(b.kind === 'remove') - Number(a.kind === 'remove'))) {
+    lines.push(`public_key=${keyToHex(peer.publicKey)}`)
+    if (peer.kind === 'remove') {
+      lines.push('remove=true')
+      continue
+    }
+    if (peer.kind === 'update') lines.push('update_only=true')
+    if (peer.presharedKey !== undefined) {
+      lines.push(`preshared_key=${peer.presharedKey === null ? '0'.repeat(64) : keyToHex(peer.presharedKey)}`)
+    }
+    if (peer.endpoint !== undefined) lines.push(`endpoint=${endpointText(peer.endpoint)}`)
+    if (peer.persistentKeepaliveSeconds !== undefined) {
+      lines.push(`persistent_keepalive_interval=${peer.persistentKeepaliveSeconds}`)
+    }
+    if (peer.allowedIps !== undefined) {
+      lines.push('replace_allowed_ips=true', ...peer.allowedIps.map((network) => `allowed_ip=${network}`))
+    }
+  }
+  // the interface reads to a blank line: a line break inside a value would begin a request of its own
+  if (lines.some((line) => /[\r\n\0]/.test(line))) {
+    throw new WireGuardError('bad-config', 'a value holds a line break', 'Remove it: it would begin another setting.')
+  }
+  return `${lines.join('\n')}\n\n`
+}
+
+/** What `get=1` answers, without its last blank line. Throws `protocol` for anything unknown in shape. */
+export function decodeGet(text: string): DeviceState {
+  let publicKey: PublicKey | null = null
+  let [listenPort, fwmark, errno] = [0, 0, 0]
+  const peers: Building[] = []
+  for (const line of text.split('\n')) {
+    if (line === '') continue
+    const cut = line.indexOf('=')
+    if (cut < 1) throw protocol(`a line without a key (${line.length} characters)`)
+    const [key, value] = [line.slice(0, cut), line.slice(cut + 1)]
+    const peer = peers.at(-1)
+    if (key === 'public_key') peers.push(newPeer(hexToBase64(value) as PublicKey))
+    else if (peer !== undefined && key in peerFields) peerFields[key]?.(peer, value)
+    else if (key === 'private_key') publicKey = /^0+$/.test(value) ? null : publicKeyOf(hexToBase64(value) as PrivateKey)
+    else if (key === 'listen_port') listenPort = whole(value)
+    else if (key === 'fwmark') fwmark = whole(value)
+    else if (key === 'errno') errno = whole(value)
+    // keys of newer versions are no fault
+  }
+  if (errno !== 0) throw protocol(`the device answered errno ${errno}`)
+  return { publicKey, listenPort, fwmark, peers }
+}
+
+type Building = { -readonly [K in keyof PeerState]: PeerState[K] } & { allowedIps: Cidr[] }
+
+function newPeer(publicKey: PublicKey): Building {
+  return {
+    publicKey,
+    presharedKeyTag: null,
+    endpoint: null,
+    allowedIps: [],
+    persistentKeepaliveSeconds: 0,
+    lastHandshakeSeconds: 0,
+    receivedBytes: 0n,
+    sentBytes: 0n,
+  }
+}
+
+const peerFields: Record<string, (peer: Building, value: string) => void> = {
+  preshared_key: (peer, value) =>
+    void (peer.presharedKeyTag = /^0+$/.test(value) ? null : secretTag(hexToBase64(value) as PresharedKey)),
+  endpoint: (peer, value) => void (peer.endpoint = parseEndpoint(value)),
+  allowed_ip: (peer, value) => void peer.allowedIps.push(parseCidr(value)),
+  persistent_keepalive_interval: (peer, value) => void (peer.persistentKeepaliveSeconds = whole(value)),
+  last_handshake_time_sec: (peer, value) => void (peer.lastHandshakeSeconds = whole(value)),
+  rx_bytes: (peer, value) => void (peer.receivedBytes = BigInt(value)),
+  tx_bytes: (peer, value) => void (peer.sentBytes = BigInt(value)),
+}
+
+function whole(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw protocol('a number that is none')
+  return value
+}
+
+function protocol(message: string): WireGuardError {
+  return new WireGuardError('protocol', `the WireGuard interface said ${message}`, 'Check the version of the daemon.')
+}
