@@ -9,8 +9,9 @@ shift 2
 case $kind in
   machine)
     for file in passwd shadow group pam.d; do mount --bind "$work/etc/$file" "/etc/$file"; done
-    mount -t tmpfs tmpfs /run
-    mkdir -p /run/sshd
+    mount -t tmpfs -o mode=755 tmpfs /run
+    mkdir -p /run/sshd /run/freehold-programs
+    mount --bind "$work/package/usr/sbin" /run/freehold-programs
     exec "$@"
     ;;
   root)

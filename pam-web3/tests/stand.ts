@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
+/** Where a stand of this machine sees the package's programs. */
+const ownPrograms = '/run/freehold-programs'
 const repository = resolve(import.meta.dirname, '../..')
 
 /** What a guest knows, as its seed says it. */
@@ -77,7 +79,15 @@ export async function createStand(rootTar?: string): Promise<Stand> {
     return child
   }
 
-  const sshd = start(at.sshd, ['-D', '-e', '-o', `ListenAddress=127.0.0.1:${port}`, ...at.sshdArguments])
+  const sshd = start(at.sshd, [
+    '-D',
+    '-e',
+    '-o',
+    'LogLevel=VERBOSE',
+    '-o',
+    `ListenAddress=127.0.0.1:${port}`,
+    ...at.sshdArguments,
+  ])
   sshd.stderr?.on('data', (data: Buffer) => (log += data.toString()))
   const stand: Stand = {
     port,
@@ -164,11 +174,12 @@ async function prepareMachine(work: string): Promise<Prepared> {
   }
   await cp('/etc/pam.d', path('etc/pam.d'), { recursive: true })
   const library = path('package/usr/lib/x86_64-linux-gnu/security/pam_web3.so')
-  const own = `${library} config=${path('freehold')} hostkey=${path('hostkey.pub')} sessions=${path('sessions')}`
+  const own = `config=${path('freehold')} sessions=${path('sessions')}`
+  const module = `${library} ${own} hostkey=${path('hostkey.pub')}`
   const stack = await readFile(path('package/etc/pam.d/freehold-sshd'), 'utf8')
   // this sshd takes its service's name from its program's; a login uid cannot be set twice in one container
-  await writeFile(path('etc/pam.d/freehold-sshd'), stack.replaceAll('pam_web3.so', own).replace(/^.*pam_loginuid.*$/m, ''))
-  await writeFile(path('etc/pam.d/freehold-short'), `auth required ${own} life=1\n`)
+  await writeFile(path('etc/pam.d/freehold-sshd'), stack.replaceAll('pam_web3.so', module).replace(/^.*pam_loginuid.*$/m, ''))
+  await writeFile(path('etc/pam.d/freehold-short'), `auth required ${module} life=1\n`)
   await copyFile('/usr/sbin/sshd', path('freehold-sshd'))
   const keys = await makeKeys(work, path('hostkey'))
   const drop = await readFile(path('package/etc/ssh/sshd_config.d/10-freehold.conf'), 'utf8')
@@ -176,7 +187,12 @@ async function prepareMachine(work: string): Promise<Prepared> {
     .replace(/^(PAMServiceName|PerSourcePenalties) .*$/gm, '')
     .replace('/etc/ssh/ssh_host_ed25519_key', path('hostkey'))
     .replaceAll('/etc/freehold', path('freehold'))
-  await writeFile(path('sshd_config'), `${config}\nAuthorizedKeysFile ${path('authorized_keys')}\nStrictModes no\nPidFile none\n`)
+    // sshd runs a command only out of folders that nobody but root may write; in-stand.sh lays the package's programs there
+    .replace('/usr/sbin/freehold-guest principals %u', `${ownPrograms}/freehold-guest principals %u ${own}`)
+  await writeFile(
+    path('sshd_config'),
+    `${config}\nAuthorizedKeysFile ${path('authorized_keys')}\nStrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n`,
+  )
   await trustCa(path('freehold'), path('ca.pub'))
   return {
     kind: 'machine',
@@ -229,7 +245,6 @@ async function makeKeys(work: string, hostKeyPath: string): Promise<{ hostKey: s
 
 async function trustCa(config: string, caPublic: string): Promise<void> {
   await copyFile(caPublic, join(config, 'user-ca.pub'))
-  await writeFile(join(config, 'principals'), 'vm:4eff3c5b1f35:42:1\n', { mode: 0o644 })
 }
 
 function answers(port: number): Promise<boolean> {

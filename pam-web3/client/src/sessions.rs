@@ -80,29 +80,53 @@ pub fn kind_of(info: &str) -> Option<Kind> {
 
 /// Notes the calling process's session. The folder is made, 0700, if it is not there.
 pub fn add(folder: &Path, note: &Note) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    make(folder)?;
     let pid = std::process::id();
     let start = start_of(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
     let holder = note.holder.as_deref().unwrap_or("-");
     let line = format!("{} {holder} {start} {}\n", note.kind.name(), uptime().unwrap_or(0));
-    let path = path_of(folder, pid);
-    let temporary = folder.join(format!("{pid}.new"));
-    std::fs::write(&temporary, line)?;
-    std::fs::set_permissions(&temporary, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    std::fs::rename(temporary, path)
+    write(&path_of(folder, pid), &line)
 }
 
-/// Takes the calling process's note away.
+/// Takes the calling process's note away, and the mark of a certificate.
 pub fn remove(folder: &Path) {
     let _ = std::fs::remove_file(path_of(folder, std::process::id()));
+    let _ = std::fs::remove_file(mark_of(folder, std::process::id().cast_signed()));
 }
 
-/// All sessions that still live; notes of others are deleted.
+/// Marks that a certificate of ours was offered on the connection that `pid`, a process of sshd, serves. The mark lies beside
+/// the notes, as `<pid>.certificate` with the process's start time in it.
+pub fn mark_certificate(folder: &Path, pid: i32) -> io::Result<()> {
+    make(folder)?;
+    let start = start_of(pid).filter(|_| pid > 1).ok_or(io::ErrorKind::NotFound)?;
+    write(&mark_of(folder, pid), &format!("{start}\n"))
+}
+
+/// Whether a certificate was offered on the calling process's connection. A mark that cannot be read counts: it may only make
+/// us ask once too often.
+pub fn certificate_was_offered(folder: &Path) -> bool {
+    let own = std::process::id().cast_signed();
+    let path = mark_of(folder, own);
+    match read(&path, Demand::Secret) {
+        Ok(bytes) => {
+            let marked = std::str::from_utf8(&bytes).ok().and_then(|t| t.trim_end().parse::<u64>().ok());
+            marked.is_none() || start_of(own).is_none() || marked == start_of(own)
+        }
+        Err(_) => std::fs::symlink_metadata(&path).is_ok(),
+    }
+}
+
+/// All sessions that still live; notes and marks of processes that are gone are deleted.
 pub fn all(folder: &Path) -> Vec<Session> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
+            if let Some(pid) = entry.file_name().to_str().and_then(|n| n.strip_suffix(".certificate")) {
+                if pid.parse().ok().and_then(start_of).is_none() {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+                return None;
+            }
             let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
             let bytes = read(&entry.path(), Demand::Secret).ok()?;
             let session = parse(pid, std::str::from_utf8(&bytes).ok()?)?;
@@ -161,6 +185,23 @@ fn path_of(folder: &Path, pid: u32) -> PathBuf {
     folder.join(pid.to_string())
 }
 
+fn mark_of(folder: &Path, pid: i32) -> PathBuf {
+    folder.join(format!("{pid}.certificate"))
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Whole or not at all, 0600.
+fn write(path: &Path, line: &str) -> io::Result<()> {
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&temporary, line)?;
+    std::fs::set_permissions(&temporary, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    std::fs::rename(temporary, path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +220,28 @@ mod tests {
         ] {
             assert_eq!(kind_of(info), kind, "{info}");
         }
+    }
+
+    #[test]
+    fn a_mark_counts_for_its_own_process_alone_and_counts_when_in_doubt() {
+        let folder = std::env::temp_dir().join(format!("freehold-marks-{}", std::process::id()));
+        let own = std::process::id().cast_signed();
+        assert!(!certificate_was_offered(&folder));
+        assert!(mark_certificate(&folder, 999_999).is_err() && mark_certificate(&folder, 1).is_err());
+        mark_certificate(&folder, own).unwrap();
+        assert!(certificate_was_offered(&folder));
+        assert!(all(&folder).is_empty() && certificate_was_offered(&folder));
+        write(&mark_of(&folder, own), "1\n").unwrap();
+        // SAFETY: no arguments, cannot fail
+        let root = unsafe { libc::geteuid() == 0 };
+        assert_eq!(certificate_was_offered(&folder), !root, "a mark of a former process with this id");
+        write(&mark_of(&folder, own), "x").unwrap();
+        assert!(certificate_was_offered(&folder));
+        write(&mark_of(&folder, 999_999), "1\n").unwrap();
+        assert!(all(&folder).is_empty() && !mark_of(&folder, 999_999).exists());
+        remove(&folder);
+        assert!(!certificate_was_offered(&folder));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -49,10 +49,9 @@ pub fn plan(seed: &SeedTexts<'_>, recorded: Option<&GuestConfig>, has_secret: bo
         Some(Seed { guest, user_ca, token }) => {
             let vm = guest.check().map(|c| c.vm);
             all.is_new = recorded.is_some_and(|r| Some(&r.vm) != vm.as_ref());
-            if let (Ok(text), Some(vm)) = (serde_json::to_string(&guest), vm) {
+            if let (Ok(text), Some(_)) = (serde_json::to_string(&guest), vm) {
                 file(GUEST, format!("{text}\n"), 0o644);
                 file("/etc/freehold/user-ca.pub", format!("{user_ca}\n"), 0o644);
-                file("/etc/freehold/principals", format!("{}\n", vm.principal()), 0o644);
                 if all.is_new || !has_secret {
                     file(TOKEN, token, 0o600);
                 }
@@ -115,7 +114,6 @@ mod tests {
         let plan = plan(&seed, None, false);
         assert!(plan.complaints.is_empty() && !plan.is_new);
         assert_eq!(plan.host_name.as_deref(), Some("vm-42"));
-        assert_eq!(text(&plan, "/etc/freehold/principals"), Some("vm:4eff3c5b1f35:42:1\n"));
         assert!(
             text(&plan, "/etc/ssh/sshd_config.d/20-freehold-sources.conf")
                 .unwrap()

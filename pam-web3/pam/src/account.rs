@@ -1,11 +1,13 @@
 //! `account`: what a login by another way than the wallet needs.
 //!
-//! sshd (9.2 and 10.0, both tried) names the method in `SSH_AUTH_INFO_0` only after `account`, in time for `session`. So both
-//! places ask the same question, whichever learns the method first, and no certificate passes both unasked.
+//! sshd (9.2 and 10.0, both tried) names the method in `SSH_AUTH_INFO_0` only after `account`. That a certificate was offered is
+//! known here all the same: sshd asked `freehold-guest principals`, which marked this process. So a certificate is refused before
+//! it is accepted: the connection ends with the reason, and no channel of any kind was ever open on it. `session` knows the method
+//! itself and asks once more should the mark be missing, so no certificate passes both unasked.
 use crate::arguments::Arguments;
 use crate::handle::{Handle, PAM_PERM_DENIED, PAM_SUCCESS};
 use freehold_client::api::Api;
-use freehold_client::sessions::{Kind, VARIABLE_HOLDER, VARIABLE_UNTIL, kind_of};
+use freehold_client::sessions::{Kind, VARIABLE_HOLDER, VARIABLE_UNTIL, certificate_was_offered, kind_of};
 use freehold_client::settings::settings;
 use freehold_core::terminal::{printable, wrapped};
 use libc::c_int;
@@ -13,11 +15,13 @@ use libc::c_int;
 /// Entry point.
 pub fn account(handle: &Handle, arguments: &Arguments) -> c_int {
     let info = handle.variable(c"SSH_AUTH_INFO_0").unwrap_or_default();
-    if info.is_empty() || kind_of(&info).is_some_and(|kind| may_enter(handle, arguments, kind)) {
-        PAM_SUCCESS
+    let may_enter = if !info.is_empty() {
+        kind_of(&info).is_some_and(|kind| may_enter(handle, arguments, kind))
     } else {
-        PAM_PERM_DENIED
-    }
+        // whoever offered a certificate and came in by a plain key at last is asked about too: the method is not known yet
+        !certificate_was_offered(&arguments.sessions) || may_enter(handle, arguments, Kind::Certificate)
+    };
+    if may_enter { PAM_SUCCESS } else { PAM_PERM_DENIED }
 }
 
 /// A wallet was verified a moment ago, a plain key is the holder's own affair; for a certificate the host is asked, and no clear
