@@ -7,6 +7,7 @@ import { createHistory, type HistoryRepository } from './history.ts'
 import { createIdempotency, type IdempotencyRepository } from './idempotency.ts'
 import { createIssues, type IssueRepository } from './issues.ts'
 import { createLoginOutcomes, type LoginOutcomeRepository } from './login-outcomes.ts'
+import { createPassWatchRows, type PassWatchRepository } from './pass-watch.ts'
 import { createProjection, type ProjectionRepository } from './projection.ts'
 import { createRateLimits, type RateLimitRepository } from './rate-limits.ts'
 import { createSessions, type SessionRepository } from './sessions.ts'
@@ -31,6 +32,7 @@ export interface Store {
   readonly issues: IssueRepository
   readonly history: HistoryRepository
   readonly settings: SettingRepository
+  readonly passWatch: PassWatchRepository
   /** A consistent copy in a new file (for the sealed backup). */
   copyTo(path: string): void
   /** Waits for open work; a second call does nothing. */
@@ -58,6 +60,7 @@ export async function openStore(path: string, { clock }: { clock: Clock }): Prom
     issues: createIssues(db),
     history: createHistory(db),
     settings: createSettings(db),
+    passWatch: createPassWatchRows(db),
     copyTo: (file) => db.copyTo(file),
     close: () => db.close(),
   }
