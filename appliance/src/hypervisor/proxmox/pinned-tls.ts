@@ -1,5 +1,6 @@
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { AppError } from '../../errors/app-error.ts'
 import { serverNameOf, type Endpoint, type Fingerprint, type Pin } from './endpoint.ts'
 
@@ -92,7 +93,7 @@ function nameToCheck(name: string): ConnectionOptions {
 }
 
 function identityError(name: string, certificate: X509Certificate): Error | undefined {
-  const fits = certificate.checkHost(name) !== undefined || certificate.checkIP(name) !== undefined
+  const fits = (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined
   return fits ? undefined : new Error(`the certificate is not for ${name}`)
 }
 
