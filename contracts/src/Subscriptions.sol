@@ -159,7 +159,7 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     error NothingToPay();
     /// @dev The native transfer was refused by its receiver.
     error TransferFailed();
-    /// @dev Money would be sent to this contract itself.
+    /// @dev Money or a pass would be sent to this contract itself, which could never part with it.
     error BadReceiver(address to);
     /// @dev A plan lists at most 8 tokens at a time, all plans together at most 64 ever.
     error TooManyTokens();
@@ -623,6 +623,12 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     /*//////////////////////////////////////////////////////////////
                                 INTERNAL
     //////////////////////////////////////////////////////////////*/
+
+    /// A pass that this contract held would be lost with its VM and its refund: nobody could cancel or withdraw.
+    function _update(address to, uint256 tokenId, address auth) internal override returns (address from) {
+        if (to == address(this)) revert BadReceiver(to);
+        return super._update(to, tokenId, auth);
+    }
 
     function _addPlan(NewPlan memory newPlan) private returns (uint256 planId) {
         Plan memory p = newPlan.plan;

@@ -140,6 +140,17 @@ contract BuyTest is Fixture {
         subs.buy{value: COIN_PER_DAY}(SMALL, COIN, DAY, COIN_PER_DAY, address(0));
     }
 
+    function test_refuses_theContractItselfAsHolder() public {
+        refuses(Subscriptions.BadReceiver.selector, address(subs));
+        vm.prank(alice);
+        subs.buy{value: COIN_PER_DAY}(SMALL, COIN, DAY, COIN_PER_DAY, address(subs));
+        uint256 id = active(alice, COIN, DAY);
+        refuses(Subscriptions.BadReceiver.selector, address(subs));
+        vm.prank(alice);
+        subs.transferFrom(alice, address(subs), id);
+        eq(subs.ownerOf(id), alice, "holder");
+    }
+
     function testFuzz_buys(uint256 duration, bool inCoin) public {
         duration = within(duration, MIN, MAX);
         address token = inCoin ? COIN : address(dusd);
