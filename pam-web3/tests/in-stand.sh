@@ -1,7 +1,7 @@
 #!/bin/sh
 # in-stand.sh machine WORK COMMAND…   runs COMMAND with this machine's programs, and with WORK/etc/{passwd,shadow,group,pam.d}
 # in-stand.sh root    WORK COMMAND…   runs COMMAND in the guest's root, unpacked at WORK/root
-# Call it in a mount namespace of its own: what it mounts is gone with it, and the machine is as it was.
+# Call it in a mount and a process namespace of its own: what it mounts is gone with it, and the machine is as it was.
 set -eu
 kind=$1
 work=$2
@@ -12,6 +12,7 @@ case $kind in
     mount -t tmpfs -o mode=755 tmpfs /run
     mkdir -p /run/sshd /run/freehold-programs
     mount --bind "$work/package/usr/sbin" /run/freehold-programs
+    mount -t proc proc /proc
     exec "$@"
     ;;
   root)

@@ -40,7 +40,9 @@ export interface Stand {
   readonly authorizedKeys: string
   /** Writes the facts and the secret with the right modes. */
   setFacts(facts: GuestFacts, secret: string): Promise<void>
-  /** Starts a program in the stand; the caller ends it. */
+  /** Starts a program beside sshd, in its namespaces; the caller ends it. */
+  join(program: string, args: readonly string[], env?: Record<string, string>): ChildProcess
+  /** Starts a program in a stand like this one, of its own; the caller ends it. */
   start(program: string, args: readonly string[], env?: Record<string, string>): ChildProcess
   /** Starts `freehold-guest watch` upon this stand's files; `stop` ends it. */
   startWatch(): ChildProcess
@@ -68,16 +70,16 @@ export async function createStand(rootTar?: string): Promise<Stand> {
   const children = new Set<ChildProcess>()
   let log = ''
 
-  const start = (program: string, args: readonly string[], env: Record<string, string> = {}): ChildProcess => {
-    const inStand = [join(import.meta.dirname, 'in-stand.sh'), at.kind, work, program, ...args]
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', '--', ...inStand], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], ...env },
-    })
-    children.add(child)
-    child.on('exit', () => children.delete(child))
-    return child
+  const child = (program: string, args: readonly string[], env: Record<string, string> = {}): ChildProcess => {
+    const started = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...env } })
+    children.add(started)
+    started.on('exit', () => children.delete(started))
+    return started
   }
+  const inStand = [join(import.meta.dirname, 'in-stand.sh'), at.kind, work]
+  // processes of the stand see and end nothing but one another, and all of them go with their sshd
+  const unshared = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--', ...inStand]
+  const start: Stand['start'] = (program, args, env) => child('unshare', [...unshared, program, ...args], env)
 
   const sshd = start(at.sshd, [
     '-D',
@@ -103,10 +105,16 @@ export async function createStand(rootTar?: string): Promise<Stand> {
       await writeFile(join(at.config, 'secret'), secret, { mode: 0o600 })
     },
     start,
-    startWatch: () => start(at.guest, ['watch'], at.watchEnvironment),
+    startWatch: () => stand.join(at.guest, ['watch'], at.watchEnvironment),
+    join: (program, args, env) => {
+      const of = `/proc/${sshd.pid}/ns`
+      const joined = [`--mount=${of}/mnt`, `--pid=${of}/pid_for_children`, 'setpriv', '--pdeathsig', 'KILL']
+      return child('nsenter', [...joined, ...at.enter, program, ...args], env)
+    },
     log: () => log,
     async stop() {
-      for (const child of children) child.kill('SIGTERM')
+      // unshare waits deaf for its child, which the kernel ends with it
+      for (const child of children) child.kill('SIGKILL')
       await Promise.all([...children].map((child) => ended(child)))
       await rm(work, { recursive: true, force: true })
     },
@@ -156,6 +164,8 @@ interface Prepared {
   authorizedKeys: string
   sessions: string
   watchEnvironment: Record<string, string>
+  /** What leads from sshd's namespaces to its root. */
+  enter: string[]
 }
 
 async function prepareMachine(work: string): Promise<Prepared> {
@@ -177,8 +187,8 @@ async function prepareMachine(work: string): Promise<Prepared> {
   const own = `config=${path('freehold')} sessions=${path('sessions')}`
   const module = `${library} ${own} hostkey=${path('hostkey.pub')}`
   const stack = await readFile(path('package/etc/pam.d/freehold-sshd'), 'utf8')
-  // this sshd takes its service's name from its program's; a login uid cannot be set twice in one container
-  await writeFile(path('etc/pam.d/freehold-sshd'), stack.replaceAll('pam_web3.so', module).replace(/^.*pam_loginuid.*$/m, ''))
+  // this sshd takes its service's name from its program's
+  await writeFile(path('etc/pam.d/freehold-sshd'), await withoutTakenLoginUid(stack.replaceAll('pam_web3.so', module)))
   await writeFile(path('etc/pam.d/freehold-short'), `auth required ${module} life=1\n`)
   await copyFile('/usr/sbin/sshd', path('freehold-sshd'))
   const keys = await makeKeys(work, path('hostkey'))
@@ -203,6 +213,7 @@ async function prepareMachine(work: string): Promise<Prepared> {
     authorizedKeys: path('authorized_keys'),
     sessions: path('sessions'),
     watchEnvironment: { FREEHOLD_CONFIG: path('freehold'), FREEHOLD_HOST_KEY: path('hostkey.pub'), FREEHOLD_RUN: work },
+    enter: [],
     ...keys,
   }
 }
@@ -215,9 +226,8 @@ async function prepareRoot(work: string, tar: string): Promise<Prepared> {
   const config = join(root, 'etc/freehold')
   await mkdir(config, { recursive: true, mode: 0o755 })
   const keys = await makeKeys(work, join(root, 'etc/ssh/ssh_host_ed25519_key'))
-  // a login uid cannot be set twice in one container
   const stack = join(root, 'etc/pam.d/freehold-sshd')
-  await writeFile(stack, (await readFile(stack, 'utf8')).replace(/^.*pam_loginuid.*$/m, ''))
+  await writeFile(stack, await withoutTakenLoginUid(await readFile(stack, 'utf8')))
   await trustCa(config, join(work, 'ca.pub'))
   await writeFile(join(root, 'etc/ssh/sshd_config.d/20-freehold-sources.conf'), 'PerSourceMaxStartups none\n')
   await mkdir(join(root, 'etc/ssh/keys'))
@@ -230,8 +240,19 @@ async function prepareRoot(work: string, tar: string): Promise<Prepared> {
     authorizedKeys: join(root, 'etc/ssh/keys/owner'),
     sessions: join(root, 'run/freehold/sessions'),
     watchEnvironment: {},
+    enter: ['chroot', root],
     ...keys,
   }
+}
+
+/** A login uid cannot be set twice: where we come from a login ourselves, sshd cannot give its sessions one. */
+async function withoutTakenLoginUid(stack: string): Promise<string> {
+  return (await hasNoLoginUid()) ? stack : stack.replace(/^.*pam_loginuid.*$/m, '')
+}
+
+/** Whether the kernel numbers logins and this process comes from none. */
+export async function hasNoLoginUid(): Promise<boolean> {
+  return (await readFile('/proc/self/loginuid', 'utf8').catch(() => '')).trim() === '4294967295'
 }
 
 async function makeKeys(work: string, hostKeyPath: string): Promise<{ hostKey: string; fingerprint: string }> {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// How long an ordinary call may take; a long poll is held for 25 s by the host.
 const CALL: Duration = Duration::from_secs(15);
-const POLL: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_secs(30);
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

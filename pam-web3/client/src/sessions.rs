@@ -168,6 +168,13 @@ pub fn parent_of(pid: i32) -> Option<i32> {
     stat(pid)?.get(1)?.parse().ok()
 }
 
+/// The kernel's number of the login that a process comes from, which `pam_loginuid` made it draw and which children inherit,
+/// however they detach. None for what no login started, and on kernels without audit. Source: `Documentation/ABI/stable/procfs-audit_loginuid`.
+pub fn login_of(pid: i32) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/sessionid")).ok()?;
+    text.trim_end().parse().ok().filter(|login| *login != u32::MAX && *login != 0)
+}
+
 /// Seconds since boot.
 pub fn uptime() -> Option<u64> {
     std::fs::read_to_string("/proc/uptime").ok()?.split('.').next()?.parse().ok()

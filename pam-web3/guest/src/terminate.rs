@@ -1,9 +1,10 @@
 //! Ends a session: one line to its terminals that says why, then sshd's process for it and all that descends from it.
-use freehold_client::sessions::{Session, parent_of, start_of};
+use freehold_client::sessions::{Session, all, login_of, parent_of, start_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -27,14 +28,40 @@ pub fn terminate(sessions: &[(Session, String)]) {
     sleep(FLUSH);
     let all: Vec<(i32, u64)> = trees.into_iter().flatten().collect();
     // sshd ends its session in order when it is asked; what is left, and what is deaf, is killed
-    signal(&all, libc::SIGHUP);
-    signal(&all, libc::SIGTERM);
+    end(&all);
+}
+
+/// Ends every process that a login started and that is in no session of `folder` any more: what was detached (`nohup`, `setsid`,
+/// `tmux`, a shell of the serial console) by somebody who held the pass before. Services, also those that a former root
+/// installed, were started by no login and stay: against those a reinstall is the only bound.
+pub fn end_what_former_logins_left(folder: &Path) {
+    // what detaches itself while we look is found the next time
+    for _ in 0..3 {
+        // processes before notes: a session is noted before its login has a number, so no new one is taken for an old one
+        let own = std::process::id().cast_signed();
+        let started: Vec<(i32, u32)> = pids().filter_map(|pid| Some((pid, login_of(pid)?))).collect();
+        let open: BTreeSet<u32> = all(folder).iter().filter_map(|s| login_of(s.pid)).collect();
+        let left: Vec<(i32, u64)> = started
+            .into_iter()
+            .filter(|(pid, login)| *pid > 1 && *pid != own && !open.contains(login))
+            .filter_map(|(pid, _)| Some((pid, start_of(pid)?)))
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        end(&left);
+    }
+}
+
+fn end(processes: &[(i32, u64)]) {
+    signal(processes, libc::SIGHUP);
+    signal(processes, libc::SIGTERM);
     let mut waited = Duration::ZERO;
-    while waited < PATIENCE && all.iter().any(|(pid, start)| start_of(*pid) == Some(*start)) {
+    while waited < PATIENCE && processes.iter().any(|(pid, start)| start_of(*pid) == Some(*start)) {
         sleep(Duration::from_millis(50));
         waited += Duration::from_millis(50);
     }
-    signal(&all, libc::SIGKILL);
+    signal(processes, libc::SIGKILL);
 }
 
 fn signal(processes: &[(i32, u64)], signal: i32) {
@@ -46,12 +73,13 @@ fn signal(processes: &[(i32, u64)], signal: i32) {
     }
 }
 
-fn parents() -> BTreeMap<i32, i32> {
+fn pids() -> impl Iterator<Item = i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|pid| Some((pid, parent_of(pid)?)))
-        .collect()
+    entries.filter_map(|e| e.file_name().to_str()?.parse().ok())
+}
+
+fn parents() -> BTreeMap<i32, i32> {
+    pids().filter_map(|pid| Some((pid, parent_of(pid)?))).collect()
 }
 
 /// The process and all its descendants, with their start times; never init or this process.

@@ -1,5 +1,5 @@
 //! `watch`: ends sessions by level, by long poll of `presence`. An answer that does not come changes nothing.
-use crate::terminate::terminate;
+use crate::terminate::{end_what_former_logins_left, terminate};
 use freehold_client::api::Api;
 use freehold_client::secure_file::{Demand, read, replace};
 use freehold_client::sessions::{FOLDER, Kind, Session, all, uptime};
@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Wallet and certificate sessions end after this, whoever holds the pass.
+/// Wallet and certificate sessions end after this, whoever holds the pass. `session-seconds` in the config folder may say less,
+/// never more: a file that is not understood changes nothing.
 const LONGEST_SECONDS: u64 = 12 * 3600;
+/// How often the length of sessions is looked at, whatever the host does meanwhile.
+const LOOK: Duration = Duration::from_secs(5);
 /// The last answer outlives a restart of this process, but not of the machine.
 const KNOWN: &str = "/run/freehold/presence.json";
 
@@ -24,6 +27,15 @@ pub fn watch() -> Result<(), String> {
     let run = std::env::var_os("FREEHOLD_RUN").map(PathBuf::from);
     let sessions = run.as_ref().map_or(PathBuf::from(FOLDER), |r| r.join("sessions"));
     let known_path = run.map_or(PathBuf::from(KNOWN), |r| r.join("presence.json"));
+    {
+        let (folder, sessions) = (places.folder.clone(), sessions.clone());
+        std::thread::spawn(move || {
+            loop {
+                terminate(&overdue(&all(&sessions), uptime().unwrap_or(0), longest(&folder)));
+                sleep(LOOK);
+            }
+        });
+    }
     let mut known = remembered(&known_path);
     let mut api: Option<Api> = None;
     let mut pause = Duration::from_secs(1);
@@ -35,10 +47,12 @@ pub fn watch() -> Result<(), String> {
         let answer = api.as_mut().and_then(|api| {
             api.presence(known.as_ref()).map_err(|e| eprintln!("freehold-guest: {}", e.text())).ok()
         });
-        terminate(&overdue(&all(&sessions), uptime().unwrap_or(0)));
         match answer {
             Some(presence) => {
                 terminate(&unwelcome(&all(&sessions), &presence, known.as_ref()));
+                if has_moved(&presence, known.as_ref()) {
+                    end_what_former_logins_left(&sessions);
+                }
                 if let Ok(text) = serde_json::to_vec(&serde_json::json!({
                     "holder": presence.holder, "activeUntil": presence.active_until,
                     "blockNumber": presence.block_number, "reason": null,
@@ -80,11 +94,36 @@ fn unwelcome(sessions: &[Session], presence: &Presence, known: Option<&Presence>
     sessions.iter().filter_map(|s| Some((s.clone(), why(s)?))).collect()
 }
 
+/// Whether the pass has gone to somebody else since the last answer, which outlives a restart of this process.
+fn has_moved(presence: &Presence, known: Option<&Presence>) -> bool {
+    known.is_some_and(|k| k.holder.is_some() && k.holder != presence.holder)
+}
+
+/// Seconds that a session may last.
+fn longest(folder: &Path) -> u64 {
+    let text = read(&folder.join("session-seconds"), Demand::Public).ok();
+    text.and_then(|t| parse_longest(&t)).unwrap_or(LONGEST_SECONDS)
+}
+
+/// One decimal number, 1 to 43200.
+fn parse_longest(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?.trim_end_matches('\n');
+    let is_plain = (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|_| is_plain)?;
+    (1..=LONGEST_SECONDS).contains(&seconds).then_some(seconds)
+}
+
 /// Sessions that have lasted as long as one may.
-fn overdue(sessions: &[Session], uptime: u64) -> Vec<(Session, String)> {
-    let is_over =
-        |s: &&Session| s.note.kind != Kind::Key && uptime.saturating_sub(s.opened) >= LONGEST_SECONDS;
-    sessions.iter().filter(is_over).map(|s| (s.clone(), "12 hours are over. Sign in again.".into())).collect()
+fn overdue(sessions: &[Session], uptime: u64, longest: u64) -> Vec<(Session, String)> {
+    let is_over = |s: &&Session| s.note.kind != Kind::Key && uptime.saturating_sub(s.opened) >= longest;
+    let (number, unit) = match longest {
+        n if n % 3600 == 0 => (n / 3600, "hour"),
+        n if n % 60 == 0 => (n / 60, "minute"),
+        n => (n, "second"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    let why = format!("a session lasts at most {number} {unit}{plural}. Sign in again.");
+    sessions.iter().filter(is_over).map(|s| (s.clone(), why.clone())).collect()
 }
 
 #[cfg(test)]
@@ -134,7 +173,36 @@ mod tests {
             session(3, Kind::Certificate, None),
             session(4, Kind::Key, None),
         ];
-        assert_eq!(pids(overdue(&sessions, 100 + LONGEST_SECONDS)), [2, 3]);
-        assert_eq!(pids(overdue(&sessions, 99 + LONGEST_SECONDS)), Vec::<i32>::new());
+        let over = overdue(&sessions, 100 + LONGEST_SECONDS, LONGEST_SECONDS);
+        assert_eq!(over.first().unwrap().1, "a session lasts at most 12 hours. Sign in again.");
+        assert_eq!(pids(over), [2, 3]);
+        assert_eq!(pids(overdue(&sessions, 99 + LONGEST_SECONDS, LONGEST_SECONDS)), Vec::<i32>::new());
+        assert_eq!(pids(overdue(&sessions, 160, 60)), [2, 3]);
+    }
+
+    #[test]
+    fn t6_the_longest_session_can_be_made_shorter_and_never_longer() {
+        for (text, seconds) in [
+            (&b"60"[..], Some(60)),
+            (b"43200\n", Some(43_200)),
+            (b"43201", None),
+            (b"0", None),
+            (b"-1", None),
+            (b"+5", None),
+            (b"", None),
+            (b"1e3", None),
+            (b"99999999999999999999", None),
+            (b"\xff", None),
+        ] {
+            assert_eq!(parse_longest(text), seconds);
+        }
+    }
+
+    #[test]
+    fn t6_a_pass_has_moved_only_if_somebody_held_it_before() {
+        let (a, b, nobody) =
+            (presence(Some("0xa"), Some(9)), presence(Some("0xb"), Some(9)), presence(None, None));
+        assert!(has_moved(&b, Some(&a)) && has_moved(&nobody, Some(&a)));
+        assert!(!has_moved(&a, Some(&a)) && !has_moved(&a, None) && !has_moved(&a, Some(&nobody)));
     }
 }
