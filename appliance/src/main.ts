@@ -221,6 +221,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       token: (address) => running().api.token(address),
       signIn: later(() => running().api.signIn),
       sessions: later(() => running().api.sessions),
+      consoles: later(() => running().api.consoles),
+      passWatch: later(() => running().api.passWatch),
       store,
       tasks: events,
       vmActions: { begin: (...args) => running().api.vmActions.begin(...args) },

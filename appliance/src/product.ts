@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createFactsKeeper } from './api/facts-keeper.ts'
+import { createConsoles } from './api/consoles.ts'
 import type { ApiPorts, TokenInfo } from './api/ports.ts'
 import { createClients, firstReachable } from './chain/any-client.ts'
 import { createChainReader } from './chain/chain-reader.ts'
@@ -18,6 +19,7 @@ import { createAddressTable } from './network/address-table.ts'
 import { embeddedPlan } from './network/address-plan.ts'
 import { createSshdProbe } from './network/ssh-banner.ts'
 import { createGuestEndpoint } from './sign-in/guest-endpoint.ts'
+import { createPassWatch } from './sign-in/pass-watch.ts'
 import { loadOrCreateSecrets } from './sign-in/secrets.ts'
 import { createSessions } from './sign-in/sessions.ts'
 import { createSignIn } from './sign-in/sign-in.ts'
@@ -128,6 +130,24 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     statementKey: secrets.statementKey,
     log: say,
   })
+  const consoles = createConsoles({
+    clock,
+    latestChain: keeper,
+    facts: keeper.facts,
+    openConsole: (vm) => hypervisor.console(vm),
+    audit: store.audit,
+    log: say,
+  })
+  const passWatch = await createPassWatch({
+    clock,
+    facts: keeper.facts,
+    isStale: keeper.isStale,
+    onChange: keeper.onChange,
+    rows: store.passWatch,
+    // user networking has no tracked connections to cut: in embedded mode the guest's own part ends them
+    cutConnections: () => Promise.resolve(),
+    log: say,
+  })
   const reports = createGuestReports(store.vms, clock)
   const guests = createGuestEndpoint({
     clock,
@@ -209,6 +229,9 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     endings.push(() => signIn.outcomesKept())
     endings.push(events.subscribe(keeper.onTask), () => keeper.stop())
     await keeper.start()
+    endings.push(() => passWatch.stop())
+    await passWatch.start()
+    endings.push(() => consoles.stop())
     endings.push(() => guests.close())
     await guests.listen(config.listen.login)
     if (config.listen.metrics !== undefined) {
@@ -239,6 +262,8 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
       token: tokenOf,
       signIn,
       sessions,
+      consoles,
+      passWatch,
       store,
       vmActions: {
         async begin(vmId, action) {

@@ -1,4 +1,5 @@
 import swagger from '@fastify/swagger'
+import websocket from '@fastify/websocket'
 import {
   fastify,
   type FastifyInstance,
@@ -15,6 +16,7 @@ import { registerIdempotency } from './idempotency.ts'
 import type { ApiPorts } from './ports.ts'
 import { registerProblems } from './problems.ts'
 import { registerAudit } from './routes/audit.ts'
+import { registerConsole } from './routes/console.ts'
 import { registerIssues } from './routes/issues.ts'
 import { registerLoginRequests } from './routes/login-requests.ts'
 import { registerPlans } from './routes/plans.ts'
@@ -25,6 +27,7 @@ import { registerStatus } from './routes/status.ts'
 import { registerSubscriptions } from './routes/subscriptions.ts'
 import { registerTasks } from './routes/tasks.ts'
 import { registerVms } from './routes/vms.ts'
+import { consoleFrameBytes } from './schemas/console.ts'
 
 /** The server as routes see it: schemas are zod. */
 export type ApiServer = FastifyInstance<
@@ -58,6 +61,12 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
+  // before the guards: only so are the sockets of refused upgrades closed
+  await app.register(websocket, {
+    options: { maxPayload: consoleFrameBytes, perMessageDeflate: false },
+    // a line that breaks is an everyday end: its console is closed by the close that follows
+    errorHandler: (_, socket) => socket.terminate(),
+  })
   registerProblems(app as unknown as FastifyInstance, ports)
   registerGuards(app as unknown as FastifyInstance, ports, options)
   registerIdempotency(app as unknown as FastifyInstance, ports)
@@ -83,6 +92,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerPurchases,
     registerSubscriptions,
     registerVms,
+    registerConsole,
     registerTasks,
     registerLoginRequests,
     registerSessions,

@@ -22,6 +22,8 @@ export interface FactsPorts {
 /** Follows chain, hypervisor, store and tasks, and holds what lists and logins are answered from. */
 export interface FactsKeeper extends LatestChain {
   facts(): HostFacts
+  /** What is known of the chain is too old to let anybody in, or to take anything. */
+  isStale(): boolean
   /** Reads everything once; throws what the chain reader throws. Then follows. */
   start(): Promise<void>
   /** A task changed. */
@@ -117,6 +119,7 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
 
   return {
     facts: () => facts,
+    isStale: () => isStale(read.heads),
     wake,
     async start() {
       await look()

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AppError } from '../errors/app-error.ts'
 import { createAllowance } from '../sign-in/allowance.ts'
 import { networkOf } from '../sign-in/direct.ts'
-import { authorize, callerOf, sessionCookie, cookiesOf, type Access, type Caller } from './identity.ts'
+import { askerCookie, authorize, callerOf, sessionCookie, cookiesOf, type Access, type Caller } from './identity.ts'
 import type { ApiPorts } from './ports.ts'
 
 declare module 'fastify' {
@@ -79,9 +79,13 @@ function addressOf(request: FastifyRequest): string {
 
 /** A browser names where an unsafe request comes from; who brings our cookie without it is no browser we know. */
 function checkOrigin(request: FastifyRequest, own: string): void {
-  if (!unsafe.has(request.method)) return
+  // any page may open a WebSocket to anywhere, and cookies go with it
+  const upgrade = request.headers.upgrade !== undefined
+  if (!unsafe.has(request.method) && !upgrade) return
   const { origin } = request.headers
   if (origin === own) return
-  if (origin === undefined && !cookiesOf(request).has(sessionCookie) && request.headers['sec-fetch-site'] === undefined) return
+  const cookies = cookiesOf(request)
+  const ours = cookies.has(sessionCookie) || (upgrade && cookies.has(askerCookie))
+  if (origin === undefined && !ours && request.headers['sec-fetch-site'] === undefined) return
   throw new AppError({ code: 'wrong-origin', detail: 'The request names no page of this host as its origin.' })
 }

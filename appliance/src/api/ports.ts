@@ -1,10 +1,12 @@
 import type { Clock } from '../clock/clock.ts'
 import type { VmId } from '../chain/installation.ts'
 import type { Address } from '../chain/subscription.ts'
+import type { PassWatch } from '../sign-in/pass-watch.ts'
 import type { SignIn } from '../sign-in/sign-in.ts'
 import type { Sessions } from '../sign-in/sessions.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
 import type { Store } from '../store/store.ts'
+import type { Consoles } from './consoles.ts'
 import type { HostFacts } from './facts.ts'
 import type { IssueView } from './schemas/issues.ts'
 import type { TaskAction } from '../vms/operations.ts'
@@ -36,6 +38,10 @@ export interface ApiPorts {
   token(address: Address): TokenInfo
   signIn: SignIn
   sessions: Sessions
+  /** The open serial consoles. */
+  consoles: Consoles
+  /** Who was root in a VM before its holder, and whether the holder keeps it so (L5). */
+  passWatch: Pick<PassWatch, 'formerHolder' | 'keep'>
   store: Pick<Store, 'audit' | 'idempotency' | 'rateLimits' | 'tasks' | 'loginOutcomes'>
   tasks: { subscribe(listener: (event: TaskEvent) => void): () => void }
   vmActions: {

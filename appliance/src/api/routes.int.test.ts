@@ -26,6 +26,7 @@ GET    /v1/tasks/:taskId/events                signed-in
 GET    /v1/tasks/:taskId/log                   signed-in
 GET    /v1/vms                                 signed-in
 GET    /v1/vms/:vmId                           signed-in
+GET    /v1/vms/:vmId/console                   public
 POST   /v1/login-requests                      public     key
 POST   /v1/login-requests/:code/approval       public     key
 POST   /v1/login-requests/:code/refusal        public     key

@@ -10,6 +10,9 @@ import { createSignIn, type SignIn } from '../sign-in/sign-in.ts'
 import { signInText, type Act } from '../sign-in/sign-in-text.ts'
 import { signInStand, testChainId, testContract, testInstallation, holder, type SignInStand } from '../sign-in/test-stand.ts'
 import { TaskEvents } from '../steps/task-events.ts'
+import { createConsoles } from './consoles.ts'
+import { createPassWatch, type PassWatch } from '../sign-in/pass-watch.ts'
+import { echoConsole } from '../hypervisor/fake/fake-console.ts'
 import { createApi, type ApiServer } from './app.ts'
 import { noFacts, type HostFacts } from './facts.ts'
 import type { ApiPorts } from './ports.ts'
@@ -64,6 +67,11 @@ export interface ApiStand extends SignInStand {
   performed: unknown[]
   tasks: TaskEvents
   logged: string[]
+  /** Open serial lines of the hypervisor. */
+  serial: ReadonlySet<{ end(): void }>
+  /** VMs whose connections were cut. */
+  cuts: string[]
+  passWatch: PassWatch
   /** Puts further facts in the place of the former ones; holdings follow the chain of the stand. */
   refresh(changes?: Partial<HostFacts>): Promise<void>
   client(address?: string): TestClient
@@ -85,6 +93,29 @@ export async function apiStand(
   const performed: unknown[] = []
   const logged: string[] = []
   let facts: HostFacts = { ...noFacts }
+  const serial = new Set<ReturnType<typeof echoConsole>>()
+  const cuts: string[] = []
+  const passWatch = await createPassWatch({
+    clock: stand.clock,
+    facts: () => facts,
+    isStale: () => stand.chain.heads.stale,
+    onChange: (listener) => stand.chain.onChange(listener),
+    rows: stand.store.passWatch,
+    cutConnections: (vm) => Promise.resolve(void cuts.push(`${vm.installation}-${vm.tokenId}`)),
+    log: (line) => logged.push(line),
+  })
+  const consoles = createConsoles({
+    clock: stand.clock,
+    latestChain: stand.chain,
+    facts: () => facts,
+    openConsole() {
+      const stream = echoConsole(() => serial.delete(stream))
+      serial.add(stream)
+      return Promise.resolve(stream)
+    },
+    audit: stand.store.audit,
+    log: (line) => logged.push(line),
+  })
   const apiPorts: ApiPorts = {
     clock: stand.clock,
     host: { version: '0.1.0', mode, origin: testOrigin, chainId: testChainId, chainName: 'Local network', confirmations: 1 },
@@ -92,6 +123,8 @@ export async function apiStand(
     token: () => ({ symbol: 'ETH', decimals: 18, permit: false }),
     signIn,
     sessions: createSessions({ clock: stand.clock, sessions: stand.store.sessions }),
+    consoles,
+    passWatch,
     store: stand.store,
     tasks,
     vmActions: {
@@ -149,6 +182,9 @@ export async function apiStand(
     performed,
     tasks,
     logged,
+    serial,
+    cuts,
+    passWatch,
     get facts() {
       return facts
     },
