@@ -45,6 +45,7 @@ const tiers: Tier[] = [
     name: 'contracts',
     commands: each(['forge', 'fmt', '--check'], ['forge', 'test']),
     cwd: 'contracts',
+    env: all ? { FOUNDRY_PROFILE: 'all' } : {},
     count: countForge,
     minutes: 8,
   },

@@ -1,52 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Earning} from "../../src/Earning.sol";
 import {Subscriptions} from "../../src/Subscriptions.sol";
 import {DevToken} from "../mocks/DevToken.sol";
 import {TestBase} from "./TestBase.sol";
 
 /// @notice Does what people do, in any order and at any time; an act that is not possible now does nothing.
+/// @dev Keeps its own books beside the contract's: what was paid in and out, and every stream of earnings, reckoned from
+/// nothing but purchases, activations and extensions. Promises that compare before and after are checked in the act.
 contract Handler is TestBase {
+    /// What was paid for, as the handler knows it.
+    struct Stream {
+        uint256 rest;
+        uint256 from;
+        uint256 to;
+        /// earned by earlier streams of the same subscription
+        uint256 before;
+        /// the most that was ever seen as earned
+        uint256 highest;
+    }
+
     Subscriptions private immutable _subs;
     DevToken private immutable _dusd;
     address private immutable _provisioner;
+    address private immutable _owner;
+    address private immutable _treasury;
     address[3] public people = [address(0xB1), address(0xB2), address(0xB3)];
     mapping(address token => uint256) public unasked;
     mapping(address token => uint256) public paidIn;
     mapping(address token => uint256) public paidOut;
     mapping(address token => uint256) public collected;
+    mapping(uint256 tokenId => Stream) public streams;
+    uint32 public capacity;
+    /// acts that took effect, by name: an invariant over a world where nothing happens shows nothing
+    mapping(string act => uint256) public done;
 
-    constructor(Subscriptions subs, DevToken dusd, address provisioner) {
+    constructor(Subscriptions subs, DevToken dusd, address provisioner, address owner, address treasury) {
         _subs = subs;
         _dusd = dusd;
         _provisioner = provisioner;
+        _owner = owner;
+        _treasury = treasury;
+        capacity = subs.plan(0).plan.capacity;
     }
 
     function wait(uint256 seed) external {
-        vm.warp(time() + seed % 9 days);
+        // mostly short: deadlines and minimums are hours, graces a week
+        vm.warp(time() + (seed % 3 == 0 ? seed % 9 days : seed % 3 hours));
+        vm.roll(vm.getBlockNumber() + 1);
     }
 
     function buy(uint256 seed, uint256 duration) external {
-        if (_subs.available(0) == 0) return;
         address who = people[seed % 3];
         address token = _token(seed / 3);
         duration = within(duration, 1 hours, 90 days);
         uint256 price = _subs.quote(0, token, duration);
+        bool full = _subs.available(0) == 0;
         _fund(who, token, price);
+        uint256 id = _subs.nextTokenId();
+        if (full) vm.expectRevert(abi.encodeWithSelector(Subscriptions.OverCapacity.selector, 0));
         vm.prank(who);
         _subs.buy{value: token == address(0) ? price : 0}(0, token, duration, price, people[seed / 6 % 3]);
+        if (full) return _did("buy refused");
         paidIn[token] += price;
+        streams[id].rest = price;
+        _did("buy");
     }
 
     function activate(uint256 seed) external {
         uint256 id = _some(seed);
         if (_subs.entitlement(id) != Subscriptions.Phase.Pending) return;
-        if (time() >= _subs.subscription(id).activationDeadline) return;
+        Subscriptions.Subscription memory s = _subs.subscription(id);
+        if (time() >= s.activationDeadline) return;
+        bytes32 money = _money();
         vm.prank(_provisioner);
         _subs.activate(id);
+        yes(_money() == money, "activate pays nobody");
+        (streams[id].from, streams[id].to) = (time(), time() + s.duration);
+        _did("activate");
     }
 
-    function extend(uint256 seed, uint256 duration) external {
+    function extend(uint256 seed, uint256 duration, uint256 shift) external {
         uint256 id = _some(seed);
         Subscriptions.Subscription memory s = _subs.subscription(id);
         if (s.state != Subscriptions.State.Active || s.expiresAt > time() + 80 days) return;
@@ -54,28 +89,70 @@ contract Handler is TestBase {
         (address token, uint256 price) = _subs.quoteExtend(id, duration);
         address who = people[seed % 3];
         _fund(who, token, price);
+        // what a cancel would give, now and at a later moment
+        uint256 later = time() + shift % 100 days;
+        uint256 refundNow = _subs.refundable(id);
+        uint256 refundLater = _refundableAt(id, later);
         vm.prank(who);
         _subs.extend{value: token == address(0) ? price : 0}(id, duration, price);
         paidIn[token] += price;
+
+        Stream storage stream = streams[id];
+        stream.before += Earning.earned(stream.rest, stream.from, stream.to, time());
+        stream.rest = stream.rest - Earning.earned(stream.rest, stream.from, stream.to, time()) + price;
+        stream.to = (stream.to > time() ? stream.to : time()) + duration;
+        stream.from = time();
+
+        Subscriptions.Subscription memory after_ = _subs.subscription(id);
+        yes(after_.holder == s.holder, "an extension moves no pass");
+        yes(after_.expiresAt >= s.expiresAt + duration || after_.expiresAt == time() + duration, "all of the time");
+        yes(after_.expiresAt > s.expiresAt, "never a shorter time");
+        yes(_subs.refundable(id) >= refundNow, "never a smaller refund now");
+        yes(_refundableAt(id, later) >= refundLater, "nor at any later moment");
+        _did("extend");
     }
 
     function settle(uint256 seed) external {
         uint256 id = _some(seed);
-        if (_subs.subscription(id).state == Subscriptions.State.Active) _subs.settle(id);
+        if (_subs.subscription(id).state != Subscriptions.State.Active) return;
+        _subs.settle(id);
+        _did("settle");
     }
 
-    function giveUp(uint256 seed) external {
+    function reject(uint256 seed) external {
         uint256 id = _some(seed);
         Subscriptions.Subscription memory s = _subs.subscription(id);
-        if (s.state == Subscriptions.State.Pending && time() >= s.activationDeadline) {
-            _subs.refund(id);
-        } else if (s.state == Subscriptions.State.Pending) {
-            vm.prank(_provisioner);
-            _subs.reject(id);
-        } else if (s.state == Subscriptions.State.Active && time() >= s.graceEndsAt) {
-            vm.prank(_provisioner);
-            _subs.end(id);
-        }
+        if (s.state != Subscriptions.State.Pending) return;
+        uint256 others = _creditsOf(s.token) - _subs.credited(s.token, s.holder);
+        uint256 own = _subs.credited(s.token, s.holder);
+        uint256 earned = _subs.collectable(s.token);
+        vm.prank(_provisioner);
+        _subs.reject(id);
+        eq(_subs.credited(s.token, s.holder) - own, s.paid, "all that was paid is the holder's");
+        eq(_creditsOf(s.token) - _subs.credited(s.token, s.holder), others, "nobody else is credited");
+        eq(_subs.collectable(s.token), earned, "nothing is earned by a rejection");
+        _did("reject");
+    }
+
+    function refund(uint256 seed) external {
+        uint256 id = _some(seed);
+        Subscriptions.Subscription memory s = _subs.subscription(id);
+        if (s.state != Subscriptions.State.Pending || time() < s.activationDeadline) return;
+        _subs.refund(id);
+        _did("refund");
+    }
+
+    function end(uint256 seed) external {
+        uint256 id = _some(seed);
+        Subscriptions.Subscription memory s = _subs.subscription(id);
+        if (s.state != Subscriptions.State.Active || time() < s.graceEndsAt) return;
+        uint256 credits = _creditsOf(s.token);
+        uint256 earned = _subs.collectable(s.token);
+        vm.prank(seed % 2 == 0 ? _provisioner : _owner);
+        _subs.end(id);
+        eq(_creditsOf(s.token), credits, "an end after the grace credits nobody");
+        eq(_subs.collectable(s.token) - earned, s.paid - s.settled, "all of it is earned by then");
+        _did("end");
     }
 
     function cancel(uint256 seed) external {
@@ -84,6 +161,7 @@ contract Handler is TestBase {
         if (s.state != Subscriptions.State.Active) return;
         vm.prank(s.holder);
         _subs.cancel(id);
+        _did("cancel");
     }
 
     function transfer(uint256 seed) external {
@@ -92,6 +170,22 @@ contract Handler is TestBase {
         if (holder == address(0)) return;
         vm.prank(holder);
         _subs.transferFrom(holder, people[seed % 3], id);
+        _did("transfer");
+    }
+
+    function setCapacity(uint256 seed) external {
+        if (seed % 4 != 0) return;
+        capacity = uint32(seed / 4 % 13);
+        vm.prank(_owner);
+        _subs.setCapacity(0, capacity);
+        _did("setCapacity");
+    }
+
+    function setPrice(uint256 seed) external {
+        address token = _token(seed);
+        vm.prank(_owner);
+        _subs.setPrice(0, token, uint128(within(seed / 2, 1, token == address(0) ? 1e16 : 5e6)));
+        _did("setPrice");
     }
 
     function withdraw(uint256 seed) external {
@@ -102,15 +196,18 @@ contract Handler is TestBase {
         vm.prank(who);
         _subs.withdraw(token, who);
         paidOut[token] += credit;
+        _did("withdraw");
     }
 
     function collect(uint256 seed) external {
         address token = _token(seed);
         uint256 earned = _subs.collectable(token);
         if (earned == 0) return;
+        vm.prank(seed % 3 == 0 ? _provisioner : people[seed % 3]);
         _subs.collect(token);
         paidOut[token] += earned;
         collected[token] += earned;
+        _did("collect");
     }
 
     function sendUnasked(uint256 seed, uint64 amount) external {
@@ -118,6 +215,87 @@ contract Handler is TestBase {
         if (token == address(0)) vm.deal(address(_subs), address(_subs).balance + amount);
         else _dusd.mint(address(_subs), amount);
         unasked[token] += amount;
+    }
+
+    /// Whoever held a pass that was burned, and whoever serves the host, finds every door shut.
+    function actOnABurnedPass(uint256 seed) external {
+        uint256 id = _some(seed);
+        if (_subs.entitlement(id) != Subscriptions.Phase.Ended) return;
+        bytes32 before = keccak256(abi.encode(_subs.subscription(id), _money()));
+        bytes[7] memory acts = [
+            abi.encodeCall(_subs.activate, (id)),
+            abi.encodeCall(_subs.reject, (id)),
+            abi.encodeCall(_subs.refund, (id)),
+            abi.encodeCall(_subs.settle, (id)),
+            abi.encodeCall(_subs.cancel, (id)),
+            abi.encodeCall(_subs.end, (id)),
+            abi.encodeCall(_subs.extend, (id, 1 hours, type(uint256).max))
+        ];
+        for (uint256 i = 0; i < acts.length; ++i) {
+            address who = i < 2 || i == 5 ? _provisioner : people[seed % 3];
+            vm.prank(who);
+            (bool ok, bytes memory answer) = address(_subs).call(acts[i]);
+            yes(!ok, "a burned pass is acted on");
+            bytes memory wanted =
+                abi.encodeWithSelector(Subscriptions.WrongState.selector, id, Subscriptions.Phase.Ended);
+            yes(keccak256(answer) == keccak256(wanted), "and refused for being ended");
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(people[i]);
+            (bool ok,) = address(_subs).call(abi.encodeCall(_subs.transferFrom, (people[i], people[seed % 3], id)));
+            yes(!ok, "a burned pass is moved");
+            vm.prank(people[i]);
+            (ok,) = address(_subs).call(abi.encodeCall(_subs.approve, (people[0], id)));
+            yes(!ok, "a burned pass is approved");
+        }
+        yes(keccak256(abi.encode(_subs.subscription(id), _money())) == before, "nothing changed");
+        _did("burned pass refused");
+    }
+
+    /// Earned up to now by the handler's own reckoning.
+    function earnedOf(uint256 id) public view returns (uint256) {
+        Stream storage stream = streams[id];
+        if (stream.from == 0) return 0;
+        return stream.before + Earning.earned(stream.rest, stream.from, stream.to, time());
+    }
+
+    /// Called by the invariant: remembers the highest, so that a fall is seen.
+    function see(uint256 id, uint256 earned) external returns (uint256 highest) {
+        highest = streams[id].highest;
+        if (earned > highest) streams[id].highest = earned;
+    }
+
+    function _did(string memory act) private {
+        done[act] += 1;
+    }
+
+    /// Every balance, credit and earning of everybody.
+    function _money() private view returns (bytes32 hash) {
+        for (uint256 t = 0; t < 2; ++t) {
+            address token = _token(t);
+            address[6] memory all = [people[0], people[1], people[2], _provisioner, _owner, _treasury];
+            for (uint256 i = 0; i < all.length; ++i) {
+                hash = keccak256(abi.encode(hash, _held(token, all[i]), _subs.credited(token, all[i])));
+            }
+            hash = keccak256(abi.encode(hash, _subs.collectable(token), _held(token, address(_subs))));
+        }
+    }
+
+    function _creditsOf(address token) private view returns (uint256 sum) {
+        for (uint256 i = 0; i < 3; ++i) {
+            sum += _subs.credited(token, people[i]);
+        }
+    }
+
+    function _refundableAt(uint256 id, uint256 moment) private returns (uint256 amount) {
+        uint256 now_ = time();
+        vm.warp(moment);
+        amount = _subs.refundable(id);
+        vm.warp(now_);
+    }
+
+    function _held(address token, address who) private view returns (uint256) {
+        return token == address(0) ? who.balance : _dusd.balanceOf(who);
     }
 
     function _token(uint256 seed) private view returns (address) {

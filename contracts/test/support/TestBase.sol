@@ -10,6 +10,7 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function getCode(string calldata artifact) external view returns (bytes memory creationCode);
+    function getBlockNumber() external view returns (uint256);
     function getBlockTimestamp() external view returns (uint256);
     function prank(address caller) external;
     function roll(uint256 blockNumber) external;
