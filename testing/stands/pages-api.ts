@@ -12,11 +12,12 @@ import {
   newLoginRequestSchema,
   newSessionSchema,
   outcomeSchema,
+  replyBodySchema,
   sessionSchema,
 } from '@freehold/appliance/api/schemas/sign-in'
 import { plansSchema, quoteQuerySchema, quoteSchema, statusSchema } from '@freehold/appliance/api/schemas/status'
 import { taskSchema } from '@freehold/appliance/api/schemas/tasks'
-import { purchaseSchema, vmActionBodySchema, vmSchema, vmsPageSchema } from '@freehold/appliance/api/schemas/vms'
+import { keepBodySchema, purchaseSchema, vmActionBodySchema, vmSchema, vmsPageSchema } from '@freehold/appliance/api/schemas/vms'
 import { parseVmId, vmIdOf } from '@freehold/appliance/chain/installation'
 import { zeroAddress } from '@freehold/appliance/chain/subscription'
 import { systemClock } from '@freehold/appliance/clock/clock'
@@ -25,12 +26,15 @@ import { localChainId, localRpc, moveChainTo } from '@freehold/appliance/dev/loc
 import { AppError } from '@freehold/appliance/errors/app-error'
 import type { ErrorCode } from '@freehold/appliance/errors/catalogue'
 import { toProblem } from '@freehold/appliance/errors/problem'
+import { parseCode } from '@freehold/appliance/sign-in/codes'
+import { isDirect } from '@freehold/appliance/sign-in/direct'
 import { displayCode, signInText, type Act } from '@freehold/appliance/sign-in/sign-in-text'
 import { deploySubscriptions } from '@freehold/contracts/deploy'
 import { deployDevToken } from '@freehold/contracts/dev-token'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { buildPages } from '@freehold/appliance/dev/builds'
 import { freePort } from './free-port.ts'
+import { servePagesConsole } from './pages-console.ts'
 import { PagesWorld, type StandRequest } from './pages-world.ts'
 
 const day = 86_400
@@ -197,6 +201,7 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
     if (request.url.startsWith('/v1/')) throw new AppError({ code: 'not-found', detail: 'There is no such resource.' })
     forward(request, reply, webPort)
   })
+  servePagesConsole(app.server, world, { origin, now })
   await app.listen({ host: '127.0.0.1', port })
   await until('the pages', async () => (await fetch(`http://127.0.0.1:${webPort}/`)).ok)
   let running = true
@@ -222,7 +227,7 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
         user: 'owner',
         contract: world.contractAddress,
         tokenId: String(tokenId),
-        generation: 1,
+        generation: world.vms.get(vmId)?.generation ?? 1,
         hostKey: 'SHA256:uNiVztksCsDhcc0u9e8BrUiDv0b7C6Xo5k3Gq0o0w7E',
       }).code
     },
@@ -299,6 +304,7 @@ function newRequest(origin: string, now: number, act: Act, source: string): Stan
     askedBy: null,
     signer: null,
     replyCode: null,
+    triesLeft: 3,
   }
 }
 
@@ -307,7 +313,9 @@ function put(world: PagesWorld, request: StandRequest): StandRequest {
   return request
 }
 
-const cookieOf = (request: FastifyRequest, name: string) =>
+/** As the front server names it; a test puts a browser elsewhere by the header that the front server writes. */
+const addressOf = (request: FastifyRequest) => String(request.headers['x-forwarded-for'] ?? '127.0.0.1')
+const cookieOf = (request: Pick<FastifyRequest, 'headers'>, name: string) =>
   new RegExp(`(?:^|; )${name}=([^;]+)`).exec(request.headers.cookie ?? '')?.[1]
 
 interface Served {
@@ -333,11 +341,32 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     if (asked.state === 'waiting' && now() >= Date.parse(asked.expiresAt) / 1000) asked.state = 'expired'
     return asked
   }
-  const isDirect = (asked: StandRequest, request: FastifyRequest) =>
-    asked.source === '127.0.0.1' || (asked.askedBy !== null && asked.askedBy === cookieOf(request, '__Host-freehold-asker'))
+  const placeOf = (request: FastifyRequest) => ({
+    address: addressOf(request),
+    cookieHash: cookieOf(request, '__Host-freehold-asker') ?? null,
+  })
+  const directFor = (asked: StandRequest, request: FastifyRequest) =>
+    isDirect({ source: asked.source, behindLoopbackForward: false, cookieHash: asked.askedBy }, placeOf(request))
+  const ownRequest = (request: FastifyRequest) => {
+    const asked = requestOf(request)
+    if (asked.askedBy === null || asked.askedBy !== cookieOf(request, '__Host-freehold-asker'))
+      throw new AppError({ code: 'not-found', detail: 'There is no such sign-in of yours.' })
+    return asked
+  }
+  const outcomeOf = (asked: StandRequest) =>
+    send(outcomeSchema, {
+      state: asked.state,
+      reason: asked.state === 'denied' ? (asked.reason ?? { code: 'refused', text: 'Refused on the sign-in page.' }) : null,
+      triesLeft: asked.state === 'needs-reply' ? asked.triesLeft : null,
+    })
   const shown = (asked: StandRequest, request: FastifyRequest) => {
-    const { askedBy: _a, signer: _s, replyCode: _r, ...view } = asked
-    return send(loginRequestSchema, { ...view, browserAddress: '127.0.0.1', direct: isDirect(asked, request), now: now() })
+    const { askedBy: _a, signer: _s, replyCode: _r, triesLeft: _t, reason: _w, ...view } = asked
+    return send(loginRequestSchema, {
+      ...view,
+      browserAddress: addressOf(request),
+      direct: directFor(asked, request),
+      now: now(),
+    })
   }
   const ownVm = async (request: FastifyRequest) => {
     const { address } = signedIn(request)
@@ -455,6 +484,8 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     const own = world.vms.get(vm.vmId)
     if (own !== undefined && (action === 'stop' || action === 'start')) own.stopped = action === 'stop'
     if (own !== undefined && action === 'snapshot') own.snapshots = ['snapshot-1']
+    if (own !== undefined && action === 'reinstall')
+      Object.assign(own, { generation: own.generation + 1, former: null, snapshots: [], reinstallAt: performance.now() })
     void reply.code(202)
     return send(taskSchema, {
       taskId: randomBytes(8).toString('hex'),
@@ -469,6 +500,15 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     })
   })
 
+  app.post('/v1/vms/:vmId/keep', async (request) => {
+    const vm = await ownVm(request)
+    const { generation } = keepBodySchema.parse(request.body)
+    const own = world.vms.get(vm.vmId)
+    if (own?.generation !== generation) throw new AppError({ code: 'not-in-this-state', detail: 'It was reinstalled meanwhile.' })
+    own.former = null
+    return send(vmSchema, await ownVm(request))
+  })
+
   app.post('/v1/login-requests', async (request, reply) => {
     const { act, vmId } = newLoginRequestSchema.parse(request.body)
     let asker = cookieOf(request, '__Host-freehold-asker')
@@ -478,9 +518,15 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     }
     const tokenId = vmId === undefined ? null : String(parseVmId(vmId)?.tokenId ?? 0)
     const asked = put(world, {
-      ...newRequest(origin, now(), act as Act, '127.0.0.1'),
+      ...newRequest(origin, now(), act as Act, addressOf(request)),
       askedBy: asker,
-      ...(vmId !== undefined && { vmId, hostname: `vm-${tokenId}`, contract: world.contractAddress, tokenId, generation: 1 }),
+      ...(vmId !== undefined && {
+        vmId,
+        hostname: `vm-${tokenId}`,
+        contract: world.contractAddress,
+        tokenId,
+        generation: world.vms.get(vmId)?.generation ?? 1,
+      }),
     })
     void reply.code(201)
     return shown(asked, request)
@@ -522,14 +568,36 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
         throw new AppError({ code: 'wrong-wallet', detail: `${vm?.subscription.holder} holds the pass; ${address} signed.` })
     }
     asked.signer = signer
-    asked.state = isDirect(asked, request) ? 'approved' : 'needs-reply'
+    asked.state = directFor(asked, request) ? 'approved' : 'needs-reply'
     asked.replyCode = asked.state === 'approved' ? null : displayCode(newCode())
     return send(approvalSchema, { state: asked.state, replyCode: asked.replyCode })
   })
   app.post('/v1/login-requests/:code/refusal', async (request) => {
     const asked = requestOf(request)
     if (asked.state === 'waiting' || asked.state === 'needs-reply' || asked.state === 'approved') asked.state = 'denied'
-    return send(outcomeSchema, { state: asked.state, reason: { code: 'refused', text: 'refused on the page' } })
+    return outcomeOf(asked)
+  })
+  app.get('/v1/login-requests/:code/outcome', async (request) => {
+    const asked = ownRequest(request)
+    const { waitSeconds = 0 } = request.query as { waitSeconds?: number }
+    const end = systemClock.monotonicMs() + Number(waitSeconds) * 1000
+    while (asked.state === 'waiting' && systemClock.monotonicMs() < end && !request.raw.destroyed) {
+      await systemClock.wait(50)
+      requestOf(request)
+    }
+    return outcomeOf(asked)
+  })
+  app.post('/v1/login-requests/:code/reply', async (request) => {
+    const asked = ownRequest(request)
+    const { reply } = replyBodySchema.parse(request.body)
+    if (asked.state === 'needs-reply') {
+      if (parseCode(reply) === parseCode(asked.replyCode ?? '')) asked.state = 'approved'
+      else if ((asked.triesLeft -= 1) === 0) {
+        asked.state = 'denied'
+        asked.reason = { code: 'reply-wrong', text: 'Three wrong reply codes. Begin again.' }
+      }
+    }
+    return outcomeOf(asked)
   })
   app.post('/v1/sessions', async (request, reply) => {
     const { requestId } = newSessionSchema.parse(request.body)

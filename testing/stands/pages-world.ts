@@ -1,5 +1,7 @@
 import type { Contract } from 'ethers'
 import type { PlanView } from '@freehold/appliance/api/schemas/status'
+import type { ConsoleEnd } from '@freehold/appliance/api/schemas/console'
+import type { TaskView } from '@freehold/appliance/api/schemas/tasks'
 import type { VmView } from '@freehold/appliance/api/schemas/vms'
 import { installationId, vmIdOf } from '@freehold/appliance/chain/installation'
 import type { LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
@@ -10,10 +12,15 @@ export interface StandRequest extends Omit<LoginRequestView, 'browserAddress' | 
   askedBy: string | null
   signer: string | null
   replyCode: string | null
+  triesLeft: number
+  /** Why it was denied, where not by *Not me*. */
+  reason?: { code: string; text: string }
 }
 
 /** How long each phase of a delivery takes here, in milliseconds. */
 const phaseMs = 250
+const reinstallStepMs = 400
+const reinstallSteps = ['keep-running', 'generation', 'disk', 'start', 'guest-report', 'sshd'] as const
 const phases = ['addresses', 'disk', 'start', 'guest-report', 'sshd', 'activate'] as const
 
 /** A VM as the stand's hypervisor has it; what is paid and until when is asked of the real contract. */
@@ -22,6 +29,12 @@ interface StandVm {
   stopped: boolean
   snapshots: string[]
   activating: boolean
+  generation: number
+  /** Who held the pass when the host last looked, and who before in this generation. */
+  holder: string | null
+  former: string | null
+  /** The reinstall that goes on, and when it began. */
+  reinstallAt: number | null
 }
 
 /**
@@ -39,6 +52,8 @@ export class PagesWorld {
   readonly sessions = new Map<string, { sessionId: string; address: string; createdAt: number }>()
   /** Nothing is delivered while this is set: a host under load, or one that never gets to it. */
   deliveryHeld = false
+  /** Open consoles; a test ends one as the hypervisor or the chain would. */
+  readonly consoles = new Set<{ vmId: string; end(code: ConsoleEnd, text: string): void; typed: string }>()
   closedBecause: string | null = null
   stale = false
   notices: { code: string; title: string }[] = [
@@ -110,14 +125,20 @@ export class PagesWorld {
     const vmId = vmIdOf({ installation: this.installation, tokenId })
     const own = this.#own(vmId)
     const delivered = entitlement !== 'pending'
+    const holder = String(s.holder).toLowerCase()
+    if (own.holder !== null && own.holder !== holder) own.former = own.holder
+    own.holder = holder
+    const task = this.#reinstall(vmId, own)
     const token = this.tokens.get(s.token.toLowerCase()) ?? { symbol: '?', decimals: 18 }
     const state =
       entitlement === 'pending'
         ? 'preparing'
         : entitlement === 'active'
-          ? own.stopped
-            ? 'stopped'
-            : 'running'
+          ? task !== null
+            ? 'preparing'
+            : own.stopped
+              ? 'stopped'
+              : 'running'
           : entitlement === 'grace'
             ? 'suspended'
             : entitlement === 'graceOver'
@@ -130,7 +151,7 @@ export class PagesWorld {
     return {
       vmId,
       hostname: `vm-${tokenId}`,
-      generation: 1,
+      generation: own.generation,
       state,
       note: null,
       subscription: {
@@ -178,14 +199,52 @@ export class PagesWorld {
         { action: 'console', ...(running ? on : off('Only for running VMs.')) },
       ],
       snapshots: own.snapshots,
-      task: null,
+      formerHolder: own.former,
+      task,
+    }
+  }
+
+  /** The work of a reinstall in its steps, or null once it is through; then the disk is fresh. */
+  #reinstall(vmId: string, own: StandVm): TaskView | null {
+    if (own.reinstallAt === null) return null
+    const at = Math.floor((performance.now() - own.reinstallAt) / reinstallStepMs)
+    if (at >= reinstallSteps.length) {
+      own.reinstallAt = null
+      return null
+    }
+    const createdAt = Math.floor(Date.now() / 1000)
+    return {
+      taskId: `reinstall-${own.generation}`,
+      kind: 'reinstall',
+      subject: vmId,
+      state: 'running',
+      steps: reinstallSteps.map((name, i) => ({
+        name,
+        state: i < at ? 'done' : i === at ? 'running' : 'waiting',
+        startedAt: i <= at ? createdAt : null,
+        endedAt: i < at ? createdAt : null,
+        phase: null,
+      })),
+      error: null,
+      attempt: 1,
+      createdAt,
+      endedAt: null,
     }
   }
 
   #own(vmId: string): StandVm {
     let own = this.vms.get(vmId)
     if (own === undefined) {
-      own = { firstSeenAt: performance.now(), stopped: false, snapshots: [], activating: false }
+      own = {
+        firstSeenAt: performance.now(),
+        stopped: false,
+        snapshots: [],
+        activating: false,
+        generation: 1,
+        holder: null,
+        former: null,
+        reinstallAt: null,
+      }
       this.vms.set(vmId, own)
     }
     return own

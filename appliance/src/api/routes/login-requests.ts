@@ -184,5 +184,10 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
 }
 
 function outcomeOf(asked: LoginRequest): z.output<typeof outcomeSchema> {
-  return { state: asked.state.kind, reason: asked.state.kind === 'denied' ? asked.state.reason : null }
+  const { state } = asked
+  return {
+    state: state.kind,
+    reason: state.kind === 'denied' ? state.reason : null,
+    triesLeft: state.kind === 'needs-reply' ? state.triesLeft : null,
+  }
 }

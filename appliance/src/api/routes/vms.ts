@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import { AppError } from '../../errors/app-error.ts'
+import type { FastifyRequest } from 'fastify'
 import type { ApiServer } from '../app.ts'
+import { askedBy } from '../asker.ts'
 import { perFacts } from '../facts.ts'
 import { holdingFor, pageOfHoldings, visibleTo, type Holding } from '../holdings.ts'
 import { nameOf, type Caller } from '../identity.ts'
 import type { ApiPorts } from '../ports.ts'
 import { taskSchema } from '../schemas/tasks.ts'
 import { vmIdSchema } from '../schemas/values.ts'
-import { vmActionBodySchema, vmSchema, vmsPageSchema, type VmAction, type VmView } from '../schemas/vms.ts'
+import { keepBodySchema, vmActionBodySchema, vmSchema, vmsPageSchema, type VmAction, type VmView } from '../schemas/vms.ts'
 import { taskView } from '../views/task-view.ts'
 import { actionFactsOf, vmView } from '../views/vm-view.ts'
 import { reasonAgainst } from '../../vms/vm-actions.ts'
@@ -63,15 +65,25 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       config: { access: 'signed-in', acts: 'kept' },
       schema: { params, body: vmActionBodySchema, response: { 202: taskSchema } },
     },
-    async ({ caller, params: { vmId }, body: { action, requestId } }, reply) => {
+    async (request, reply) => {
+      const {
+        caller,
+        params: { vmId },
+        body: { action, requestId },
+      } = request
       const holding = holdingFor(caller, vmId, ports)
       const shown = view(holding)
       const facts = actionFactsOf(shown, ports.facts())
       const refusal = reasonAgainst(action, facts)
       if (refusal !== null) throw new AppError({ code: facts.busy ? 'task-running' : 'not-in-this-state', detail: refusal })
       mustBeEntitled(caller, shown, action)
-      if (action === 'console') throw new AppError({ code: 'not-supported', detail: 'The console is not opened over this call.' })
-      if (freshlySigned.has(action)) await consumeSignature(caller, shown, action, requestId)
+      if (action === 'console')
+        throw new AppError({
+          code: 'not-supported',
+          detail: 'The console is not opened over this call.',
+          hint: 'Open its WebSocket.',
+        })
+      if (freshlySigned.has(action)) await consumeSignature(request, shown, action, requestId)
       const by = nameOf(caller)
       const taskId = await ports.vmActions.begin(vmId as VmId, action, facts)
       await ports.store.audit.append({
@@ -87,7 +99,48 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
     },
   )
 
-  async function consumeSignature(caller: Caller, vm: VmView, action: VmAction, requestId: string | undefined): Promise<void> {
+  app.post(
+    '/v1/vms/:vmId/keep',
+    {
+      config: { access: 'signed-in', acts: 'key' },
+      schema: { params, body: keepBodySchema, response: { 200: vmSchema } },
+    },
+    async ({ caller, params: { vmId }, body: { generation } }) => {
+      const holding = holdingFor(caller, vmId, ports)
+      const holder = holding.subscription.holder.toLowerCase()
+      if (caller.kind !== 'wallet' || caller.address !== holder) {
+        throw new AppError({ code: 'not-allowed', detail: 'Only the holder of the access pass can decide this.' })
+      }
+      const row = ports.facts().vms.get(vmId)
+      if (row?.generation !== generation) {
+        throw new AppError({
+          code: 'not-in-this-state',
+          detail: 'The VM was reinstalled meanwhile: nothing of the former holder is left.',
+        })
+      }
+      await ports.passWatch.keep(row, holder)
+      await ports.store.audit.append({
+        who: holder,
+        what: 'vm keep',
+        target: vmId,
+        result: `generation ${generation}`,
+        transactionHash: null,
+      })
+      // what was made of these facts before says otherwise
+      views(ports.facts()).delete(vmId)
+      pages(ports.facts()).clear()
+      return view(holding)
+    },
+  )
+
+  /** The act's own signature, once, and only through the browser or terminal that asked for it (design.md §8). */
+  async function consumeSignature(
+    request: FastifyRequest,
+    vm: VmView,
+    action: VmAction,
+    requestId: string | undefined,
+  ): Promise<void> {
+    const { caller } = request
     if (caller.kind !== 'wallet')
       throw new AppError({ code: 'not-allowed', detail: 'Only the holder of the access pass can ask for this.' })
     if (requestId === undefined) {
@@ -97,13 +150,16 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
         fields: [{ pointer: '/requestId', detail: `is missing: ask for a sign-in with the act ${action}` }],
       })
     }
+    const header = request.headers['freehold-nonce']
+    const mine = askedBy(request, typeof header === 'string' ? header : undefined)
     await ports.signIn.consume(
       requestId,
-      ({ act, vm: asked, state }) =>
-        act === action &&
-        asked?.vmId === vm.vmId &&
+      (asked) =>
+        asked.act === action &&
+        asked.vm?.vmId === vm.vmId &&
+        mine(asked) &&
         // a signature of another wallet is none for this session
-        (!('approval' in state) || state.approval.signer === caller.address),
+        (!('approval' in asked.state) || asked.state.approval.signer === caller.address),
     )
   }
 }

@@ -62,6 +62,8 @@ export type Approval = z.output<typeof approvalSchema>
 export const outcomeSchema = z.strictObject({
   state: z.enum(['waiting', 'needs-reply', 'approved', 'denied', 'expired', 'used']),
   reason: z.strictObject({ code: z.string(), text: z.string() }).nullable(),
+  /** How often a reply code may still be sent; null unless one is asked for. */
+  triesLeft: z.number().int().nullable(),
 })
 export const replyBodySchema = z.strictObject({ reply: z.string().min(1).max(20) })
 

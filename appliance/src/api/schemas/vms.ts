@@ -79,6 +79,8 @@ export const vmSchema = z.strictObject({
   /** Which actions are possible now; the reason where not. From the one table (vms/vm-actions.ts). */
   actions: z.array(z.strictObject({ action: vmActionSchema, allowed: z.boolean(), reason: z.string().nullable() })),
   snapshots: z.array(z.string()),
+  /** Who was root in this generation before the present holder, who has not yet chosen to reinstall or to keep it; else null (L5). */
+  formerHolder: addressSchema.nullable(),
   /** The work going on at this VM, if any. */
   task: taskSchema.nullable(),
 })
@@ -90,6 +92,12 @@ export const vmActionBodySchema = z.strictObject({
   action: vmActionSchema,
   /** Id of an approved login request whose act is this one (reinstall, rollback, console). */
   requestId: z.string().optional(),
+})
+
+/** POST /v1/vms/{vmId}/keep (Idempotency-Key): the holder keeps the VM as a former holder left it. Answers with the VM. */
+export const keepBodySchema = z.strictObject({
+  /** The generation that the holder looked at. */
+  generation: z.number().int().min(1),
 })
 
 /** GET /v1/purchases/{transactionHash}: public; where a purchase stands. Only what the chain shows to anybody. */

@@ -62,7 +62,7 @@ export function vmView(
   subscription: Subscription,
   contract: ContractFacts,
   facts: HostFacts,
-  ports: Pick<ApiPorts, 'token' | 'host'>,
+  ports: Pick<ApiPorts, 'token' | 'host' | 'passWatch'>,
 ): VmView {
   const view = subscriptionView(subscription, contract.latest, ports.token(subscription.token))
   const row = facts.vms.get(view.vmId)
@@ -97,6 +97,7 @@ export function vmView(
     ssh: sshOf(row, ports.host),
     actions: actionsOf(action),
     snapshots: [...action.snapshots],
+    formerHolder: ports.passWatch.formerHolder(row, view.holder),
     task: task === undefined ? null : taskView(task),
   }
 }
