@@ -49,7 +49,12 @@ const tiers: Tier[] = [
     count: countForge,
     minutes: 8,
   },
-  { name: 'rust', commands: each(['./scripts/test-pam-web3.sh']), count: countTap, minutes: 12 },
+  {
+    name: 'rust',
+    commands: each(['./scripts/test-pam-web3.sh'], ['./scripts/test-wasmtime-node.sh']),
+    count: countTap,
+    minutes: 20,
+  },
   {
     name: 'unit',
     commands: each(

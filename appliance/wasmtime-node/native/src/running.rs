@@ -1,0 +1,222 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use napi::bindgen_prelude::BigInt;
+use wasmtime::{Extern, Instance, Module, ResourceLimiter, Store, Val, ValType};
+
+use crate::outcome::{End, Outcome};
+
+/// What one guest may have, and what it asked for.
+pub struct Limits {
+    max_memory_bytes: usize,
+    max_table_elements: usize,
+    memory_bytes: usize,
+    grow_refused: bool,
+    started: bool,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = desired <= self.max_memory_bytes && maximum.is_none_or(|most| desired <= most);
+        if fits {
+            self.memory_bytes = self.memory_bytes.max(desired);
+        } else if desired > self.max_memory_bytes {
+            self.grow_refused = true;
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= self.max_table_elements)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        crate::config::TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// What to run, all of it checked against the module before.
+pub struct Call {
+    pub function: String,
+    /// One value for each parameter.
+    pub arguments: Vec<Val>,
+    pub gas_limit: u64,
+    pub slice_gas: u64,
+    pub deadline: Instant,
+    pub max_memory_bytes: usize,
+    pub max_table_elements: usize,
+    pub cancelled: Arc<AtomicBool>,
+    pub region: bool,
+}
+
+type Guest = Pin<Box<dyn Future<Output = End> + Send>>;
+
+/// A guest under way: polled a slice at a time by whichever thread has a turn free.
+pub struct Running {
+    /// Dropped before `store`, which it borrows.
+    guest: Option<Guest>,
+    store: *mut Store<Limits>,
+    gas_limit: u64,
+    deadline: Instant,
+    cancelled: Arc<AtomicBool>,
+    begun: Option<Instant>,
+}
+
+// SAFETY: the store is reached through `guest` or, once that is gone, through the pointer; never by two threads at once, since
+// a `Running` is owned by the queue or by one thread.
+unsafe impl Send for Running {}
+
+impl Running {
+    pub fn new(module: &Module, call: Call) -> wasmtime::Result<Self> {
+        let limits = Limits {
+            max_memory_bytes: call.max_memory_bytes,
+            max_table_elements: call.max_table_elements,
+            memory_bytes: 0,
+            grow_refused: false,
+            started: false,
+        };
+        let mut store = Box::new(Store::new(module.engine(), limits));
+        store.limiter(|limits| limits);
+        store.set_fuel(call.gas_limit)?;
+        store.fuel_async_yield_interval(Some(call.slice_gas))?;
+        let (gas_limit, deadline, cancelled) = (call.gas_limit, call.deadline, call.cancelled.clone());
+        let store = Box::into_raw(store);
+        // SAFETY: the store lives until `Drop`, which ends the guest first.
+        let borrowed: &'static mut Store<Limits> = unsafe { &mut *store };
+        let guest: Guest = Box::pin(run(borrowed, module.clone(), call));
+        Ok(Self { guest: Some(guest), store, gas_limit, deadline, cancelled, begun: None })
+    }
+
+    /// One slice. The outcome, once there is one; time and cancellation are looked at between slices.
+    pub fn turn(&mut self) -> Option<Outcome> {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let end = if self.cancelled.load(Ordering::Relaxed) {
+            End::Cancelled
+        } else if Instant::now() >= self.deadline {
+            End::Deadline
+        } else {
+            match self.guest.as_mut()?.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => return None,
+                Poll::Ready(end) => end,
+            }
+        };
+        // unwinds the guest's stack where it is still inside
+        self.guest = None;
+        // SAFETY: the guest is gone, so nothing else borrows the store.
+        let store = unsafe { &*self.store };
+        let limits = store.data();
+        let left = store.get_fuel().unwrap_or(0).min(self.gas_limit);
+        let (status, detail, gas_exact) = end.classify(limits.grow_refused, limits.started);
+        let used = if status == "out-of-gas" { self.gas_limit } else { self.gas_limit - left };
+        let (results, region) = match end {
+            End::Returned { results, region } => (Some(results.into()), region.map(Into::into)),
+            _ => (None, None),
+        };
+        Some(Outcome {
+            status: status.into(),
+            detail,
+            results,
+            region,
+            gas_used: BigInt::from(used),
+            gas_exact,
+            memory_bytes: limits.memory_bytes as f64,
+            grow_refused: limits.grow_refused,
+            run_milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.guest = None;
+        // SAFETY: made by `Box::into_raw` in `new`, and the guest that borrowed it is gone.
+        drop(unsafe { Box::from_raw(self.store) });
+    }
+}
+
+async fn run(store: &mut Store<Limits>, module: Module, call: Call) -> End {
+    // a `start` function runs here, under the same gas and deadline
+    let instance = match Instance::new_async(&mut *store, &module, &[]).await {
+        Ok(instance) => instance,
+        Err(error) => return End::Failed(error),
+    };
+    store.data_mut().started = true;
+    let Some(Extern::Func(function)) = instance.get_export(&mut *store, &call.function) else {
+        return End::Refused(format!("there is no function {}", call.function));
+    };
+    let mut results: Vec<Val> = function.ty(&*store).results().map(|kind| empty(&kind)).collect();
+    if let Err(error) = function.call_async(&mut *store, &call.arguments, &mut results).await {
+        return End::Failed(error);
+    }
+    let mut bytes = Vec::with_capacity(results.len() * 8);
+    for result in &results {
+        let Some(bits) = bits_of(result) else { return End::Refused("a result is not a number".into()) };
+        bytes.extend_from_slice(&bits.to_le_bytes());
+    }
+    if !call.region {
+        return End::Returned { results: bytes, region: None };
+    }
+    let [Val::I32(pointer), Val::I32(length)] = results[..] else {
+        return End::Refused("a region needs two i32 results: pointer and length".into());
+    };
+    let (pointer, length) = (pointer as u32 as usize, length as u32 as usize);
+    let region = instance.get_memory(&mut *store, "memory").and_then(|memory| {
+        memory.data(&*store).get(pointer..pointer.checked_add(length)?).map(<[u8]>::to_vec)
+    });
+    match region {
+        Some(region) => End::Returned { results: bytes, region: Some(region) },
+        None => End::Refused("the region lies outside the memory".into()),
+    }
+}
+
+fn empty(kind: &ValType) -> Val {
+    match kind {
+        ValType::I64 => Val::I64(0),
+        ValType::F32 => Val::F32(0),
+        ValType::F64 => Val::F64(0),
+        _ => Val::I32(0),
+    }
+}
+
+fn bits_of(value: &Val) -> Option<u64> {
+    match value {
+        Val::I32(value) => Some(*value as u32 as u64),
+        Val::I64(value) => Some(*value as u64),
+        Val::F32(bits) => Some(u64::from(*bits)),
+        Val::F64(bits) => Some(*bits),
+        _ => None,
+    }
+}
+
+/// A number of the given type from its bits. None for types that are no numbers.
+pub fn value_of(kind: &ValType, bits: u64) -> Option<Val> {
+    match kind {
+        ValType::I32 => Some(Val::I32(bits as u32 as i32)),
+        ValType::I64 => Some(Val::I64(bits as i64)),
+        ValType::F32 => Some(Val::F32(bits as u32)),
+        ValType::F64 => Some(Val::F64(bits)),
+        _ => None,
+    }
+}
