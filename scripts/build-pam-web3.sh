@@ -43,6 +43,9 @@ if [ ! -e "$deb" ]; then
   }
   put 644 "$cache/target/release/libpam_web3.so" usr/lib/x86_64-linux-gnu/security/pam_web3.so
   put 755 "$cache/target/release/freehold-guest" usr/sbin/freehold-guest
+  # `freehold verify` and `freehold audit` in everybody's PATH
+  mkdir -p "$root/usr/bin"
+  ln -s ../sbin/freehold-guest "$root/usr/bin/freehold"
   put 644 "$source/package/ssh/10-freehold.conf" etc/ssh/sshd_config.d/10-freehold.conf
   put 644 "$source/package/pam.d/freehold-sshd" etc/pam.d/freehold-sshd
   put 644 "$here/LICENSE" usr/share/doc/pam-web3/copyright

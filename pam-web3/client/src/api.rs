@@ -48,13 +48,15 @@ impl CallError {
 pub struct Api {
     http: Http,
     authorization: Zeroizing<String>,
+    /// The host's clock at its last answer, unix seconds. For people who look for a fault; no login is decided by it.
+    pub host_time: Option<u64>,
 }
 
 impl Api {
     /// Connects at the first call. `authorization` is empty for a report.
     pub fn new(guest: &GuestConfig, authorization: Zeroizing<String>) -> Result<Self, CallError> {
         let tls = pinned_client(guest.spki_sha256).map_err(|_| CallError::Failed(Failure::WrongKey))?;
-        Ok(Self { http: Http::new(guest.endpoint, tls), authorization })
+        Ok(Self { http: Http::new(guest.endpoint, tls), authorization, host_time: None })
     }
 
     /// Opens a login request. Never sent twice.
@@ -103,7 +105,9 @@ impl Api {
 
     fn get(&mut self, path: &str) -> Result<Answer, CallError> {
         let head = self.head("GET", path);
-        self.http.call(&head, b"", POLL).map_err(CallError::Failed)
+        let answer = self.http.call(&head, b"", POLL).map_err(CallError::Failed)?;
+        self.host_time = answer.date;
+        Ok(answer)
     }
 
     fn post(&mut self, path: &str, body: &[u8]) -> Result<Answer, CallError> {

@@ -32,6 +32,8 @@ pub struct Answer {
     pub status: u16,
     /// At most 64 KiB.
     pub body: Zeroizing<Vec<u8>>,
+    /// The other side's clock, unix seconds. Nothing is decided by it.
+    pub date: Option<u64>,
 }
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
@@ -106,7 +108,7 @@ impl Http {
                     if !head.close {
                         self.kept = Some((stream, Instant::now()));
                     }
-                    return Ok(Answer { status: head.status, body });
+                    return Ok(Answer { status: head.status, body, date: head.date });
                 }
             }
             limit(&stream, until)?;
@@ -135,6 +137,8 @@ pub struct Head {
     pub body: usize,
     /// The connection ends with it.
     pub close: bool,
+    /// Unix seconds, if it says so.
+    pub date: Option<u64>,
 }
 
 /// Reads the head of an answer; `None` while it is incomplete. Answers without exactly one length, chunked or too large ones
@@ -163,7 +167,11 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<Head>, Failure> {
     let status = response.code.filter(|c| (200..600).contains(c)).ok_or(Failure::Garbled)?;
     let close =
         response.version != Some(1) || values("connection").any(|v| !v.eq_ignore_ascii_case(b"keep-alive"));
-    Ok(Some(Head { status, length, body, close }))
+    let date = values("date")
+        .next()
+        .and_then(|d| std::str::from_utf8(d).ok())
+        .and_then(freehold_core::terminal::http_date);
+    Ok(Some(Head { status, length, body, close, date }))
 }
 
 fn left(until: Instant) -> Result<Duration, Failure> {

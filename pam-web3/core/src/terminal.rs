@@ -63,6 +63,29 @@ pub fn day(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// The unix time of an HTTP date in its one present form, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, IMF-fixdate).
+pub fn http_date(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let number = |from: usize, to: usize| -> Option<u64> {
+        text.get(from..to).filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
+    };
+    if !(text.is_ascii() && text.len() == 29 && text.ends_with(" GMT")) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|m| text.get(8..11) == Some(m))? as u64 + 1;
+    let (day, year) =
+        (number(5, 7).filter(|d| (1..=31).contains(d))?, number(12, 16).filter(|y| *y >= 1970)?);
+    let (hour, minute, second) = (number(17, 19)?, number(20, 22)?, number(23, 25)?);
+    (hour < 24 && minute < 60 && second < 61).then_some(())?;
+    // howardhinnant.github.io/date_algorithms.html, `days_from_civil`
+    let year = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let day_of_era = (year % 400) * 365 + (year % 400) / 4 - (year % 400) / 100 + day_of_year;
+    let days = ((year / 400) * 146_097 + day_of_era).checked_sub(719_468)?;
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +129,22 @@ mod tests {
         ] {
             assert_eq!(day(seconds), text);
         }
+    }
+
+    #[test]
+    fn reads_http_dates_and_no_other() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(http_date("Tue, 29 Feb 2000 00:00:00 GMT"), Some(951_782_400));
+        for text in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 99 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(http_date(text), None, "{text}");
+        }
+        assert_eq!(http_date("Thu, 01 Jan 1970 0\u{e9}:00:00 GMT"), None);
     }
 
     #[test]

@@ -8,11 +8,16 @@ mod principals;
 mod report;
 mod seed_disk;
 mod terminate;
+mod verify;
 mod watch;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: freehold-guest boot | report | watch | grow | principals USER
+const USAGE: &str = "usage: freehold verify [--json] | audit [--json]
+       freehold-guest boot | report | watch | grow | principals USER
+  verify  proves this VM's sign-in: files, owners, modes, sshd, PAM, CA, reach, clock
+  audit   the same, and who has access: keys, open sessions. Its --json is a good bug report: it holds no secret
+          exit codes: 0 all proven, 1 something failed, 2 usage, 3 could not look (not root)
   boot    reads the seed: facts, network, host name, host keys (before network and sshd)
   report  tells the host this VM's host key and gets the VM's secret
   watch   ends sessions when the pass moves or the subscription ends
@@ -23,6 +28,13 @@ const USAGE: &str = "usage: freehold-guest boot | report | watch | grow | princi
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (verb, rest) = words.split_first().map_or(("", &[][..]), |(verb, rest)| (verb.as_str(), rest));
+    match (verb, rest) {
+        ("verify", []) => return verify::verify(false, false),
+        ("verify", [json]) if json == "--json" => return verify::verify(false, true),
+        ("audit", []) => return verify::verify(true, false),
+        ("audit", [json]) if json == "--json" => return verify::verify(true, true),
+        _ => {}
+    }
     let done = match (verb, rest) {
         ("boot", []) => boot::boot(),
         ("report", []) => report::report(),
