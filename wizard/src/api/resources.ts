@@ -21,6 +21,7 @@ import {
 import { z } from 'zod'
 
 export type Plans = z.output<typeof plansSchema>
+export type Outcome = z.output<typeof outcomeSchema>
 export type VmsPage = z.output<typeof vmsPageSchema>
 
 /** The calls that pages make, each parsed by the schema that the host answers with. All throw as callApi does. */
@@ -40,6 +41,9 @@ export const api = {
     callApi(taskSchema, 'POST', `/v1/vms/${encodeURIComponent(vmId)}/actions`, {
       body: { action, ...(requestId !== undefined && { requestId }) },
     }),
+  /** Keeps the VM as a former holder left it. */
+  keep: (vmId: string, generation: number): Promise<VmView> =>
+    callApi(vmSchema, 'POST', `/v1/vms/${encodeURIComponent(vmId)}/keep`, { body: { generation } }),
 
   newLoginRequest: (act: string, vmId?: string): Promise<LoginRequestView> =>
     callApi(loginRequestSchema, 'POST', '/v1/login-requests', { body: { act, ...(vmId !== undefined && { vmId }) } }),
@@ -49,6 +53,14 @@ export const api = {
     callApi(approvalSchema, 'POST', `/v1/login-requests/${encodeURIComponent(code)}/approval`, { body: { address, signature } }),
   deny: (code: string): Promise<unknown> =>
     callApi(outcomeSchema, 'POST', `/v1/login-requests/${encodeURIComponent(code)}/refusal`, { body: {} }),
+
+  /** Waits up to `waitSeconds` for an answer; only for the browser that asked. */
+  outcome: (code: string, waitSeconds: number, signal?: AbortSignal): Promise<Outcome> =>
+    callApi(outcomeSchema, 'GET', `/v1/login-requests/${encodeURIComponent(code)}/outcome?waitSeconds=${waitSeconds}`, {
+      signal,
+    }),
+  reply: (code: string, reply: string): Promise<Outcome> =>
+    callApi(outcomeSchema, 'POST', `/v1/login-requests/${encodeURIComponent(code)}/reply`, { body: { reply } }),
 
   newSession: (requestId: string): Promise<SessionView> =>
     callApi(sessionSchema, 'POST', '/v1/sessions', { body: { requestId } }),

@@ -260,6 +260,7 @@ export const de: Catalogue = {
   'my.ends': 'Endet',
   'my.plan': 'Tarif',
   'my.endsSoon': 'Endet {distance}. Verlängern Sie, um sie zu behalten.',
+  'my.care': 'Vor Ihnen war hier eine andere Wallet root. Öffnen Sie sie und wählen Sie, was geschieht.',
   'my.more': 'Mehr zeigen',
   'credit.title': 'Für Sie gutgeschriebenes Geld',
   'credit.text': 'Der Vertrag verwahrt {amount} für {address}.',
@@ -321,9 +322,18 @@ export const de: Catalogue = {
   'vm.action.started': '{action}: hat begonnen.',
   'vm.task': 'Laufende Arbeit',
   'vm.task.kind': '{kind}, bisher {time}',
+  'vm.task.step': 'Schritt {step} von {of}: {phase}',
   'vm.snapshots': 'Schnappschüsse',
   'vm.receipt': 'Beleg herunterladen',
 
+  'care.title': 'In dieser VM war eine andere Wallet root',
+  'care.text':
+    'Ihre offenen Logins sind beendet, und sie kann sich nicht mehr einloggen. Wer root war, konnte aber alles hinterlassen: Schlüssel in authorized_keys, veränderte Programme, den Versand Ihrer Daten. Nur eine Neuinstallation schließt das aus.',
+  'care.former': 'Früherer Inhaber',
+  'care.choice':
+    'Die Neuinstallation löscht die Festplatte und macht neuen Host-Schlüssel und neues Geheimnis; Adresse und Hostname bleiben. Behalten Sie die VM, wenn Sie dem früheren Inhaber vertrauen; Sie werden nicht noch einmal gefragt.',
+  'care.reinstall': 'Neu installieren…',
+  'care.keep': 'So behalten',
   'reinstall.title': '{name} neu installieren?',
   'reinstall.text': 'Sie verlieren:',
   'reinstall.lost': 'Die Festplatte von {size} mit allem darauf, samt allen Schnappschüssen',
@@ -383,6 +393,51 @@ export const de: Catalogue = {
   'tx.sent': 'Gesendet, warte auf das Netz…',
   'holder.reason': 'Die verbundene Wallet hält den Pass nicht: Inhaber ist {address}.',
 
+  'console.title': 'Serielle Konsole von {name}',
+  'console.lead': 'Die Tür, wenn ssh, die Anmeldung in der VM oder ihr Netz gestört ist.',
+  'console.open': 'Offen',
+  'console.sign.title': 'Mit einer frischen Unterschrift öffnen',
+  'console.sign.text':
+    'Sie sind dort der Benutzer owner, der root werden kann, ohne weiteres Passwort. Jedes Öffnen braucht eine eigene Unterschrift und steht im Protokoll. Die Konsole endet, wenn der Pass weitergeht oder das Abonnement endet, spätestens nach 12 Stunden, und wenn anderswo eine geöffnet wird.',
+  'console.sign': 'Unterschreiben und Konsole öffnen',
+  'console.frame': 'Serielle Konsole von {name}',
+  'console.terminal': 'Terminal von {name}. Strg+Umschalt+L verlässt es.',
+  'console.who': '{name}, Benutzer owner, ttyS0.',
+  'console.leave': 'Tasten gehen an die VM; Strg+Umschalt+L verlässt das Terminal.',
+  'console.until': 'Endet spätestens {when}.',
+  'console.close': 'Konsole schließen',
+  'console.hint':
+    'Nichts zu sehen? Drücken Sie Enter. Nach einem Programm, das den Schirm gefüllt hat, bringt reset die Zeile zurück.',
+  'console.back': 'Zurück zur VM',
+  'console.ended': 'Die Konsole ist geschlossen',
+  'console.end.pass-moved': 'Der Zugangspass ist an eine andere Wallet gegangen.',
+  'console.end.not-entitled': 'Das Abonnement ist nicht mehr aktiv.',
+  'console.end.chain-stale':
+    'Der Host kennt den gegenwärtigen Stand des Netzwerks nicht und lässt deshalb niemanden bleiben. Versuchen Sie es später.',
+  'console.end.reinstalled': 'Die VM wurde neu installiert.',
+  'console.end.taken-over':
+    'Sie wurde anderswo mit einer neuen Unterschrift geöffnet. Waren Sie das nicht, bringen Sie den Pass in eine sichere Wallet.',
+  'console.end.too-long': 'Sie war 12 Stunden offen. Öffnen Sie sie mit einer neuen Unterschrift wieder.',
+  'console.end.too-slow': 'Dieser Browser kam mit der Ausgabe der VM nicht mit.',
+  'console.end.vm-stopped': 'Die VM steht. Starten Sie sie und öffnen Sie die Konsole wieder.',
+  'console.end.closed': 'Öffnen Sie sie mit einer neuen Unterschrift wieder.',
+  'console.end.lost': 'Die Verbindung zum Host ist gerissen. Öffnen Sie sie mit einer neuen Unterschrift wieder.',
+  'elsewhere.begin': 'Auf einem anderen Gerät unterschreiben',
+  'elsewhere.title': 'Öffnen Sie dies auf dem Gerät mit Ihrer Wallet',
+  'elsewhere.text':
+    'Vergleichen Sie dort den Code mit dem hier unten, unterschreiben Sie, und diese Seite geht von selbst weiter.',
+  'elsewhere.qr': 'QR-Code der Anmeldeseite',
+  'elsewhere.link': 'Link zur Anmeldeseite',
+  'elsewhere.cancel': 'Nicht länger warten',
+  'elsewhere.reply.text':
+    'Von einer anderen Adresse unterschrieben. Geben Sie den Antwortcode ein, den das andere Gerät jetzt zeigt.',
+  'elsewhere.reply.label': 'Antwortcode',
+  'elsewhere.reply.length': 'Ein Antwortcode hat acht Zeichen.',
+  'elsewhere.reply.send': 'Antwortcode senden',
+  'elsewhere.reply.wrong': {
+    one: 'Das ist nicht der Code. Noch {count} Versuch.',
+    other: 'Das ist nicht der Code. Noch {count} Versuche.',
+  },
   'signIn.title': 'Anfrage zur Anmeldung',
   'signIn.act.shell': 'Jemand möchte sich in Ihre VM einloggen',
   'signIn.act.session': 'Jemand möchte sich an diesem Host anmelden',
@@ -390,6 +445,8 @@ export const de: Catalogue = {
   'signIn.act.reinstall': 'Jemand möchte Ihre VM neu installieren',
   'signIn.act.rollback': 'Jemand möchte Ihre VM auf ihren Schnappschuss zurücksetzen',
   'signIn.act.certificate': 'Jemand möchte ein SSH-Zertifikat für Ihre VM',
+  'signIn.compare.other':
+    'Vergleichen Sie diese Angaben mit der Seite oder dem Terminal, wo gefragt wurde. Sie müssen übereinstimmen.',
   'signIn.compare': 'Vergleichen Sie diese Angaben mit dem Terminal, das gefragt hat. Sie müssen übereinstimmen.',
   'signIn.vm': 'VM',
   'signIn.user': 'Benutzer',
@@ -398,7 +455,12 @@ export const de: Catalogue = {
   'signIn.issued': 'Ausgestellt',
   'signIn.expires': 'Läuft ab',
   'signIn.hostKey': 'Host-Schlüssel',
+  'signIn.key': 'Zertifikat für den Schlüssel',
   'signIn.promise': 'Damit melden Sie sich an. Es bewegt kein Geld. Stimmen Sie nur zu, wenn Sie es begonnen haben.',
+  'signIn.promise.console':
+    'Damit öffnet sich die serielle Konsole der VM für den, der gefragt hat. Es bewegt kein Geld. Stimmen Sie nur zu, wenn Sie es begonnen haben.',
+  'signIn.promise.certificate':
+    'Damit kann sich der Schlüssel unten zehn Minuten lang in die VM einloggen. Es bewegt kein Geld. Stimmen Sie nur zu, wenn Sie es begonnen haben.',
   'signIn.promise.reinstall':
     'Damit wird die Festplatte der VM gelöscht. Es bewegt kein Geld. Stimmen Sie nur zu, wenn Sie es begonnen haben.',
   'signIn.promise.rollback':
@@ -413,6 +475,9 @@ export const de: Catalogue = {
   'signIn.elsewhere.title': 'Dieser Browser hat eine andere Adresse als das Terminal',
   'signIn.elsewhere.text':
     'Das Terminal ist unter {source}, Sie sind unter {browser}. Das ist normal bei einem Telefon oder einem anderen Netz. Es ist auch das Bild eines zugeschickten Links: Wer ihn schickt, käme mit Ihrer Unterschrift hinein. Nach der Unterschrift sehen Sie einen Antwortcode, und nur wenn Sie ihn in Ihr eigenes Terminal tippen, geht das Einloggen weiter.',
+  'signIn.elsewhere.other.title': 'Dieser Browser hat eine andere Adresse als der, der gefragt hat',
+  'signIn.elsewhere.other.text':
+    'Gefragt wurde von {source}, Sie sind unter {browser}. Das ist normal bei einem Telefon oder einem anderen Netz. Es ist auch das Bild eines zugeschickten Links: Wer ihn schickt, käme mit Ihrer Unterschrift hinein. Nach der Unterschrift sehen Sie einen Antwortcode, und nur wenn Sie ihn dort eingeben, wo Sie selbst gefragt haben, geht es weiter.',
   'signIn.wrongWallet.title': 'Eine andere Wallet hält den Zugangspass',
   'signIn.wrongWallet.text':
     '{holder} hält den Pass dieser VM; verbunden ist {connected}. Wechseln Sie in Ihrer Wallet das Konto oder nehmen Sie eine andere Wallet.',
@@ -425,9 +490,13 @@ export const de: Catalogue = {
   'signIn.used.terminal': 'Das Terminal hat sie angenommen.',
   'signIn.reply.title': 'Tippen Sie diesen Antwortcode in Ihr Terminal',
   'signIn.reply.text':
-    'Ihre Unterschrift wird zurückgehalten, bis das Terminal, das gefragt hat, diesen Code schickt. Ist es nicht Ihr Terminal, schließen Sie diese Seite, und nichts geschieht.',
+    'Ihre Unterschrift wird zurückgehalten, bis das Terminal, das gefragt hat, diesen Code schickt. Ist es nicht Ihr Terminal, lehnen Sie ab, und nichts geschieht.',
+  'signIn.reply.other.title': 'Geben Sie diesen Antwortcode dort ein, wo Sie gefragt haben',
+  'signIn.reply.other.text':
+    'Ihre Unterschrift wird zurückgehalten, bis der Browser oder das Terminal, wo gefragt wurde, diesen Code schickt. Haben Sie nicht gefragt, lehnen Sie ab, und nichts geschieht.',
   'signIn.reply.code': 'Antwortcode',
-  'signIn.reply.never': 'Geben Sie ihn niemandem. Nur Ihr eigenes Terminal braucht ihn.',
+  'signIn.reply.never':
+    'Geben Sie ihn niemandem, wer auch danach fragt: Gebraucht wird er nur dort, wo Sie selbst gefragt haben.',
   'signIn.denied.title': 'Abgelehnt',
   'signIn.denied.text': 'Das wartende Einloggen ist beendet. War es nicht Ihres: Wer gefragt hat, hat nichts bekommen.',
   'signIn.expired.title': 'Diese Anfrage ist abgelaufen',

@@ -2,6 +2,7 @@
 import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
+import { SignElsewhere } from '../sign-in/SignElsewhere.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
@@ -14,15 +15,14 @@ export function SignInBox({ why }: { why: string }) {
   const { t } = useTexts()
   const { lost } = useHost()
   const { current: wallet } = useWallets()
-  const { signIn, error: sessionError } = useSession()
+  const { signIn, open, error: sessionError } = useSession()
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>()
-  async function go() {
-    if (wallet === undefined) return
+  async function go(enter: () => Promise<void>) {
     setBusy(true)
     setError(undefined)
     try {
-      await signIn(wallet)
+      await enter()
     } catch (e) {
       setError(e)
     } finally {
@@ -41,13 +41,14 @@ export function SignInBox({ why }: { why: string }) {
       {shown !== undefined && <ErrorBox error={shown} focus={error !== undefined} />}
       {wallet !== undefined && (
         <Button
-          onClick={() => void go()}
+          onClick={() => void go(() => signIn(wallet))}
           busy={busy ? t('session.signing') : undefined}
           disabledReason={lost ? t('link.lost.reason') : undefined}
         >
           {t('session.signIn')}
         </Button>
       )}
+      <SignElsewhere act="session" onApproved={(requestId) => void go(() => open(requestId))} />
     </Card>
   )
 }

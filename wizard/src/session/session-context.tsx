@@ -14,6 +14,8 @@ export interface SessionState {
   error: unknown
   /** Signs and opens a session. Throws PageFailure or HostFailure. */
   signIn(wallet: ConnectedWallet): Promise<void>
+  /** Opens a session under a request that this browser asked for and another device approved. Throws as callApi does. */
+  open(requestId: string): Promise<void>
   signOut(): Promise<void>
   /** To be called when the host answers `not-signed-in` after all. */
   forget(): void
@@ -35,13 +37,19 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     }
   })
   const session = own === undefined ? data : own
-  const signIn = useCallback(async (wallet: ConnectedWallet) => {
-    const { requestId, approval } = await signAct(wallet, 'session')
-    if (approval.state !== 'approved') throw new PageFailure('reply')
+  const open = useCallback(async (requestId: string) => {
     const opened = await api.newSession(requestId)
     localStorage.setItem(memory, opened.sessionId)
     setOwn(opened)
   }, [])
+  const signIn = useCallback(
+    async (wallet: ConnectedWallet) => {
+      const { requestId, approval } = await signAct(wallet, 'session')
+      if (approval.state !== 'approved') throw new PageFailure('reply')
+      await open(requestId)
+    },
+    [open],
+  )
   const id = session?.sessionId
   const signOut = useCallback(async () => {
     if (id !== undefined) await api.endSession(id)
@@ -52,7 +60,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     localStorage.removeItem(memory)
     setOwn(null)
   }, [])
-  const state = useMemo(() => ({ session, error, signIn, signOut, forget }), [session, error, signIn, signOut, forget])
+  const state = useMemo(
+    () => ({ session, error, signIn, open, signOut, forget }),
+    [session, error, signIn, open, signOut, forget],
+  )
   return <SessionContext value={state}>{children}</SessionContext>
 }
 

@@ -3,7 +3,6 @@ import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas
 import { signInText } from '@freehold/appliance/sign-in/sign-in-text'
 import { useEffect, useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
-import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
 import { holderOf } from '../chain/contract.ts'
 import { sameAddress, shortAddress } from '../format/address.ts'
@@ -14,9 +13,10 @@ import { Card } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
-import { useWallets } from '../wallet/wallet-context.tsx'
+import { useWallets, type ConnectedWallet } from '../wallet/wallet-context.tsx'
 import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
-import { plainCode } from './plain-code.ts'
+import { actOf, isTerminalOnly } from './act-words.ts'
+import { NotMe } from './NotMe.tsx'
 import { Paste } from './Paste.tsx'
 import { RequestFacts } from './RequestFacts.tsx'
 import { approveWith } from './sign.ts'
@@ -36,7 +36,7 @@ export function Approve({ view, onApproved, onDenied, onExpired }: ApproveProps)
   const { lost } = useHost()
   const { current: wallet } = useWallets()
   const left = useSecondsLeft(view)
-  const [busy, setBusy] = useState<'wallet' | 'sending' | 'denying'>()
+  const [busy, setBusy] = useState<'wallet' | 'sending'>()
   const [error, setError] = useState<unknown>()
   useEffect(() => {
     if (left === 0) onExpired()
@@ -50,14 +50,15 @@ export function Approve({ view, onApproved, onDenied, onExpired }: ApproveProps)
   )
   const otherOrigin = new URL(view.origin).origin !== location.origin
   const otherWallet = wallet !== undefined && holder !== undefined && !sameAddress(wallet.address, holder)
-  const promise =
-    view.act === 'reinstall' ? 'signIn.promise.reinstall' : view.act === 'rollback' ? 'signIn.promise.rollback' : 'signIn.promise'
+  const act = actOf(view)
+  const promise = act === 'shell' || act === 'session' ? 'signIn.promise' : (`signIn.promise.${act}` as const)
+  const elsewhere = isTerminalOnly(act) ? 'signIn.elsewhere' : 'signIn.elsewhere.other'
 
-  async function answer(kind: 'wallet' | 'denying', act: () => Promise<void>) {
-    setBusy(kind)
+  async function approve(by: ConnectedWallet) {
+    setBusy('wallet')
     setError(undefined)
     try {
-      await act()
+      onApproved(await approveWith(by, view, () => setBusy('sending')))
     } catch (e) {
       setError(e)
     } finally {
@@ -79,8 +80,8 @@ export function Approve({ view, onApproved, onDenied, onExpired }: ApproveProps)
         <p className="tabular mt-4 font-medium">{t('signIn.left', { time: clockLength(left) })}</p>
       </Card>
       {!view.direct && (
-        <Notice tone="warn" title={t('signIn.elsewhere.title')}>
-          <p>{t('signIn.elsewhere.text', { source: view.source, browser: view.browserAddress })}</p>
+        <Notice tone="warn" title={t(`${elsewhere}.title`)}>
+          <p>{t(`${elsewhere}.text`, { source: view.source, browser: view.browserAddress })}</p>
         </Notice>
       )}
       <Card className="space-y-5">
@@ -96,30 +97,14 @@ export function Approve({ view, onApproved, onDenied, onExpired }: ApproveProps)
         <div className="flex flex-wrap items-start gap-3">
           {wallet !== undefined && (
             <Button
-              onClick={() =>
-                void answer('wallet', async () => {
-                  onApproved(await approveWith(wallet, view, () => setBusy('sending')))
-                })
-              }
+              onClick={() => void approve(wallet)}
               busy={busy === 'wallet' ? t('signIn.approving') : busy === 'sending' ? t('signIn.sending') : undefined}
               disabledReason={lost ? t('link.lost.reason') : otherWallet ? t('signIn.wrongWallet.title') : undefined}
             >
               {t('signIn.approve')}
             </Button>
           )}
-          <Button
-            look="secondary"
-            onClick={() =>
-              void answer('denying', async () => {
-                await api.deny(plainCode(view.code))
-                onDenied()
-              })
-            }
-            busy={busy === 'denying' ? t('common.loading') : undefined}
-            disabledReason={lost ? t('link.lost.reason') : undefined}
-          >
-            {t('signIn.notMe')}
-          </Button>
+          <NotMe view={view} onDenied={onDenied} />
         </div>
       </Card>
       <Paste view={view} onApproved={onApproved} />

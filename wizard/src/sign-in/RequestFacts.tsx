@@ -24,6 +24,14 @@ export function RequestFacts({ view }: { view: LoginRequestView }) {
         { label: t('signIn.code'), value: <span className="font-mono text-lg font-semibold tracking-wide">{view.code}</span> },
         { label: t('signIn.issued'), value: time(view.issuedAt) },
         { label: t('signIn.expires'), value: time(view.expiresAt) },
+        ...(view.act.startsWith('certificate:')
+          ? [
+              {
+                label: t('signIn.key'),
+                value: <code className="font-mono text-sm break-all">{view.act.slice('certificate:'.length)}</code>,
+              },
+            ]
+          : []),
         ...(view.hostKey === null
           ? []
           : [{ label: t('signIn.hostKey'), value: <code className="font-mono text-sm break-all">{view.hostKey}</code> }]),

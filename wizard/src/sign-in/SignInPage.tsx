@@ -1,5 +1,5 @@
 'use client'
-import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
+import type { Approval } from '@freehold/appliance/api/schemas/sign-in'
 import { useState } from 'react'
 import { hasCode } from '../api/failure.ts'
 import { api } from '../api/resources.ts'
@@ -10,6 +10,7 @@ import { Empty } from '../ui/Empty.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Loading } from '../ui/Loading.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
+import { actOf, isTerminalOnly } from './act-words.ts'
 import { Approve } from './Approve.tsx'
 import { plainCode } from './plain-code.ts'
 import { Outcome } from './Outcome.tsx'
@@ -52,10 +53,14 @@ export function SignInPage({ code }: { code: string }) {
       </div>
     )
   }
+  const act = actOf(view)
   const open = view.state === 'waiting' && approval === undefined
   return (
     <div className="mx-auto max-w-2xl space-y-6">
-      <PageHeading title={t(titleOf(view))} lead={open ? t('signIn.compare') : undefined} />
+      <PageHeading
+        title={t(`signIn.act.${act}`)}
+        lead={open ? t(isTerminalOnly(act) ? 'signIn.compare' : 'signIn.compare.other') : undefined}
+      />
       {open ? (
         <Approve
           view={view}
@@ -70,21 +75,8 @@ export function SignInPage({ code }: { code: string }) {
           }}
         />
       ) : (
-        <Outcome view={view} approval={approval} />
+        <Outcome view={view} approval={approval} onDenied={reload} />
       )}
     </div>
   )
-}
-
-function titleOf(view: LoginRequestView) {
-  switch (view.act) {
-    case 'shell':
-    case 'session':
-    case 'console':
-    case 'reinstall':
-    case 'rollback':
-      return `signIn.act.${view.act}` as const
-    default:
-      return 'signIn.act.certificate' as const
-  }
 }

@@ -128,6 +128,7 @@ function VmCard({ vm }: { vm: VmView }) {
         <Badge tone={stateTones[vm.state]}>{t(`state.${vm.state}`)}</Badge>
       </div>
       {vm.note !== null && <p className="text-soft">{vm.note}</p>}
+      {vm.formerHolder !== null && <p className="font-medium text-warn">{t('my.care')}</p>}
       {soon && <p className="font-medium text-warn">{t('my.endsSoon', { distance: distance(s.expiresAt, now, locale) })}</p>}
       <Facts
         facts={[

@@ -15,6 +15,8 @@ export function TypedConfirm(props: {
   intro: string
   lost: readonly string[]
   children?: ReactNode
+  /** Another way to confirm, below the buttons; told why it cannot be used yet. */
+  elsewhere?(disabledReason: string | undefined): ReactNode
   confirm: string
   busy: string | undefined
   error: unknown
@@ -74,6 +76,7 @@ export function TypedConfirm(props: {
                 {props.confirm}
               </Button>
             </div>
+            {props.elsewhere?.(matches ? undefined : t('confirm.reason'))}
           </form>
         </Dialog.Popup>
       </Dialog.Portal>

@@ -25,6 +25,7 @@ import { Connect } from './Connect.tsx'
 import { Extend } from './Extend.tsx'
 import { ReceiptButton } from './Receipt.tsx'
 import { Transfer } from './Transfer.tsx'
+import { TransferCare } from './TransferCare.tsx'
 import { stateTones, timeNotice } from './vm-texts.ts'
 
 const leaving = ['not-allowed', 'vm-unknown', 'not-found']
@@ -89,6 +90,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
       <PageHeading title={vm.hostname}>
         <Badge tone={stateTones[vm.state]}>{t(`state.${vm.state}`)}</Badge>
       </PageHeading>
+      {!gone && <TransferCare vm={vm} reload={reload} />}
       <TimeNotice vm={vm} now={now} />
       {vm.note !== null && (
         <Notice>

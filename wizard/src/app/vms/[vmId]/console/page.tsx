@@ -1,0 +1,15 @@
+import type { Metadata } from 'next'
+import { ConsolePage } from '../../../../console/ConsolePage.tsx'
+import { pageTitle } from '../../../../i18n/server.ts'
+
+interface Props {
+  params: Promise<{ vmId: string }>
+}
+
+export async function generateMetadata({ params }: Props): Promise<Metadata> {
+  return pageTitle('console.title', { name: (await params).vmId.slice(0, 100) })
+}
+
+export default async function Page({ params }: Props) {
+  return <ConsolePage vmId={(await params).vmId} />
+}
