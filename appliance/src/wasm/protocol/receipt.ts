@@ -1,0 +1,50 @@
+import { CompactSign, compactVerify, exportJWK, importJWK, type CryptoKey, type JWK } from 'jose'
+import { createHash, type KeyObject } from 'node:crypto'
+import { canonicalJson } from './canonical.ts'
+
+/** What a run was and cost, signed by the host. Failures get one too. Times in Unix milliseconds, gas as decimal text. */
+export interface Receipt {
+  request_id: string
+  kid: string
+  program: string
+  arguments: string
+  result: string | null
+  commitment_scheme: string
+  gas_used: string
+  gas_exact: boolean
+  gas_schedule: string
+  engine: string
+  status: string
+  started_at: number
+  ended_at: number
+  /** SHA-256 of the receipt before, in hex; 64 zeros for the first. */
+  prev_hash: string
+  /** Place in the log, from 0. */
+  index: number
+}
+
+export const receiptType = 'whv-receipt+jws'
+
+/** A receipt as compact JWS (RFC 7515) with Ed25519 over its canonical JSON. */
+export async function signReceipt(receipt: Receipt, key: KeyObject, keyId: string): Promise<string> {
+  return await new CompactSign(canonicalJson(receipt))
+    .setProtectedHeader({ alg: 'EdDSA', typ: receiptType, kid: keyId })
+    .sign(key)
+}
+
+/** Throws unless the text is a receipt under this key. */
+export async function verifyReceipt(jws: string, key: KeyObject | CryptoKey | JWK): Promise<Receipt> {
+  const imported = 'kty' in key ? await importJWK(key, 'EdDSA') : key
+  const { payload, protectedHeader } = await compactVerify(jws, imported, { algorithms: ['EdDSA'] })
+  if (protectedHeader.typ !== receiptType) throw new Error('this is no receipt')
+  return JSON.parse(Buffer.from(payload).toString('utf8')) as Receipt
+}
+
+/** What the log holds of a receipt: the hash of its signed text. */
+export function receiptHash(jws: string): string {
+  return createHash('sha256').update(jws).digest('hex')
+}
+
+export async function publicJwk(key: KeyObject): Promise<JWK> {
+  return await exportJWK(key)
+}
