@@ -117,8 +117,4 @@ suite('formats of Proxmox VE: what we would send lies inside what the server acc
       }
     }
   })
-  test('names of snapshots go there and back', () => {
-    assert.equal(formats.portSnapshotName(formats.snapshotNameOf('before-1')), 'before-1')
-    assert.equal(formats.portSnapshotName('current'), undefined)
-  })
 })

@@ -98,7 +98,7 @@ export const tokenId = z
   .brand('TokenId')
 export type TokenId = z.output<typeof tokenId>
 
-/** Name of a snapshot. The port's names may begin with a digit; `snapshotNameOf` prefixes them. */
+/** Name of a snapshot. The port's own name goes into its description. */
 export const snapshotName = z
   .string()
   .max(40)
@@ -193,13 +193,3 @@ export const ipconfig = z
   })
   .brand('Ipconfig')
 export type Ipconfig = z.output<typeof ipconfig>
-
-/** The port's snapshot name as a name of the server: letters first, at most 40 characters. Source: format pve-configid. */
-export function snapshotNameOf(name: string): SnapshotName {
-  return snapshotName.parse(`fh-${name}`.slice(0, 40))
-}
-
-/** The port's name of one of our snapshots; undefined for those of others and for `current`. */
-export function portSnapshotName(name: string): string | undefined {
-  return name.startsWith('fh-') ? name.slice(3) : undefined
-}

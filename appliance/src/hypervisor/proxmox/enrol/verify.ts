@@ -1,0 +1,40 @@
+import { permissions } from '../answers.ts'
+import type { PveClient } from '../client.ts'
+import { grantsFor, type RightsScope } from './rights.ts'
+
+/** A privilege that is missing, or that the token has beyond its need. */
+export interface RightsDifference {
+  path: string
+  privilege: string
+}
+
+/** What `freehold proxmox verify` says. */
+export interface RightsReport {
+  missing: RightsDifference[]
+  excess: RightsDifference[]
+}
+
+/** Asks the server what the token may, and holds it against what it needs. Changes nothing. Throws PveError. */
+export async function verifyRights(client: PveClient, scope: RightsScope): Promise<RightsReport> {
+  const grants = grantsFor(scope)
+  const wanted = new Map<string, Set<string>>()
+  for (const { paths, privileges } of grants) for (const path of paths) wanted.set(path, new Set(privileges))
+  const missing: RightsDifference[] = []
+  for (const [path, privileges] of wanted) {
+    const has = (await client.get('/access/permissions', permissions, { path }))[path] ?? {}
+    for (const privilege of privileges) if (has[privilege] !== true) missing.push({ path, privilege })
+  }
+  const all = await client.get('/access/permissions', permissions)
+  const excess = Object.entries(all).flatMap(([path, has]) =>
+    Object.keys(has)
+      .filter((privilege) => !isNeeded(wanted, path, privilege))
+      .map((privilege) => ({ path, privilege })),
+  )
+  return { missing, excess }
+}
+
+/** A VM of the pool shows what the pool gives. */
+function isNeeded(wanted: ReadonlyMap<string, Set<string>>, path: string, privilege: string): boolean {
+  if (wanted.get(path)?.has(privilege) === true) return true
+  return path.startsWith('/vms/') && [...wanted].some(([at, privileges]) => at.startsWith('/pool/') && privileges.has(privilege))
+}

@@ -1,0 +1,275 @@
+import { markOf, type VmKey } from '../../chain/installation.ts'
+import { AppError } from '../../errors/app-error.ts'
+import { domainNameOf } from '../names.ts'
+import type { PowerState, VmRecord } from '../port.ts'
+import { permissions, resources, storageStatus, vmConfig, nothing, type Resource, type VmConfig } from './answers.ts'
+import { hasOurTag, parseDescription, sameKey, type Described } from './metadata.ts'
+import type { ProxmoxOptions } from './options.ts'
+import { isMissingVm, PveError } from './pve-error.ts'
+import type { PveServer } from './server.ts'
+
+/** A VM of ours as Proxmox has it. */
+export interface OurVm extends Described {
+  node: string
+  config: VmConfig
+}
+
+/** All that one call tells of the cluster. */
+export interface Overview {
+  nodes: Resource[]
+  storages: Resource[]
+  vms: Resource[]
+}
+
+/** How long a configuration that was read once counts as known: we alone write to our VMs, an operator might. */
+const configFreshMs = 10 * 60_000
+/** How often the token's right to see VMs is looked at. */
+const rightsFreshMs = 60_000
+/** Configurations read at once. */
+const readers = 8
+
+interface Cached {
+  looks: string
+  readAtMs: number
+  vm: Omit<OurVm, 'config'> & { onboot: boolean }
+}
+
+/** Finds our VMs, and never takes a fault for absence. */
+export class Inventory {
+  readonly #server: PveServer
+  readonly #options: ProxmoxOptions
+  readonly #cache = new Map<number, Cached>()
+  #rightsAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(server: PveServer, options: ProxmoxOptions) {
+    this.#server = server
+    this.#options = options
+  }
+
+  /** Must be called after each write to a VM. */
+  forget(vmid: number): void {
+    this.#cache.delete(vmid)
+  }
+
+  /**
+   * The one call, checked: throws `pool-not-mounted` where the storage of the disks is not available on a node that is up,
+   * `privilege-missing` where the token does not see it or no longer sees VMs.
+   */
+  async overview(): Promise<Overview> {
+    const all = await this.#server.client.get('/cluster/resources', resources)
+    const nodes = all.filter((r) => r.type === 'node')
+    const storages = all.filter((r) => r.type === 'storage' && r.storage === this.#options.diskStorage)
+    if (storages.length === 0) {
+      throw new AppError({
+        code: 'privilege-missing',
+        detail: `The token does not see the storage ${this.#options.diskStorage}: it is gone, or Datastore.AllocateSpace on /storage/${this.#options.diskStorage} is missing.`,
+      })
+    }
+    for (const storage of storages) {
+      const up = nodes.some((node) => node.node === storage.node && node.status === 'online')
+      if (up && storage.status !== 'available') throw notMounted(this.#options.diskStorage, storage.node ?? '')
+    }
+    await this.#requireSight()
+    return { nodes, storages, vms: all.filter((r) => r.type === 'qemu' && r.vmid !== undefined) }
+  }
+
+  /** A list that is short because a right was taken away looks like VMs that are gone. */
+  async #requireSight(): Promise<void> {
+    const now = this.#server.clock.monotonicMs()
+    if (now - this.#rightsAtMs < rightsFreshMs) return
+    const path = `/pool/${this.#options.pool}`
+    const granted = await this.#server.client.get('/access/permissions', permissions, { path })
+    if (granted[path]?.['VM.Audit'] !== true) {
+      throw new AppError({ code: 'privilege-missing', detail: `To list VMs, the token lacks VM.Audit on ${path}.` })
+    }
+    this.#rightsAtMs = now
+  }
+
+  isInRange(vmid: number | undefined): boolean {
+    const { from, to } = this.#options.vmids
+    return vmid !== undefined && vmid >= from && vmid <= to
+  }
+
+  /** Our VMs, whole or not. Of VMs that Proxmox knows and the token no longer sees, and of nodes that are down: what was known. */
+  async list(): Promise<VmRecord[]> {
+    const { vms } = await this.overview()
+    const candidates = vms.filter((r) => this.isInRange(r.vmid) && r.template !== true)
+    const found = new Map<string, { record: VmRecord; whole: boolean }>()
+    for (let at = 0; at < candidates.length; at += readers * 8) {
+      const part = candidates.slice(at, at + readers * 8)
+      const records = await Promise.all(part.map((resource) => this.#record(resource)))
+      for (const one of records) if (one !== undefined) found.set(markOf(one.record.key), one)
+    }
+    const seen = new Set(candidates.map((r) => r.vmid))
+    for (const [mark, known] of this.#server.journal.known) {
+      if (found.has(mark) || seen.has(known.vmid)) continue
+      const record = await this.#unseen(mark, known)
+      if (record !== undefined) found.set(mark, { record, whole: true })
+    }
+    return withoutHalfMade([...found.values()])
+  }
+
+  async #record(resource: Resource): Promise<{ record: VmRecord; whole: boolean } | undefined> {
+    const { vmid = 0, node = '' } = resource
+    const looks = `${node} ${resource.name} ${resource.tags}`
+    const now = this.#server.clock.monotonicMs()
+    const cached = this.#cache.get(vmid)
+    let vm = cached !== undefined && cached.looks === looks && now - cached.readAtMs < configFreshMs ? cached.vm : undefined
+    if (vm === undefined) {
+      if (resource.status === 'unknown') return this.#ofDownNode(vmid)
+      const read = await this.#read(node, vmid, resource.name)
+      if (read === undefined) return undefined
+      vm = { ...read, onboot: read.config.onboot === true }
+      this.#cache.set(vmid, { looks, readAtMs: now, vm })
+    }
+    const state: PowerState = resource.status === 'running' ? 'running' : resource.status === 'stopped' ? 'stopped' : 'unknown'
+    return { record: recordOf(vm, state, vm.onboot), whole: vm.whole }
+  }
+
+  /** What a node that does not answer holds is known from before, and unknown in its state. */
+  #ofDownNode(vmid: number): { record: VmRecord; whole: boolean } | undefined {
+    for (const [mark, known] of this.#server.journal.known) {
+      if (known.vmid !== vmid) continue
+      const record = recordFromKnown(mark, known)
+      if (record !== undefined) return { record, whole: true }
+    }
+    return undefined
+  }
+
+  /** A VM that we know and that was not in the list: undefined only if its id is surely free. */
+  async #unseen(mark: string, known: { vmid: number; node: string; description: string }): Promise<VmRecord | undefined> {
+    if (!(await this.idTaken(known.vmid))) {
+      this.#server.journal.setKnown(mark, undefined)
+      return undefined
+    }
+    return recordFromKnown(mark, known)
+  }
+
+  /** Whether any VM has the id, also one that the token may not see. Source: `GET /cluster/nextid?vmid=`, open to all. */
+  async idTaken(vmid: number): Promise<boolean> {
+    try {
+      await this.#server.client.get('/cluster/nextid', nothing, { vmid })
+      return false
+    } catch (error) {
+      if (error instanceof PveError && error.kind === 'refused' && /already exists/.test(error.text)) return true
+      throw error
+    }
+  }
+
+  /** The VM of a key, read now; undefined if it surely is not there. Throws `vm-foreign`, `pool-not-mounted`. */
+  async find(key: VmKey): Promise<OurVm | undefined> {
+    const known = this.#server.journal.knownOf(markOf(key))
+    if (known !== undefined) {
+      await this.#requireStorage(known.node)
+      const there = await this.#read(known.node, known.vmid, domainNameOf(key)).catch((error: unknown) => {
+        if (error instanceof PveError && (error.kind === 'forbidden' || error.kind === 'refused')) return undefined
+        throw error
+      })
+      if (there !== undefined && sameKey(there.metadata.key, key)) return there
+    }
+    return await this.#search(key, known?.vmid)
+  }
+
+  async #search(key: VmKey, knownId: number | undefined): Promise<OurVm | undefined> {
+    const { vms, nodes } = await this.overview()
+    const name = domainNameOf(key)
+    for (const resource of vms) {
+      const { vmid = 0, node = '' } = resource
+      if (vmid !== knownId && resource.name !== name) continue
+      if (resource.status === 'unknown' || nodes.some((n) => n.node === node && n.status !== 'online')) {
+        throw new AppError({ code: 'hypervisor-down', detail: `The node ${node}, which has VM ${vmid}, does not answer.` })
+      }
+      const vm = this.isInRange(vmid) ? await this.#read(node, vmid, resource.name) : undefined
+      if (vm !== undefined && sameKey(vm.metadata.key, key)) return vm
+      if (vm === undefined && resource.name === name && resource.template !== true && resource.lock !== 'clone') {
+        throw new AppError({ code: 'vm-foreign', detail: `VM ${vmid} on ${node} bears the name ${name} without our mark.` })
+      }
+    }
+    if (knownId !== undefined && !vms.some((r) => r.vmid === knownId) && (await this.idTaken(knownId))) {
+      throw new AppError({
+        code: 'privilege-missing',
+        detail: `VM ${knownId} is there and the token does not see it.`,
+        hint: `Put it back into the pool ${this.#options.pool}: somebody took it out.`,
+      })
+    }
+    this.#server.journal.setKnown(markOf(key), undefined)
+    return undefined
+  }
+
+  /** The VM under an id that an intent names, if it says itself that it is of that key. A 403 is somebody else's VM. */
+  async readAt(node: string, vmid: number, key: VmKey): Promise<OurVm | undefined> {
+    try {
+      const vm = await this.#read(node, vmid, domainNameOf(key))
+      return vm !== undefined && sameKey(vm.metadata.key, key) ? vm : undefined
+    } catch (error) {
+      if (error instanceof PveError && error.kind === 'forbidden') return undefined
+      throw error
+    }
+  }
+
+  /** Any generation of the VM of a key that is ours. */
+  async findAnyGeneration(key: VmKey): Promise<OurVm | undefined> {
+    const { vms } = await this.overview()
+    for (const resource of vms) {
+      if (resource.name !== domainNameOf(key) || !this.isInRange(resource.vmid) || resource.status === 'unknown') continue
+      const vm = await this.#read(resource.node ?? '', resource.vmid ?? 0, resource.name)
+      if (vm !== undefined) return vm
+    }
+    return undefined
+  }
+
+  /** Reads and judges one configuration; undefined if the VM is gone or not ours: range, tag and line must all agree. */
+  async #read(node: string, vmid: number, name: string | undefined): Promise<OurVm | undefined> {
+    if (!this.isInRange(vmid)) return undefined
+    let config: VmConfig
+    try {
+      config = await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)
+    } catch (error) {
+      if (isMissingVm(error)) return undefined
+      throw error
+    }
+    if (config.template === true || !hasOurTag(config.tags)) return undefined
+    const described = parseDescription(config.description, { vmid, name: config.name ?? name })
+    if (described === undefined) return undefined
+    const description = config.description ?? ''
+    this.#server.journal.setKnown(markOf(described.metadata.key), { vmid, node, description })
+    return { ...described, node, config }
+  }
+
+  async #requireStorage(node: string): Promise<void> {
+    const { diskStorage } = this.#options
+    const status = await this.#server.client.get(`/nodes/${node}/storage/${diskStorage}/status`, storageStatus)
+    if (!status.active) throw notMounted(diskStorage, node)
+  }
+}
+
+function notMounted(storage: string, node: string): AppError {
+  return new AppError({
+    code: 'pool-not-mounted',
+    detail: `The storage ${storage} is not available on ${node}.`,
+    hint: 'On the node: pvesm status. Nothing was taken away meanwhile.',
+  })
+}
+
+export function recordOf(vm: Described, state: PowerState, autostart: boolean): VmRecord {
+  const { key, spec, facts, snapshots } = vm.metadata
+  return { key, state, autostart, spec, facts, snapshots }
+}
+
+function recordFromKnown(mark: string, known: { vmid: number; description: string }): VmRecord | undefined {
+  const described = parseDescription(known.description, { vmid: known.vmid, name: nameIn(mark) })
+  return described === undefined ? undefined : recordOf(described, 'unknown', false)
+}
+
+function nameIn(mark: string): string {
+  const [, installation = '', tokenId = ''] = /^freehold:([0-9a-f]+)\/(\d+)\//.exec(mark) ?? []
+  return domainNameOf({ installation, tokenId: BigInt(tokenId === '' ? 0 : tokenId) })
+}
+
+/** While a reinstall is under way both generations are there; the one that is not whole is not told of. */
+function withoutHalfMade(all: { record: VmRecord; whole: boolean }[]): VmRecord[] {
+  const name = (record: VmRecord) => domainNameOf(record.key)
+  return all
+    .filter((one) => one.whole || !all.some((other) => other !== one && name(other.record) === name(one.record) && other.whole))
+    .map((one) => one.record)
+}

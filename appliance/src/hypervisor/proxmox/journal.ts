@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { z } from 'zod'
+
+const schema = z.object({
+  version: z.literal(1),
+  intents: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), source: z.number() })),
+  tasks: z.record(z.string(), z.object({ about: z.string() })),
+  known: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), description: z.string() })),
+})
+type Kept = z.output<typeof schema>
+
+/** A create that was begun: which id on which node is to become the VM of a mark, cloned from what. */
+export type Intent = Kept['intents'][string]
+
+/**
+ * What this host has begun and knows, kept over restarts: intents before a create, tasks before their first poll, ids of VMs.
+ * Losing it loses nothing but speed, except that a clone which died half-way is then nobody's: marks are in Proxmox.
+ */
+export class Journal {
+  readonly #file: string | undefined
+  readonly #kept: Kept
+  #writing: Promise<void> = Promise.resolve()
+
+  /** Without a file it lives and dies with the process. A file that cannot be read is begun anew. */
+  constructor(file?: string) {
+    this.#file = file
+    this.#kept = read(file) ?? { version: 1, intents: {}, tasks: {}, known: {} }
+  }
+
+  intent(mark: string): Intent | undefined {
+    return this.#kept.intents[mark]
+  }
+
+  /** Every id that some create has been promised. */
+  get promisedIds(): number[] {
+    return Object.values(this.#kept.intents).map((intent) => intent.vmid)
+  }
+
+  async setIntent(mark: string, intent: Intent | undefined): Promise<void> {
+    if (intent === undefined) delete this.#kept.intents[mark]
+    else this.#kept.intents[mark] = intent
+    await this.#save()
+  }
+
+  /** Tasks begun for `about` (a mark or the name of a file) that nobody has seen the end of. */
+  tasksOf(about: string): string[] {
+    return Object.entries(this.#kept.tasks).flatMap(([upid, task]) => (task.about === about ? [upid] : []))
+  }
+
+  async addTask(upid: string, about: string): Promise<void> {
+    this.#kept.tasks[upid] = { about }
+    await this.#save()
+  }
+
+  async removeTask(upid: string): Promise<void> {
+    if (this.#kept.tasks[upid] === undefined) return
+    delete this.#kept.tasks[upid]
+    await this.#save()
+  }
+
+  /** VMs seen as ours, by mark. */
+  get known(): ReadonlyMap<string, Kept['known'][string]> {
+    return new Map(Object.entries(this.#kept.known))
+  }
+
+  knownOf(mark: string): Kept['known'][string] | undefined {
+    return this.#kept.known[mark]
+  }
+
+  /** Kept in memory at once, on disk with the next save: it is read again from Proxmox anyway. */
+  setKnown(mark: string, vm: Kept['known'][string] | undefined): void {
+    if (vm === undefined) delete this.#kept.known[mark]
+    else this.#kept.known[mark] = vm
+  }
+
+  async save(): Promise<void> {
+    await this.#save()
+  }
+
+  async #save(): Promise<void> {
+    const file = this.#file
+    if (file === undefined) return
+    const text = `${JSON.stringify(this.#kept)}\n`
+    const next = this.#writing.catch(() => undefined).then(() => write(file, text))
+    this.#writing = next
+    await next
+  }
+}
+
+function read(file: string | undefined): Kept | undefined {
+  if (file === undefined) return undefined
+  try {
+    return schema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+async function write(file: string, text: string): Promise<void> {
+  const temporary = `${file}.new`
+  const handle = await open(temporary, 'w', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporary, file)
+}
