@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { after, suite, test } from 'node:test'
+import { compileInChild } from 'wasmtime-node/compiler'
+import { fromText } from 'wasmtime-node/wat'
+import { ExecutorPool } from './executor-pool.ts'
+import type { ExecutorCall } from './messages.ts'
+
+const pool = new ExecutorPool({ workers: 2, engine: { slots: 128, threads: 1 } })
+after(() => pool.close())
+
+const spin = await compileInChild(await fromText('(module (func (export "main") (loop br 0)))'))
+const add = await compileInChild(
+  await fromText('(module (func (export "main") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'),
+)
+const call = (program: string, more: Partial<ExecutorCall> = {}): ExecutorCall => ({
+  program,
+  functionName: 'main',
+  values: [],
+  gasLimit: 10n ** 15n,
+  milliseconds: 10_000,
+  maxMemoryBytes: 2 ** 26,
+  region: false,
+  ...more,
+})
+const adding = call('add', { values: [{ value: 40 }, { value: 2 }], gasLimit: 1000n })
+
+suite('executors', () => {
+  test('hold no secret, no socket and no file of ours', async () => {
+    await pool.compatibility()
+    for (const pid of pool.pids) {
+      const names = readFileSync(`/proc/${pid}/environ`, 'utf8')
+        .split('\0')
+        .map((line) => line.split('=')[0] ?? '')
+      assert.deepEqual(
+        names.filter((name) => name !== '' && !name.startsWith('NODE_CHANNEL')),
+        [],
+        'nothing but the channel',
+      )
+      const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+      const others = links.filter((link) => !/^(\/dev\/null|\/dev\/urandom|anon_inode:|pipe:|socket:|\/memfd:)/.test(link))
+      assert.deepEqual(
+        others.filter((link) => !link.endsWith('.node')),
+        [],
+      )
+      assert.ok(links.filter((link) => link.startsWith('socket:')).length <= 3, `${links.join(' ')}`)
+    }
+  })
+
+  test('kill -9 with 50 calls in flight: those are lost, the others go on, and calls are taken at once', async () => {
+    const inFlight = Array.from({ length: 50 }, () => pool.run(call('spin', { milliseconds: 1500 }), spin))
+    const [victim] = pool.pids
+    // one round trip: every call before it has reached its executor
+    await pool.run(adding, add)
+    assert.ok(victim !== undefined)
+    process.kill(victim, 'SIGKILL')
+    const struck = performance.now()
+    // until the kernel has told us of the death a call may still go there and be lost
+    while ((await pool.run(adding, add)).kind !== 'outcome') assert.ok(performance.now() - struck < 1000)
+    const ends = await Promise.all(inFlight)
+    const lost = ends.filter((end) => end.kind === 'lost').length
+    assert.ok(lost >= 20 && lost <= 30, `${lost} lost`)
+    for (const end of ends) if (end.kind === 'outcome') assert.equal(end.outcome.status, 'deadline')
+    assert.equal(pool.restarts, 1)
+    await pool.compatibility()
+    assert.equal(pool.pids.length, 2)
+  })
+
+  test('a refused call says why and runs nothing', async () => {
+    const end = await pool.run(call('add', { functionName: 'none' }), add)
+    assert.deepEqual([end.kind, end.kind === 'refused' && end.code], ['refused', 'function-not-found'])
+    const broken = await pool.run(call('broken'), Buffer.from('no machine code'))
+    assert.deepEqual([broken.kind, broken.kind === 'refused' && broken.code], ['refused', 'artifact-damaged'])
+  })
+
+  test('an aborted call ends with its gas', async () => {
+    const abort = new AbortController()
+    const running = pool.run(call('spin'), spin, abort.signal)
+    await pool.run(adding, add)
+    abort.abort()
+    const end = await running
+    assert.equal(end.kind === 'outcome' && end.outcome.status, 'cancelled')
+  })
+
+  test('many calls at once, each with its own answer; programs travel once', async () => {
+    const ends = await Promise.all(
+      Array.from({ length: 500 }, (_, n) => pool.run({ ...adding, values: [{ value: n }, { value: 1 }] }, add)),
+    )
+    ends.forEach((end, n) => assert.equal(end.kind === 'outcome' && end.outcome.results?.[0]?.value, n + 1))
+  })
+})
