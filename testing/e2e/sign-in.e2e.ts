@@ -146,3 +146,109 @@ test('A10 no page has a field for a phrase or key, and the footer of every page 
     await expect(page.getByLabel(/phrase|private key/i)).toHaveCount(0)
   }
 })
+
+const key = `SHA256:${'k'.repeat(43)}` as const
+for (const [act, heading, promise] of [
+  ['session', 'Someone wants to sign in to this host', 'This signs you in. It moves no money.'],
+  ['console', 'Someone wants to open the serial console of your VM', 'This opens the serial console of the VM to whoever asked.'],
+  ['reinstall', 'Someone wants to reinstall your VM', 'This erases the disk of the VM.'],
+  ['rollback', 'Someone wants to roll your VM back to its snapshot', 'This discards newer data on the VM.'],
+  [
+    `certificate:${key}`,
+    'Someone wants an SSH certificate for your VM',
+    'This lets the key below log in to the VM for ten minutes.',
+  ],
+] as const) {
+  test(`A1 A3 A7 the act ${act.split(':')[0]} stands in words on the page and in the signed text, and *Not me* ends it`, async ({
+    page,
+    stand,
+    useWallet,
+  }) => {
+    await useWallet([5])
+    const code = stand.ask(act, act === 'session' ? undefined : vmId, '198.51.100.4')
+    await page.goto(`${stand.origin}/s/${code}`)
+    await connect(page)
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(heading)
+    await expect(page.getByText(promise, { exact: false })).toBeVisible()
+    if (act.startsWith('certificate:')) await expect(page.getByText(key, { exact: true })).toBeVisible()
+    await expect(page.getByRole('group', { name: 'The text your wallet will show' })).toContainText(`freehold:act:${act}`)
+    await expect(page.getByText('198.51.100.4', { exact: false }).first()).toBeVisible()
+    await page.getByRole('button', { name: 'Not me, refuse' }).click()
+    await expect(page.getByText('Refused', { exact: true })).toBeVisible()
+    expect(stateOf(stand, code)).toBe('denied')
+  })
+}
+
+test('A5 S3 a wallet on another network is told so, one button brings it over, and it can sign', async ({
+  page,
+  stand,
+  useWallet,
+}) => {
+  const wallet = await useWallet([5], { startOn: 1, knowsNetwork: false })
+  const { url } = await open(stand)
+  await page.goto(url)
+  await connect(page)
+  await expect(page.getByText('is on another network', { exact: false })).toBeVisible()
+  await page.getByRole('button', { name: 'Switch to Local network' }).click()
+  await expect(page.getByText('is on another network', { exact: false })).toHaveCount(0)
+  expect(wallet.calls.map((c) => c.method)).toContain('wallet_addEthereumChain')
+  await page.getByRole('button', { name: 'Approve with your wallet' }).click()
+  await expect(page.getByText('Approved', { exact: true })).toBeVisible()
+})
+
+test('A5 a refusal in the wallet changes nothing, is named as such, and the next try counts', async ({
+  page,
+  stand,
+  useWallet,
+}) => {
+  const wallet = await useWallet([5])
+  const { code, url } = await open(stand)
+  await page.goto(url)
+  await connect(page)
+  wallet.mood = 'decline'
+  const approve = page.getByRole('button', { name: 'Approve with your wallet' })
+  await approve.click()
+  await expect(page.getByRole('alert').filter({ hasText: 'You declined it in the wallet' })).toBeFocused()
+  expect(stateOf(stand, code)).toBe('waiting')
+  wallet.mood = 'confirm'
+  await approve.click()
+  await expect(page.getByText('Approved', { exact: true })).toBeVisible()
+})
+
+test('A8 pasted nonsense is refused where it was pasted, and a good signature in two lines and quotes is taken', async ({
+  page,
+  stand,
+}) => {
+  const { code, url } = await open(stand)
+  await page.goto(url)
+  await page.locator('summary').click()
+  const signer = stand.wallet(5)
+  await page.getByLabel('Address that signs').fill(signer.address)
+  const text = await page.getByRole('group', { name: 'Sign exactly this text with personal_sign' }).textContent()
+  const good = await signer.signMessage(text ?? '')
+  const field = page.getByLabel('Signature', { exact: true })
+  const send = page.getByRole('button', { name: 'Send the signature' })
+  for (const nonsense of ['', '0x', '0xzz', `0x${'ab'.repeat(10_001)}`, `${good.slice(0, 60)}\u0007${good.slice(60)}`]) {
+    await field.fill(nonsense)
+    await send.click()
+    await expect(field, nonsense.slice(0, 20)).toHaveAttribute('aria-invalid', 'true')
+    await expect(field).toBeFocused()
+  }
+  for (const refused of [good.slice(0, -2), `${good}00`, `0x${'ab'.repeat(10_000)}`, `${good.slice(0, -2)}05`]) {
+    await field.fill(refused)
+    await send.click()
+    await expect(page.getByRole('alert').filter({ hasText: 'signature-invalid' })).toBeFocused()
+  }
+  expect(stateOf(stand, code)).toBe('waiting')
+  await field.fill(`"${good.slice(0, 70)}\r\n${good.slice(70)}"`)
+  await send.click()
+  await expect(page.getByText('Approved', { exact: true })).toBeVisible()
+})
+
+test('A9 the countdown follows the host’s seconds, whatever this browser’s clock says', async ({ page, stand }) => {
+  await page.clock.setFixedTime('2001-01-01T00:00:00Z')
+  const { url } = await open(stand)
+  await page.goto(url)
+  await expect(page.getByText(/^Expires in (5:00|4:5\d)$/)).toBeVisible()
+  await expect(page.getByText(/^Expires in 4:5\d$/)).toBeVisible()
+})

@@ -53,6 +53,8 @@ export interface PagesStand {
   wallet(index: number): Wallet
   /** A terminal asks for a shell on a VM from `source`; returns the code of its link. */
   askShell(vmId: string, source?: string): Promise<string>
+  /** A terminal or browser elsewhere asks for another act; returns the code of its link. */
+  ask(act: Act, vmId: string | undefined, source?: string): string
   /** The terminal goes on with what was approved, sending `reply` if it was asked for. Throws Error where the host refuses. */
   terminalGoesOn(code: string, reply?: string): void
   /** Paths that begin with `prefix` answer the fault until it is lifted with undefined. */
@@ -229,6 +231,23 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
         tokenId: String(tokenId),
         generation: world.vms.get(vmId)?.generation ?? 1,
         hostKey: 'SHA256:uNiVztksCsDhcc0u9e8BrUiDv0b7C6Xo5k3Gq0o0w7E',
+      }).code
+    },
+    ask(act, vmId, source = '127.0.0.1') {
+      const tokenId = vmId === undefined ? null : String(parseVmId(vmId)?.tokenId ?? 0n)
+      return put(world, {
+        ...newRequest(origin, now(), act, source),
+        ...(vmId !== undefined && {
+          vmId,
+          hostname: `vm-${tokenId}`,
+          contract: world.contractAddress,
+          tokenId,
+          generation: world.vms.get(vmId)?.generation ?? 1,
+        }),
+        ...(act.startsWith('certificate:') && {
+          user: 'owner',
+          hostKey: 'SHA256:uNiVztksCsDhcc0u9e8BrUiDv0b7C6Xo5k3Gq0o0w7E',
+        }),
       }).code
     },
     terminalGoesOn(code, reply) {

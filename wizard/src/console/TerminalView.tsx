@@ -2,7 +2,7 @@
 import '@xterm/xterm/css/xterm.css'
 import type { Terminal } from '@xterm/xterm'
 import { useEffect, useRef } from 'react'
-import { styledDocument } from './styled-document.ts'
+import { withStyledElements } from './with-styled-elements.ts'
 
 /** What the page may do with the terminal once it stands. */
 export interface TerminalHandle {
@@ -36,7 +36,6 @@ export function TerminalView(props: {
       const [{ Terminal: Made }, { FitAddon }] = await Promise.all([import('@xterm/xterm'), import('@xterm/addon-fit')])
       if (gone) return
       const made = (terminal = new Made({
-        documentOverride: styledDocument(),
         cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
         fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
         fontSize: 14,
@@ -47,7 +46,7 @@ export function TerminalView(props: {
       }))
       const sizes = new FitAddon()
       made.loadAddon(sizes)
-      made.open(box)
+      withStyledElements(() => made.open(box))
       made.textarea?.setAttribute('aria-label', latest.current.label)
       fit = () => sizes.fit()
       fit()

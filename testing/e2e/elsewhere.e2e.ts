@@ -1,0 +1,106 @@
+import type { Browser } from '@playwright/test'
+import { expect, test } from './fixtures.ts'
+import type { PagesStand } from '../stands/pages-api.ts'
+import { injectWallet } from '../stands/wallet.ts'
+
+let vmId = ''
+test.beforeAll(async ({ stand }) => {
+  vmId = await stand.buy(stand.wallet(5))
+})
+
+/** The phone: another browser, at another address unless told otherwise, with the wallet that holds the pass. */
+async function phone(browser: Browser, stand: PagesStand, address = '198.51.100.9') {
+  const context = await browser.newContext({ extraHTTPHeaders: { 'x-forwarded-for': address } })
+  const page = await context.newPage()
+  const wallet = await injectWallet(page, { rpcUrl: stand.rpcUrl, keys: [stand.wallet(5).privateKey] })
+  return {
+    async approve(link: string) {
+      await page.goto(link)
+      await page.getByRole('button', { name: 'Test Wallet' }).click()
+      await page.getByRole('button', { name: 'Approve with your wallet' }).click()
+    },
+    page,
+    async close() {
+      wallet.close()
+      await context.close()
+    },
+  }
+}
+
+test('A4 A8 S14 sign in from a phone: link and QR, and at another address nothing before the reply code', async ({
+  page,
+  stand,
+  browser,
+}) => {
+  await page.goto(`${stand.origin}/my`)
+  await page.getByRole('button', { name: 'Sign on another device' }).click()
+  await expect(page.getByRole('img', { name: 'QR code of the sign-in page' })).toBeVisible()
+  const link = (await page.getByRole('group', { name: 'Link to the sign-in page' }).textContent()) ?? ''
+  const other = await phone(browser, stand)
+  await other.approve(link)
+  await expect(other.page.getByText('Enter this reply code where you asked')).toBeVisible()
+  const code = await other.page
+    .getByText(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/)
+    .first()
+    .textContent()
+  const field = page.getByLabel('Reply code')
+  await field.fill('AAAA-AAAA')
+  await field.press('Enter')
+  await expect(page.getByText('That is not the code. 2 tries left.')).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Sign out' })).toHaveCount(0)
+  await field.fill(`${code?.toLowerCase()}`)
+  await page.getByRole('button', { name: 'Send the reply code' }).click()
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible()
+  await expect(other.page.getByText(/^Approved$|already used/).first()).toBeVisible()
+  await other.close()
+})
+
+test('A4 at the same address it goes on by itself', async ({ page, stand, browser }) => {
+  await page.goto(`${stand.origin}/vms/${vmId}/console`)
+  await page.getByRole('button', { name: 'Sign on another device' }).click()
+  const link = (await page.getByRole('group', { name: 'Link to the sign-in page' }).textContent()) ?? ''
+  const other = await phone(browser, stand, '127.0.0.1')
+  await other.approve(link)
+  await expect(page.getByRole('listitem').filter({ hasText: 'Debian GNU/Linux 13' })).toBeVisible()
+  await expect(other.page.getByText('Go back to where you asked. It goes on there.')).toBeVisible()
+  await other.close()
+})
+
+test('A4 three wrong reply codes end it on both sides', async ({ page, stand, browser }) => {
+  await page.goto(`${stand.origin}/vms/${vmId}/console`)
+  await page.getByRole('button', { name: 'Sign on another device' }).click()
+  const link = (await page.getByRole('group', { name: 'Link to the sign-in page' }).textContent()) ?? ''
+  const other = await phone(browser, stand)
+  await other.approve(link)
+  for (const [wrong, left] of [
+    ['AAAAAAAA', 2],
+    ['BBBBBBBB', 1],
+    ['CCCCCCCC', 0],
+  ] as const) {
+    await page.getByLabel('Reply code').fill(wrong)
+    await page.getByLabel('Reply code').press('Enter')
+    await expect(page.getByText(/[12] tr(y|ies) left|Three wrong reply codes/)).toBeVisible()
+    await expect.poll(() => [...stand.world.requests.values()].at(-1)?.triesLeft).toBe(left)
+  }
+  await expect(page.getByText('Three wrong reply codes.', { exact: false })).toBeVisible()
+  await expect(other.page.getByText('Refused', { exact: true })).toBeVisible()
+  expect(stand.world.consoles.size).toBe(0)
+  await other.close()
+})
+
+test('A3 A7 Not me, pressed after the signature, still ends it before the reply code is used', async ({
+  page,
+  stand,
+  browser,
+}) => {
+  await page.goto(`${stand.origin}/my`)
+  await page.getByRole('button', { name: 'Sign on another device' }).click()
+  const link = (await page.getByRole('group', { name: 'Link to the sign-in page' }).textContent()) ?? ''
+  const other = await phone(browser, stand)
+  await other.approve(link)
+  await expect(other.page.getByText('Give it to nobody', { exact: false })).toBeVisible()
+  await other.page.getByRole('button', { name: 'Not me, refuse' }).click()
+  await expect(other.page.getByText('Refused', { exact: true })).toBeVisible()
+  await expect(page.getByText('Refused on the sign-in page.')).toBeVisible()
+  await other.close()
+})

@@ -1,0 +1,59 @@
+import { expect, signIn, test } from './fixtures.ts'
+import type { PagesStand } from '../stands/pages-api.ts'
+import { Contract } from 'ethers'
+import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
+
+/** Wallet 5 buys a VM and gives the pass to wallet 6. */
+async function transferred(stand: PagesStand): Promise<string> {
+  const [seller, buyer] = [stand.wallet(5), stand.wallet(6)]
+  const vmId = await stand.buy(seller)
+  const tokenId = BigInt(vmId.split('-')[1] ?? 0)
+  const pass = new Contract(stand.world.contractAddress, subscriptionsInterface, seller)
+  await (await pass.getFunction('transferFrom').send(seller.address, buyer.address, tokenId)).wait()
+  return vmId
+}
+
+test('L5 S12 the new holder’s first page says that another was root, and keep is remembered', async ({
+  page,
+  stand,
+  useWallet,
+}) => {
+  const vmId = await transferred(stand)
+  await useWallet([6])
+  await signIn(page, stand)
+  await expect(page.getByText('Another wallet was root here before you.', { exact: false })).toBeVisible()
+  await page.getByRole('link', { name: `Manage vm-${vmId.split('-')[1]}`, exact: true }).click()
+  await expect(page.getByText('Another wallet was root in this VM')).toBeVisible()
+  await expect(page.getByText('Nothing but a reinstall rules that out.', { exact: false })).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Copy Former holder' })).toBeVisible()
+  await page.getByRole('button', { name: 'Keep it as it is' }).click()
+  await expect(page.getByText('Another wallet was root in this VM')).toHaveCount(0)
+  await page.reload()
+  await expect(page.getByText('Running', { exact: true })).toBeVisible()
+  await expect(page.getByText('Another wallet was root in this VM')).toHaveCount(0)
+})
+
+test('L5 X7 X9 reinstall wants the name and the signature, shows its steps, and leaves nothing of the former holder', async ({
+  page,
+  stand,
+  useWallet,
+}) => {
+  const vmId = await transferred(stand)
+  const wallet = await useWallet([6])
+  await signIn(page, stand)
+  await page.goto(`${stand.origin}/vms/${vmId}`)
+  const command = await page.getByRole('group', { name: 'SSH command' }).textContent()
+  await page.getByRole('button', { name: 'Reinstall…' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel(/^Type vm-/).fill(`vm-${vmId.split('-')[1]}`)
+  await dialog.getByRole('button', { name: 'Sign and reinstall' }).click()
+  await expect(page.getByText(/^Step \d of 6: /)).toBeVisible()
+  await page.reload()
+  await expect(page.getByText(/^Step \d of 6: /)).toBeVisible()
+  await expect(page.getByText('Running', { exact: true })).toBeVisible()
+  await expect(page.getByText('Another wallet was root in this VM')).toHaveCount(0)
+  expect(await page.getByRole('group', { name: 'SSH command' }).textContent()).toBe(command)
+  const signed = wallet.calls.findLast((c) => c.method === 'personal_sign')?.params[0]
+  expect(Buffer.from(String(signed).slice(2), 'hex').toString()).toContain('freehold:act:reinstall')
+  expect((await stand.world.vm(BigInt(vmId.split('-')[1] ?? 0)))?.generation).toBe(2)
+})
