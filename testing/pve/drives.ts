@@ -137,7 +137,7 @@ export async function makeDrive(c: Context, node: string, vmid: number, key: str
   const path = from.startsWith('/') ? from : `/var/lib/vz/${(from.split(':')[1] ?? '').replace(/^iso\//, 'template/iso/')}`
   if (source === undefined && !from.startsWith('/')) throw died(`unable to create VM ${vmid} - failed to stat '${path}'`)
   const format = wanted ?? (from.endsWith('.raw') || from.startsWith('/') ? 'raw' : (source?.format ?? 'qcow2'))
-  const bytes = source?.sizeBytes ?? gib
+  const bytes = source?.sizeBytes ?? c.world.hostFiles.get(from) ?? gib
   if (!from.startsWith('/'))
     task.lines.push(`create full clone of drive ${source?.vmid === undefined ? '' : `${driveKeyOf(c, source)} `}(${from})`)
   const made = await allocate(c, node, { storage, vmid, format, bytes, ...(source !== undefined && { from: source }) })

@@ -62,7 +62,7 @@ export async function powerOff(c: Context, vm: Vm): Promise<void> {
 export async function askToShutDown(c: Context, vm: Vm, timeoutSeconds: number): Promise<boolean> {
   const { machines } = c.world
   if (machines === undefined) {
-    if (String(vm.config['name'] ?? '').includes('sentinel-deaf')) return false
+    if (c.world.deaf.has(vm.vmid)) return false
     await c.world.wait(1000)
     vm.power = 'stopped'
     return true

@@ -67,6 +67,7 @@ function keysParse(encoded: string): boolean {
     .filter((line) => line.trim() !== '')
     .every((line) => {
       const [type = '', blob = ''] = line.split(' ')
+      if (type === 'ssh-ed25519' && blob.length !== 68) return false
       const bytes = Buffer.from(blob, 'base64')
       return bytes.length >= 51 && bytes.subarray(4, 4 + bytes.readUInt32BE(0)).toString('latin1') === type
     })
@@ -150,7 +151,14 @@ export function checkState(c: Context, vm: Vm): void {
   const seeds = keysOf(c).filter((key) => isDrive(key) && /:cloudinit/.test(String(c.given[key])))
   const has = Object.keys(vm.config).find((key) => isDrive(key) && /-cloudinit/.test(String(vm.config[key])))
   const [first, second] = [has ?? seeds[0], has === undefined ? seeds[1] : seeds.find((key) => key !== has)]
-  if (first !== undefined && second !== undefined) throw died(`${second} - cloud-init drive is already attached at '${first}'`)
+  if (first !== undefined && second !== undefined) {
+    // the first one is made before the second is refused
+    if (c.given[first] !== undefined && vm.config[first] === undefined) {
+      vm.config[first] =
+        `${String(c.given[first]).replace(':cloudinit', `:${vm.vmid}/vm-${vm.vmid}-cloudinit.qcow2`)},media=cdrom`
+    }
+    throw died(`${second} - cloud-init drive is already attached at '${first}'`)
+  }
   if (vm.power !== 'stopped') {
     for (const key of keysOf(c).filter((name) => /^net\d+$/.test(name))) {
       const bridge = /(?:^|,)bridge=([^,]+)/.exec(String(c.given[key]))?.[1]

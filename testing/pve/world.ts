@@ -30,6 +30,8 @@ export interface Vm {
   snapshots: Snapshot[]
   parent: string | undefined
   startedAt: number
+  /** `performance.now()` of its making. */
+  bornAtMs: number
   firewall: Firewall
 }
 
@@ -133,6 +135,13 @@ export class World {
   readonly vnets = new Map<string, Record<string, string | number>>()
   readonly subnets = new Map<string, Record<string, string | number>>()
   readonly interfaces = new Map<string, Record<string, string | number>>()
+  /** A VM is in the overview with its name and state only so long after it was made: the server's statistics come late. */
+  statLagMs = 0
+  /** Guests that hear no power button, and guests whose agent says nothing. */
+  readonly deaf = new Set<number>()
+  readonly silent = new Set<number>()
+  /** Files of the host that root may name, with their size in bytes. */
+  readonly hostFiles = new Map<string, number>()
   /** Ids in the middle of a create: taken, without a readable configuration. */
   readonly reserved = new Map<number, { node: string; clone: boolean }>()
   readonly #locks = new Map<string, Promise<void>>()
@@ -237,6 +246,7 @@ export class World {
       snapshots: [],
       parent: undefined,
       startedAt: 0,
+      bornAtMs: performance.now(),
       firewall,
     }
     this.vms.set(vmid, vm)

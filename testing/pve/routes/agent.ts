@@ -25,12 +25,7 @@ const exits = new WeakMap<Vm, Map<number, Record<string, unknown>>>()
 
 /** A guest where power is a word only. */
 function played(c: Context, vm: Vm, command: string, args: object = {}): unknown {
-  if (
-    String(vm.config['name'] ?? '').includes('sentinel-no-agent') ||
-    c.world.faults.armed.some((a) => a.path?.source === 'agent-silent')
-  ) {
-    throw new Error('silent')
-  }
+  if (c.world.silent.has(vm.vmid)) throw new Error('silent')
   const { file, path, arg } = args as { file?: string; path?: string; arg?: string[] }
   switch (command) {
     case 'guest-network-get-interfaces':

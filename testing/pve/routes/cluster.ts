@@ -22,6 +22,7 @@ function vmResource(c: Context, vm: Vm): Record<string, unknown> {
       name: vm.config['name'],
       ...(vm.config['tags'] !== undefined && { tags: vm.config['tags'] }),
     }
+  if (performance.now() - vm.bornAtMs < c.world.statLagMs) return { ...base, status: 'unknown' }
   const running = vm.power !== 'stopped'
   const disk = volumesOf(c, vm.node, vm.config).find(({ key }) => key === 'scsi0')?.volume.sizeBytes ?? 0
   return {
@@ -106,7 +107,8 @@ function nextid(c: Context): string {
 }
 
 function memberOf(c: Context, vm: Vm): unknown {
-  return vmResource(c, vm)
+  const { pool: _, ...rest } = vmResource(c, vm)
+  return rest
 }
 
 /** The cluster, its nodes and pools. */

@@ -18,6 +18,11 @@ function setOptions(c: Context, firewall: Firewall): void {
 }
 
 function addRule(c: Context, firewall: Firewall): void {
+  for (const key of ['dport', 'sport']) {
+    if (c.given[key] !== undefined && c.given['proto'] === undefined) {
+      throw badParameter({ proto: `missing property - '${key}' requires this property` })
+    }
+  }
   const { node: _, vmid: __, pos, digest: ___, ...rest } = c.given as Record<string, string>
   const rule = { ...rest, enable: Number(rest['enable'] ?? 0) }
   if (pos === undefined) firewall.rules.unshift(rule)

@@ -39,6 +39,9 @@ function power(
 async function shutDown(c: Context, vm: Vm, task: Task): Promise<void> {
   if (!runs(vm)) return
   const timeout = Number(optional(c, 'timeout') ?? 180)
+  if (vm.config['agent'] !== undefined && c.world.silent.has(vm.vmid)) {
+    task.lines.push(`QEMU Guest Agent is not running - VM ${vm.vmid} qga command 'guest-ping' failed - got timeout`)
+  }
   if (await askToShutDown(c, vm, timeout)) {
     vm.power = 'stopped'
     return

@@ -2,7 +2,7 @@ import { markOf, type VmKey } from '../../chain/installation.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { domainNameOf } from '../names.ts'
 import type { PowerState, VmRecord } from '../port.ts'
-import { permissions, resources, storageStatus, vmConfig, nothing, type Resource, type VmConfig } from './answers.ts'
+import { permissions, resources, storageStatus, vmConfig, vmStatus, nothing, type Resource, type VmConfig } from './answers.ts'
 import { hasOurTag, parseDescription, sameKey, type Described } from './metadata.ts'
 import type { ProxmoxOptions } from './options.ts'
 import { isMissingVm, PveError } from './pve-error.ts'
@@ -92,12 +92,13 @@ export class Inventory {
 
   /** Our VMs, whole or not. Of VMs that Proxmox knows and the token no longer sees, and of nodes that are down: what was known. */
   async list(): Promise<VmRecord[]> {
-    const { vms } = await this.overview()
+    const { vms, nodes } = await this.overview()
+    const isUp = (name: string) => nodes.some((node) => node.node === name && node.status === 'online')
     const candidates = vms.filter((r) => this.isInRange(r.vmid) && r.template !== true)
     const found = new Map<string, { record: VmRecord; whole: boolean }>()
     for (let at = 0; at < candidates.length; at += readers * 8) {
       const part = candidates.slice(at, at + readers * 8)
-      const records = await Promise.all(part.map((resource) => this.#record(resource)))
+      const records = await Promise.all(part.map((resource) => this.#record(resource, isUp)))
       for (const one of records) if (one !== undefined) found.set(markOf(one.record.key), one)
     }
     const seen = new Set(candidates.map((r) => r.vmid))
@@ -109,21 +110,28 @@ export class Inventory {
     return withoutHalfMade([...found.values()])
   }
 
-  async #record(resource: Resource): Promise<{ record: VmRecord; whole: boolean } | undefined> {
+  async #record(resource: Resource, isUp: (node: string) => boolean): Promise<{ record: VmRecord; whole: boolean } | undefined> {
     const { vmid = 0, node = '' } = resource
     const looks = `${node} ${resource.name} ${resource.tags}`
     const now = this.#server.clock.monotonicMs()
     const cached = this.#cache.get(vmid)
     let vm = cached !== undefined && cached.looks === looks && now - cached.readAtMs < configFreshMs ? cached.vm : undefined
     if (vm === undefined) {
-      if (resource.status === 'unknown') return this.#ofDownNode(vmid)
-      const read = await this.#read(node, vmid, resource.name)
+      if (!isUp(node)) return this.#ofDownNode(vmid)
+      const read = await this.#read(node, vmid)
       if (read === undefined) return undefined
       vm = { ...read, onboot: read.config.onboot === true }
       this.#cache.set(vmid, { looks, readAtMs: now, vm })
     }
-    const state: PowerState = resource.status === 'running' ? 'running' : resource.status === 'stopped' ? 'stopped' : 'unknown'
+    const state = isUp(node) ? await this.#stateOf(resource) : 'unknown'
     return { record: recordOf(vm, state, vm.onboot), whole: vm.whole }
+  }
+
+  /** The statistics come some seconds late: of a new VM the overview knows neither name nor state. */
+  async #stateOf({ node = '', vmid = 0, status }: Resource): Promise<PowerState> {
+    if (status === 'running' || status === 'stopped') return status
+    const now = await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/status/current`, vmStatus)
+    return now.status === 'running' || now.status === 'stopped' ? now.status : 'unknown'
   }
 
   /** What a node that does not answer holds is known from before, and unknown in its state. */
@@ -161,7 +169,7 @@ export class Inventory {
     const known = this.#server.journal.knownOf(markOf(key))
     if (known !== undefined) {
       await this.#requireStorage(known.node)
-      const there = await this.#read(known.node, known.vmid, domainNameOf(key)).catch((error: unknown) => {
+      const there = await this.#read(known.node, known.vmid).catch((error: unknown) => {
         if (error instanceof PveError && (error.kind === 'forbidden' || error.kind === 'refused')) return undefined
         throw error
       })
@@ -175,13 +183,17 @@ export class Inventory {
     const name = domainNameOf(key)
     for (const resource of vms) {
       const { vmid = 0, node = '' } = resource
-      if (vmid !== knownId && resource.name !== name) continue
-      if (resource.status === 'unknown' || nodes.some((n) => n.node === node && n.status !== 'online')) {
+      // a VM that the statistics have not seen yet has no name there
+      if (vmid !== knownId && resource.name !== undefined && resource.name !== name) continue
+      if (nodes.some((n) => n.node === node && n.status !== 'online')) {
+        if (vmid !== knownId && resource.name !== name) continue
         throw new AppError({ code: 'hypervisor-down', detail: `The node ${node}, which has VM ${vmid}, does not answer.` })
       }
-      const vm = this.isInRange(vmid) ? await this.#read(node, vmid, resource.name) : undefined
+      const config = await this.#config(node, vmid)
+      if (config === undefined) continue
+      const vm = this.#judge(config, node, vmid)
       if (vm !== undefined && sameKey(vm.metadata.key, key)) return vm
-      if (vm === undefined && resource.name === name && resource.template !== true && resource.lock !== 'clone') {
+      if (vm === undefined && config.name === name && config.template !== true) {
         throw new AppError({ code: 'vm-foreign', detail: `VM ${vmid} on ${node} bears the name ${name} without our mark.` })
       }
     }
@@ -199,7 +211,7 @@ export class Inventory {
   /** The VM under an id that an intent names, if it says itself that it is of that key. A 403 is somebody else's VM. */
   async readAt(node: string, vmid: number, key: VmKey): Promise<OurVm | undefined> {
     try {
-      const vm = await this.#read(node, vmid, domainNameOf(key))
+      const vm = await this.#read(node, vmid)
       return vm !== undefined && sameKey(vm.metadata.key, key) ? vm : undefined
     } catch (error) {
       if (error instanceof PveError && error.kind === 'forbidden') return undefined
@@ -209,27 +221,36 @@ export class Inventory {
 
   /** Any generation of the VM of a key that is ours. */
   async findAnyGeneration(key: VmKey): Promise<OurVm | undefined> {
-    const { vms } = await this.overview()
+    const { vms, nodes } = await this.overview()
     for (const resource of vms) {
-      if (resource.name !== domainNameOf(key) || !this.isInRange(resource.vmid) || resource.status === 'unknown') continue
-      const vm = await this.#read(resource.node ?? '', resource.vmid ?? 0, resource.name)
-      if (vm !== undefined) return vm
+      const { name, vmid = 0, node = '' } = resource
+      if ((name !== undefined && name !== domainNameOf(key)) || !this.isInRange(vmid)) continue
+      if (!nodes.some((n) => n.node === node && n.status === 'online')) continue
+      const vm = await this.#read(node, vmid)
+      if (vm !== undefined && domainNameOf(vm.metadata.key) === domainNameOf(key)) return vm
     }
     return undefined
   }
 
-  /** Reads and judges one configuration; undefined if the VM is gone or not ours: range, tag and line must all agree. */
-  async #read(node: string, vmid: number, name: string | undefined): Promise<OurVm | undefined> {
-    if (!this.isInRange(vmid)) return undefined
-    let config: VmConfig
+  async #read(node: string, vmid: number): Promise<OurVm | undefined> {
+    const config = this.isInRange(vmid) ? await this.#config(node, vmid) : undefined
+    return config === undefined ? undefined : this.#judge(config, node, vmid)
+  }
+
+  /** One configuration; undefined if there is no such VM. */
+  async #config(node: string, vmid: number): Promise<VmConfig | undefined> {
     try {
-      config = await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)
+      return await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)
     } catch (error) {
       if (isMissingVm(error)) return undefined
       throw error
     }
-    if (config.template === true || !hasOurTag(config.tags)) return undefined
-    const described = parseDescription(config.description, { vmid, name: config.name ?? name })
+  }
+
+  /** Undefined if the VM is not ours: range, tag, name and description must all agree. */
+  #judge(config: VmConfig, node: string, vmid: number): OurVm | undefined {
+    if (!this.isInRange(vmid) || config.template === true || !hasOurTag(config.tags)) return undefined
+    const described = parseDescription(config.description, { vmid, name: config.name })
     if (described === undefined) return undefined
     const description = config.description ?? ''
     this.#server.journal.setKnown(markOf(described.metadata.key), { vmid, node, description })

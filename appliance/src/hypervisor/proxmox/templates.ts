@@ -49,19 +49,22 @@ export class Templates {
 
   /** Finished templates of nodes that are up. */
   async onNodes(overview?: Overview): Promise<NodeTemplate[]> {
-    const { vms } = overview ?? (await this.#inventory.overview())
+    const overviewNow = overview ?? (await this.#inventory.overview())
     const found: NodeTemplate[] = []
-    for (const vm of vms) {
-      if (vm.template !== true || !this.#inventory.isInRange(vm.vmid) || vm.status === 'unknown') continue
+    for (const vm of overviewNow.vms) {
+      // of a new one the overview does not say yet that it is a template: its configuration does
+      const mayBe = vm.template === true || vm.template === undefined
+      const up = overviewNow.nodes.some((node) => node.node === vm.node && node.status === 'online')
+      if (!mayBe || !up || !this.#inventory.isInRange(vm.vmid)) continue
       const { vmid = 0, node = '' } = vm
       const known = this.#known.get(`${node}/${vmid}`)
-      if (known !== undefined && vm.name === templateNameOf(known.sha256)) {
+      if (known !== undefined && (vm.name ?? templateNameOf(known.sha256)) === templateNameOf(known.sha256)) {
         found.push(known)
         continue
       }
       const config = await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)
       const described = hasOurTag(config.tags) ? parseTemplateDescription(config.description) : undefined
-      if (described === undefined || config.name !== templateNameOf(described.sha256)) continue
+      if (described === undefined || config.template !== true || config.name !== templateNameOf(described.sha256)) continue
       const template = { ...described, vmid, node }
       this.#known.set(`${node}/${vmid}`, template)
       found.push(template)
@@ -179,7 +182,8 @@ export class Templates {
         continue
       const path = `/nodes/${node}/qemu/${vm.vmid}`
       const config = await this.#server.client.get(`${path}/config`, vmConfig)
-      if (!hasOurTag(config.tags) || parseTemplateDescription(config.description)?.sha256 !== sha256) continue
+      if (config.template === true || !hasOurTag(config.tags) || parseTemplateDescription(config.description)?.sha256 !== sha256)
+        continue
       await this.#remove({ node, vmid: vm.vmid ?? 0 }, sha256)
     }
   }
