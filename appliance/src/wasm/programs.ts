@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { ArtifactCache } from 'wasmtime-node/artifact-cache'
+import { compileInChild } from 'wasmtime-node/compiler'
+import type { EngineOptions } from 'wasmtime-node/engine'
+import { WasmError } from 'wasmtime-node/errors'
+import { checkModule, defaultModuleLimits } from 'wasmtime-node/limits'
+import { WasmRefusal, type WasmErrorCode } from './wasm-error.ts'
+
+/** A program ready to run. */
+export interface Program {
+  /** Name of the artifact: engine, tenant, bytes. */
+  name: string
+  artifact: Uint8Array
+  /** Bytes its memory begins with. */
+  minimumMemory: number
+  /** Milliseconds spent compiling for this call; 0: it was there. */
+  compileMs: number
+}
+
+export interface ProgramsOptions {
+  cache: ArtifactCache
+  engine: EngineOptions
+  compatibility: string
+  maxModuleBytes: number
+  compileMs: number
+  /** Compilers at once; others wait. */
+  compilers: number
+}
+
+const codes: Partial<Record<WasmError['code'], WasmErrorCode>> = {
+  'invalid-wasm': 'INVALID_WASM',
+  'too-complex': 'INVALID_WASM',
+  'compilation-failed': 'INVALID_WASM',
+  'too-large': 'PAYLOAD_TOO_LARGE',
+  'imports-not-allowed': 'IMPORTS_NOT_ALLOWED',
+  'compilation-timeout': 'COMPILATION_TIMEOUT',
+  'function-not-found': 'FUNCTION_NOT_FOUND',
+  'invalid-arguments': 'INVALID_ARGUMENTS',
+}
+
+/** Makes programs of modules: caps first, then cache, then a compiler of its own. The same module is compiled once at a time. */
+export class Programs {
+  readonly #options: ProgramsOptions
+  readonly #compiling = new Map<string, Promise<Buffer>>()
+  readonly #waiting: (() => void)[] = []
+  #busy = 0
+  hits = 0
+  misses = 0
+
+  constructor(options: ProgramsOptions) {
+    this.#options = options
+  }
+
+  /** Throws `WasmRefusal` with the module's fault. */
+  async get(wasm: Uint8Array, tenant: string): Promise<Program> {
+    const { cache, compatibility, maxModuleBytes } = this.#options
+    try {
+      const shape = checkModule(wasm, { ...defaultModuleLimits, bytes: maxModuleBytes })
+      const name = ArtifactCache.nameOf({ compatibility, tenant, wasm })
+      const minimumMemory = shape.minimumPages * 65_536
+      const kept = await cache.get(name)
+      if (kept !== undefined) {
+        this.hits += 1
+        return { name, artifact: kept, minimumMemory, compileMs: 0 }
+      }
+      this.misses += 1
+      const begun = performance.now()
+      const compiling = this.#compiling.get(name) ?? this.#compile(name, wasm)
+      this.#compiling.set(name, compiling)
+      return { name, artifact: await compiling, minimumMemory, compileMs: performance.now() - begun }
+    } catch (error) {
+      throw refusalOf(error)
+    }
+  }
+
+  async #compile(name: string, wasm: Uint8Array): Promise<Buffer> {
+    const { engine, compileMs, cache } = this.#options
+    try {
+      await this.#turn()
+      const artifact = await compileInChild(wasm, { engine, milliseconds: compileMs })
+      await cache.put(name, artifact)
+      return artifact
+    } finally {
+      this.#busy -= 1
+      this.#waiting.shift()?.()
+      this.#compiling.delete(name)
+    }
+  }
+
+  async #turn(): Promise<void> {
+    this.#busy += 1
+    if (this.#busy <= this.#options.compilers) return
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+}
+
+/** The wire's word for what the engine refused. */
+export function refusalOf(error: unknown): unknown {
+  if (!(error instanceof WasmError)) return error
+  const code = codes[error.code]
+  return code === undefined ? error : new WasmRefusal(code, { detail: `${error.message}.`, cause: error })
+}
+
+/** The wire's word for a code that an executor sent. */
+export function refusalOfCode(code: string, message: string): WasmRefusal {
+  return new WasmRefusal(codes[code as WasmError['code']] ?? 'INTERNAL', { detail: message })
+}
+
+export function programHash(wasm: Uint8Array): Buffer {
+  return createHash('sha256').update(wasm).digest()
+}

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * Remembers which sealed requests have been. A request is named by its key and encapsulated secret: the same pair twice is the
+ * same bytes again. Bounded: when full it refuses new ones rather than forgetting old ones.
+ */
+export class ReplayGuard {
+  /** By key id, so that a forgotten key takes its entries along. */
+  readonly #seen = new Map<string, Set<string>>()
+  readonly #most: number
+  #size = 0
+
+  constructor(most = 1_000_000) {
+    this.#most = most
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** `fresh` and remembered; `replayed`; or `full`, and nothing remembered. */
+  note(kid: string, enc: Uint8Array): 'fresh' | 'replayed' | 'full' {
+    const name = createHash('sha256').update(enc).digest('base64')
+    const seen = this.#seen.get(kid) ?? new Set()
+    if (seen.has(name)) return 'replayed'
+    if (this.#size >= this.#most) return 'full'
+    seen.add(name)
+    this.#seen.set(kid, seen)
+    this.#size += 1
+    return 'fresh'
+  }
+
+  /** Forgets all of keys that cannot open anything any more. */
+  keep(kids: readonly string[]): void {
+    for (const [kid, seen] of this.#seen) {
+      if (kids.includes(kid)) continue
+      this.#seen.delete(kid)
+      this.#size -= seen.size
+    }
+  }
+}

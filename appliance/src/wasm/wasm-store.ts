@@ -1,0 +1,164 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { Scope, StoredApiKey } from './keys/api-keys.ts'
+
+/** A receipt in the log, with the commitments that `/verify` answers for. Unix seconds. */
+export interface StoredReceipt {
+  index: number
+  requestId: string
+  /** Id of the API key that it belongs to. */
+  owner: string
+  jws: string
+  commitments: Record<string, string>
+  committedAt: number
+  expiresAt: number
+}
+
+const schema = `
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY, mac TEXT NOT NULL, scopes TEXT NOT NULL, wallet TEXT, label TEXT NOT NULL,
+  created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER, last_used_at INTEGER
+) STRICT;
+CREATE TABLE IF NOT EXISTS receipts (
+  position INTEGER PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, leaf BLOB NOT NULL,
+  jws TEXT, commitments TEXT, committed_at INTEGER NOT NULL, expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS receipts_by_expiry ON receipts (expires_at) WHERE jws IS NOT NULL;
+CREATE TABLE IF NOT EXISTS usage (
+  owner TEXT NOT NULL, day INTEGER NOT NULL, gas TEXT NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (owner, day)
+) STRICT, WITHOUT ROWID;
+`
+
+/**
+ * What the hosting service keeps: API keys, the log of receipts, usage by day. A database of its own, in the service's own
+ * folder: the daemon's holds other people's money. WAL and full synchronisation, as there.
+ */
+export class WasmStore {
+  readonly #db: DatabaseSync
+
+  constructor(path: string) {
+    this.#db = new DatabaseSync(path)
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
+    this.#db.exec(schema)
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  addKey(key: StoredApiKey): void {
+    this.#db
+      .prepare('INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(
+        key.id,
+        key.mac,
+        key.scopes.join(' '),
+        key.wallet,
+        key.label,
+        key.createdAt,
+        key.expiresAt,
+        key.revokedAt,
+        key.lastUsedAt,
+      )
+  }
+
+  key(id: string): StoredApiKey | undefined {
+    const row = this.#db.prepare('SELECT * FROM api_keys WHERE id = ?').get(id)
+    return row === undefined ? undefined : keyOf(row)
+  }
+
+  keys(): StoredApiKey[] {
+    return this.#db.prepare('SELECT * FROM api_keys ORDER BY created_at, id').all().map(keyOf)
+  }
+
+  /** Ends a key at a time, now or later (rotation). False if there is none. */
+  revokeKey(id: string, at: number): boolean {
+    return (
+      this.#db.prepare('UPDATE api_keys SET revoked_at = min(coalesce(revoked_at, ?2), ?2) WHERE id = ?1').run(id, at).changes ===
+      1
+    )
+  }
+
+  touchKey(id: string, at: number): void {
+    this.#db.prepare('UPDATE api_keys SET last_used_at = ? WHERE id = ?').run(at, id)
+  }
+
+  /** Appends to the log and counts the gas in one transaction: neither is there without the other. */
+  append(receipt: StoredReceipt, leaf: Uint8Array, gas: bigint): void {
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      this.#db
+        .prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+        .run(
+          receipt.index,
+          receipt.requestId,
+          receipt.owner,
+          leaf,
+          receipt.jws,
+          JSON.stringify(receipt.commitments),
+          receipt.committedAt,
+          receipt.expiresAt,
+        )
+      const day = Math.floor(receipt.committedAt / 86_400)
+      const before = this.usage(receipt.owner, day)
+      this.#db
+        .prepare('INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs')
+        .run(receipt.owner, day, String(before.gas + gas), before.runs + 1)
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  usage(owner: string, day: number): { gas: bigint; runs: number } {
+    const row = this.#db.prepare('SELECT gas, runs FROM usage WHERE owner = ? AND day = ?').get(owner, day)
+    return row === undefined ? { gas: 0n, runs: 0 } : { gas: BigInt(String(row['gas'])), runs: Number(row['runs']) }
+  }
+
+  receipt(requestId: string): StoredReceipt | undefined {
+    const row = this.#db.prepare('SELECT * FROM receipts WHERE request_id = ? AND jws IS NOT NULL').get(requestId)
+    if (row === undefined) return undefined
+    return {
+      index: Number(row['position']),
+      requestId: String(row['request_id']),
+      owner: String(row['owner']),
+      jws: String(row['jws']),
+      commitments: JSON.parse(String(row['commitments'])) as Record<string, string>,
+      committedAt: Number(row['committed_at']),
+      expiresAt: Number(row['expires_at']),
+    }
+  }
+
+  /** Forgets what receipts said; their hashes stay, so that the log keeps its shape and its proofs. */
+  forgetExpired(now: number): number {
+    return Number(
+      this.#db.prepare('UPDATE receipts SET jws = NULL, commitments = NULL WHERE jws IS NOT NULL AND expires_at <= ?').run(now)
+        .changes,
+    )
+  }
+
+  /** All leaves in order: the tree is made of them at start. */
+  *leaves(): Generator<Buffer> {
+    for (const row of this.#db.prepare('SELECT leaf FROM receipts ORDER BY position').iterate())
+      yield Buffer.from(row['leaf'] as Uint8Array)
+  }
+
+  kept(): number {
+    return Number(this.#db.prepare('SELECT count(*) AS n FROM receipts WHERE jws IS NOT NULL').get()?.['n'] ?? 0)
+  }
+}
+
+function keyOf(row: Record<string, unknown>): StoredApiKey {
+  const time = (value: unknown): number | null => (value === null ? null : Number(value))
+  return {
+    id: String(row['id']),
+    mac: String(row['mac']),
+    scopes: String(row['scopes']).split(' ') as Scope[],
+    wallet: row['wallet'] === null ? null : String(row['wallet']),
+    label: String(row['label']),
+    createdAt: Number(row['created_at']),
+    expiresAt: time(row['expires_at']),
+    revokedAt: time(row['revoked_at']),
+    lastUsedAt: time(row['last_used_at']),
+  }
+}
