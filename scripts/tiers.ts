@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { countForge, countNodeTest, countPlaywright, countTap, type Counts } from './tiers/counts.ts'
+import { countForgeOrTap, countNodeTest, countPlaywright, countTap, type Counts } from './tiers/counts.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const all = process.env['FREEHOLD_ALL'] === '1'
@@ -43,11 +43,17 @@ const tiers: Tier[] = [
   },
   {
     name: 'contracts',
-    commands: each(['forge', 'fmt', '--check'], ['forge', 'test']),
+    commands: each(
+      ['forge', 'fmt', '--check'],
+      ['forge', 'test'],
+      ['node', 'mutants/run.ts', ...(all ? ['--all'] : [])],
+      // each compiles everything anew
+      ...(all ? [['../scripts/contracts-coverage.sh'], ['../scripts/contracts-slither.sh']] : []),
+    ),
     cwd: 'contracts',
     env: all ? { FOUNDRY_PROFILE: 'all' } : {},
-    count: countForge,
-    minutes: 8,
+    count: countForgeOrTap,
+    minutes: all ? 20 : 8,
   },
   {
     name: 'rust',

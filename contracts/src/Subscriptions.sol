@@ -26,6 +26,8 @@ import {NewPlan, Plan, PlanRules, PlanView, Price} from "./Plans.sol";
 /// - Tokens that call back (ERC-777) are safe here, but views may be stale while such a call runs.
 /// - What is sent unasked, in coin or token, stays here for ever.
 /// - Pausing stops purchases only; `extend`, `cancel`, `refund`, `withdraw` and `collect` always work.
+// Time is what is sold here: the seconds by which a validator may shift a block are below every duration of a plan.
+// slither-disable-start timestamp
 contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -226,6 +228,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     PlanRow[] private _plans;
     address[] private _tokens;
     mapping(uint256 planId => mapping(address token => PriceRow)) private _prices;
+    // filled through the storage reference `listed` of _setPrice
+    // slither-disable-next-line uninitialized-state
     mapping(uint256 planId => address[]) private _planTokens;
     mapping(uint256 tokenId => Row) private _rows;
 
@@ -330,6 +334,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     /// @param r of the permit's signature
     /// @param s of the permit's signature
     /// @return tokenId the id of subscription and pass
+    // the guard of this function stands over the call of the token, and over every function that could use it
+    // slither-disable-next-line reentrancy-benign
     function buyWithPermit(
         uint256 planId,
         address token,
@@ -487,6 +493,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     function subscription(uint256 tokenId) public view returns (Subscription memory) {
         Row storage row = _rows[tokenId];
         if (row.head.state == State.None) {
+            // memory begins as zeros, and that is the answer
+            // slither-disable-next-line uninitialized-local
             Subscription memory none;
             none.tokenId = tokenId;
             return none;
@@ -777,6 +785,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
     /// Books what was earned beyond what is booked already.
     function _collect(uint256 tokenId, Row storage row, address token, uint256 earned_) private {
         uint256 due = earned_ - row.course.settled;
+        // a sum of our own books, which no transfer from outside can move; nothing due is nothing to tell
+        // slither-disable-next-line incorrect-equality
         if (due == 0) return;
         // forge-lint: disable-next-line(unsafe-typecast) at most paid
         row.course.settled = uint128(earned_);
@@ -794,6 +804,8 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         emit Ended(tokenId, holder, reason, refunded);
     }
 
+    // `to` is named by whom the money is credited to, or is the treasury; the answer of the call is looked at
+    // slither-disable-next-line arbitrary-send-eth,low-level-calls
     function _pay(address token, address to, uint256 amount) private {
         if (to == address(0)) revert ZeroAddress();
         // what is sent to this contract unasked can never leave it
@@ -806,3 +818,4 @@ contract Subscriptions is ERC721, Ownable2Step, ReentrancyGuardTransient {
         }
     }
 }
+// slither-disable-end timestamp

@@ -1,0 +1,138 @@
+// Breaks the contract in one place at a time and fails unless the test named for it does. Prints TAP.
+// `node mutants/run.ts` in contracts/ tries the few of CI, `--all` every one. The tests are those built by forge; only the
+// bytecode that they deploy is replaced by that of the broken sources, so that a mutant costs one compilation of one contract.
+import { spawn } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mutants, type Mutant } from './mutants.ts'
+
+const workspace = join(import.meta.dirname, '..')
+const modules = join(workspace, '../node_modules')
+const environment = {
+  ...process.env,
+  PATH: `${join(modules, '.bin')}:${process.env['PATH'] ?? ''}`,
+  FOUNDRY_PROFILE: 'default',
+  // not optimised: half the time of the compiler
+  FOUNDRY_CODE_SIZE_LIMIT: '100000',
+}
+const names = ['Earning', 'PassImage', 'Plans', 'Subscriptions'] as const
+const twoAtATime = 2
+
+function run(command: string, args: readonly string[], cwd: string, input = ''): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env: environment, timeout: 300_000 })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code: code ?? 1, output }))
+    child.stdin.end(input)
+  })
+}
+
+/** The creation code of the sources with `mutant` in them. Throws where they do not compile. */
+async function compile(mutant: Mutant | undefined): Promise<string> {
+  const sources: Record<string, { content: string }> = {}
+  for (const name of names) {
+    let content = await readFile(join(workspace, 'src', `${name}.sol`), 'utf8')
+    if (mutant?.file === name) {
+      const times = content.split(mutant.before).length - 1
+      if (times !== 1) throw new Error(`what it replaces stands ${times} times in ${name}.sol`)
+      content = content.replace(mutant.before, () => mutant.after)
+    }
+    sources[`src/${name}.sol`] = { content }
+  }
+  const input = {
+    language: 'Solidity',
+    sources,
+    settings: {
+      viaIR: true,
+      evmVersion: 'prague',
+      remappings: ['@openzeppelin/contracts/=lib/@openzeppelin/contracts/'],
+      metadata: { bytecodeHash: 'none' },
+      outputSelection: { 'src/Subscriptions.sol': { Subscriptions: ['evm.bytecode.object'] } },
+    },
+  }
+  const allowed = ['--base-path', workspace, '--allow-paths', modules]
+  const { output } = await run(join(workspace, 'bin/solc'), ['--standard-json', ...allowed], workspace, JSON.stringify(input))
+  const answer = JSON.parse(output) as {
+    errors?: { severity: string; formattedMessage: string }[]
+    contracts?: Record<string, Record<string, { evm: { bytecode: { object: string } } }>>
+  }
+  const error = answer.errors?.find(({ severity }) => severity === 'error')
+  if (error !== undefined) throw new Error(`it does not compile: ${error.formattedMessage}`)
+  return `0x${answer.contracts?.['src/Subscriptions.sol']?.['Subscriptions']?.evm.bytecode.object ?? ''}`
+}
+
+async function copyOfWorkspace(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'mutants-'))
+  await symlink(modules, join(folder, 'node_modules'))
+  const parts = ['bin', 'cache', 'deploy', 'foundry.toml', 'lib', 'out', 'package.json', 'src', 'test']
+  for (const part of parts) {
+    await cp(join(workspace, part), join(folder, 'contracts', part), {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+    })
+  }
+  return folder
+}
+
+/** Runs tests of the copy against that bytecode. */
+async function suite(
+  folder: string,
+  code: string,
+  tests: readonly string[],
+): Promise<{ passed: number; failed: number; output: string }> {
+  const file = join(folder, 'contracts/out/Subscriptions.sol/Subscriptions.json')
+  const artifact = JSON.parse(await readFile(file, 'utf8')) as { bytecode: { object: string } }
+  artifact.bytecode.object = code
+  await writeFile(file, JSON.stringify(artifact))
+  const contracts = [...new Set(tests.map((name) => name.split('.')[0]))].join('|')
+  const functions = tests.map((name) => name.split('.')[1]).join('|')
+  const filter = ['--match-contract', `^(${contracts})$`, '--match-test', `^(${functions})\\(`]
+  const { output } = await run('forge', ['test', '--fuzz-seed', '0x1', ...filter], join(folder, 'contracts'))
+  const [, passed, failed] = /(\d+) tests passed, (\d+) failed/.exec(output) ?? []
+  if (passed === undefined || /Compiling/.test(output)) throw new Error(`the suite did not run as built: ${output.slice(-2000)}`)
+  return { passed: Number(passed), failed: Number(failed), output }
+}
+
+async function tryOne(mutant: Mutant, folder: string): Promise<string | undefined> {
+  try {
+    const { failed } = await suite(folder, await compile(mutant), [mutant.killedBy])
+    return failed === 1 ? undefined : 'it lives'
+  } catch (error) {
+    return String(error)
+  }
+}
+
+const chosen = mutants.filter(({ always }) => always === true || process.argv.includes('--all'))
+// what the tests are built from is what is broken below
+const build = await run('forge', ['build'], workspace)
+if (build.code !== 0) throw new Error(build.output)
+const folders = await Promise.all(Array.from({ length: twoAtATime }, copyOfWorkspace))
+try {
+  const tests = [...new Set(chosen.map(({ killedBy }) => killedBy))]
+  const whole = await suite(folders[0] ?? '', await compile(undefined), tests)
+  const sound = whole.failed === 0 && whole.passed === tests.length
+  process.stdout.write(`${sound ? 'ok' : 'not ok'} 1 - the tests named pass against the contract as it is\n`)
+  if (!sound) process.stdout.write(whole.output)
+  let next = 0
+  let alive = sound ? 0 : 1
+  await Promise.all(
+    folders.map(async (folder) => {
+      for (let i = next++; i < chosen.length; i = next++) {
+        const mutant = chosen[i]
+        if (mutant === undefined) return
+        const trouble = await tryOne(mutant, folder)
+        if (trouble !== undefined) alive += 1
+        const line = `${i + 2} - ${mutant.breaks}: killed by ${mutant.killedBy}`
+        process.stdout.write(trouble === undefined ? `ok ${line}\n` : `not ok ${line}\n  ${trouble}\n`)
+      }
+    }),
+  )
+  process.exitCode = alive === 0 ? 0 : 1
+} finally {
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
+}
