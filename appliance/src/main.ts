@@ -221,6 +221,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       token: (address) => running().api.token(address),
       signIn: later(() => running().api.signIn),
       sessions: later(() => running().api.sessions),
+      certify: (options) => running().api.certify(options),
       consoles: later(() => running().api.consoles),
       passWatch: later(() => running().api.passWatch),
       store,

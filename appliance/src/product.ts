@@ -18,6 +18,7 @@ import type { Hypervisor } from './hypervisor/port.ts'
 import { createAddressTable } from './network/address-table.ts'
 import { embeddedPlan } from './network/address-plan.ts'
 import { createSshdProbe } from './network/ssh-banner.ts'
+import { issueCertificate } from './sign-in/certificates/issue.ts'
 import { createGuestEndpoint } from './sign-in/guest-endpoint.ts'
 import { createPassWatch } from './sign-in/pass-watch.ts'
 import { loadOrCreateSecrets } from './sign-in/secrets.ts'
@@ -154,6 +155,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     mode: config.mode,
     signIn,
     latestChain: keeper,
+    outcomes: store.loginOutcomes,
     rateLimits: store.rateLimits,
     master: secrets.master,
     login: secrets.login,
@@ -262,6 +264,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
       token: tokenOf,
       signIn,
       sessions,
+      certify: (options) => issueCertificate({ ...options, userCaPath: secrets.userCaPath }),
       consoles,
       passWatch,
       store,

@@ -23,6 +23,7 @@ import { registerPlans } from './routes/plans.ts'
 import { registerPurchases } from './routes/purchases.ts'
 import { registerRpc } from './routes/rpc.ts'
 import { registerSessions } from './routes/sessions.ts'
+import { registerSshCertificates } from './routes/ssh-certificates.ts'
 import { registerStatus } from './routes/status.ts'
 import { registerSubscriptions } from './routes/subscriptions.ts'
 import { registerTasks } from './routes/tasks.ts'
@@ -96,6 +97,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerTasks,
     registerLoginRequests,
     registerSessions,
+    registerSshCertificates,
     registerIssues,
     registerAudit,
     registerRpc,

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/clock.ts'
 import type { VmId } from '../chain/installation.ts'
 import type { Address } from '../chain/subscription.ts'
+import type { IssueOptions, UserCertificate } from '../sign-in/certificates/issue.ts'
 import type { PassWatch } from '../sign-in/pass-watch.ts'
 import type { SignIn } from '../sign-in/sign-in.ts'
 import type { Sessions } from '../sign-in/sessions.ts'
@@ -38,6 +39,8 @@ export interface ApiPorts {
   token(address: Address): TokenInfo
   signIn: SignIn
   sessions: Sessions
+  /** Makes an SSH certificate: `issueCertificate` under the host's user CA. */
+  certify(options: Omit<IssueOptions, 'userCaPath' | 'now'>): Promise<UserCertificate>
   /** The open serial consoles. */
   consoles: Consoles
   /** Who was root in a VM before its holder, and whether the holder keeps it so (L5). */

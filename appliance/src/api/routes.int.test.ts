@@ -36,6 +36,7 @@ POST   /v1/rpc                                 public
 POST   /v1/sessions                            public     key
 POST   /v1/setup                               host       key
 POST   /v1/setup/review                        host
+POST   /v1/ssh-certificates                    public     key
 POST   /v1/vms/:vmId/actions                   signed-in  kept
 POST   /v1/vms/:vmId/keep                      signed-in  key
 `.trim()

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import type { Wallet } from 'ethers'
 import type { ChainSnapshot } from '../chain/port.ts'
 import { zeroAddress, type Plan } from '../chain/subscription.ts'
+import { issueCertificate } from '../sign-in/certificates/issue.ts'
+import { loadOrCreateSecrets } from '../sign-in/secrets.ts'
 import { createSessions } from '../sign-in/sessions.ts'
 import { createSignIn, type SignIn } from '../sign-in/sign-in.ts'
 import { signInText, type Act } from '../sign-in/sign-in-text.ts'
@@ -123,6 +125,10 @@ export async function apiStand(
     token: () => ({ symbol: 'ETH', decimals: 18, permit: false }),
     signIn,
     sessions: createSessions({ clock: stand.clock, sessions: stand.store.sessions }),
+    async certify(options) {
+      const { userCaPath } = await loadOrCreateSecrets(join(folder, 'secrets'))
+      return await issueCertificate({ ...options, userCaPath })
+    },
     consoles,
     passWatch,
     store: stand.store,

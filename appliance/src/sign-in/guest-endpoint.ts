@@ -5,12 +5,14 @@ import { AppError } from '../errors/app-error.ts'
 import { toProblem } from '../errors/problem.ts'
 import type { VmRepository } from '../store/vms.ts'
 import { createAllowance, createSlots } from './allowance.ts'
+import { presenceOfCertificate } from './certificates/certificate-presence.ts'
 import { newHexId } from './codes.ts'
 import { guestBySecret, guestByToken, type Guest } from './guest-auth.ts'
 import {
   answerOf,
   awaitPresence,
   beginLogin,
+  certificateQuerySchema,
   loginBodySchema,
   longPollMs,
   ownRequest,
@@ -93,7 +95,12 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
       return { status: 200, body: await answerOf(ports.signIn, own) }
     }
     if (call === 'GET /guest/v1/presence') {
-      const known = parse(presenceQuerySchema, Object.fromEntries(new URLSearchParams(query)))
+      const asked = new URLSearchParams(query)
+      if (asked.has('certificate')) {
+        const { certificate } = parse(certificateQuerySchema, Object.fromEntries(asked))
+        return { status: 200, body: await presenceOfCertificate(ports, guest.key, certificate) }
+      }
+      const known = parse(presenceQuerySchema, Object.fromEntries(asked))
       return { status: 200, body: await holding(presences.enter(guest.mark), () => awaitPresence(ports, guest, known, signal)) }
     }
     throw new AppError({ code: 'not-found', detail: 'This endpoint has no such call.' })

@@ -24,6 +24,8 @@ export const loginBodySchema = z.strictObject({
   source: z.string().regex(/^[0-9a-fA-F:.]{2,45}$/),
 })
 export const replyBodySchema = z.strictObject({ reply: z.string().max(64) })
+/** Of one certificate: the key id that sshd was shown. */
+export const certificateQuerySchema = z.strictObject({ certificate: z.string().max(64) })
 export const presenceQuerySchema = z
   .strictObject({
     holder: z
@@ -48,6 +50,7 @@ export interface GuestRoutePorts {
   latestChain: LatestChain
   rateLimits: SignInPorts['rateLimits']
   mode: SignInPorts['mode']
+  outcomes: Pick<SignInPorts['outcomes'], 'get'>
 }
 
 /** POST /guest/v1/report. Throws `bad-input`, `already-reported`. */

@@ -45,7 +45,7 @@ export interface SignInPorts {
   chain(installation: string): LoginChain | undefined
   latestChain: LatestChain
   vms: Pick<VmRepository, 'get' | 'mark' | 'useSecret'>
-  outcomes: Pick<LoginOutcomeRepository, 'record'>
+  outcomes: Pick<LoginOutcomeRepository, 'record' | 'get'>
   audit: Pick<AuditRepository, 'append'>
   rateLimits: Pick<RateLimitRepository, 'hit'>
   /** Private half of the host's Ed25519 statement key. */

@@ -19,6 +19,8 @@ export interface StoredLoginOutcome {
 export interface LoginOutcomeRepository {
   /** One row per request; a later outcome (`approved`, then `used`) takes the place of the former. */
   record(outcome: Omit<StoredLoginOutcome, 'at'>): Promise<void>
+  /** How a request ended; undefined if it has not, or never was. */
+  get(requestId: string): Promise<StoredLoginOutcome | undefined>
   /** Newest first. */
   list(query?: PageQuery & { vmId?: string }): Promise<Page<StoredLoginOutcome>>
 }
@@ -34,6 +36,10 @@ export function createLoginOutcomes(db: Database): LoginOutcomeRepository {
         await db.queries.loginOutcome.update({ where: { requestId: outcome.requestId }, data })
       }
     },
+    async get(requestId) {
+      const row = await db.queries.loginOutcome.findUnique({ where: { requestId } })
+      return row === null ? undefined : outcomeOf(row)
+    },
     list({ vmId, ...query } = {}) {
       return pageBySeq(
         query,
@@ -43,8 +49,15 @@ export function createLoginOutcomes(db: Database): LoginOutcomeRepository {
             orderBy: { seq: 'desc' },
             take,
           }),
-        ({ seq: _seq, ...row }) => ({ ...row, outcome: row.outcome as StoredLoginOutcome['outcome'], at: Number(row.at) }),
+        outcomeOf,
       )
     },
   }
+}
+
+function outcomeOf({
+  seq: _seq,
+  ...row
+}: Omit<StoredLoginOutcome, 'at' | 'outcome'> & { seq: number; outcome: string; at: bigint }): StoredLoginOutcome {
+  return { ...row, outcome: row.outcome as StoredLoginOutcome['outcome'], at: Number(row.at) }
 }

@@ -74,6 +74,17 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
     return { vmId, installation, contract: holding.contract.latest.contract.toLowerCase(), tokenId, generation: row.generation }
   }
 
+  /** The host key that a certificate's text names: without one nobody could know that the VM is the right one. */
+  function hostKeyOf(vm: LoginRequest['vm']): string {
+    const hostKey = vm === null ? null : (ports.facts().vms.get(vm.vmId)?.hostKey ?? null)
+    if (hostKey !== null) return hostKey.fingerprint
+    throw new AppError({
+      code: 'not-in-this-state',
+      detail: 'The VM has not reported its host key yet.',
+      hint: 'Wait until it runs, then try again.',
+    })
+  }
+
   app.post(
     '/v1/login-requests',
     {
@@ -82,9 +93,9 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
     },
     async (request, reply) => {
       const { act, vmId, nonce } = request.body
-      if (act.startsWith('certificate:'))
-        throw new AppError({ code: 'not-supported', detail: 'This host issues no SSH certificates yet.' })
       const vm = vmOf(act as Act, vmId)
+      const isCertificate = act.startsWith('certificate:')
+      const hostKey = isCertificate ? hostKeyOf(vm) : null
       let cookieHash = nonce === undefined ? askerHash(request) : null
       if (nonce === undefined && cookieHash === null) {
         const token = randomBytes(32).toString('base64url')
@@ -94,8 +105,8 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
       const asked = signIn.requests.create({
         act: act as Act,
         vm,
-        hostKey: null,
-        user: null,
+        hostKey,
+        user: isCertificate ? 'owner' : null,
         source: request.clientAddress,
         behindLoopbackForward: false,
         nonce: nonce === undefined ? newHexId() : signedNonceOf(nonce),
