@@ -19,6 +19,10 @@ const looksBeforeLost = 5
 
 /** One signature at a time per key, whatever contracts it serves: two rows never share a nonce. */
 const turns = new WeakMap<ProvisionerKey, Promise<unknown>>()
+/** Rows that somebody waits for, by id: these are tended by their own `run`, all others by whoever waits behind them. */
+const attended = new Set<string>()
+/** One at a time tends a row: two would replace it twice. */
+const tendings = new Map<string, Promise<unknown>>()
 
 export interface NonceManagerOptions {
   clients: readonly RpcClient[]
@@ -47,6 +51,15 @@ interface Look {
   known: boolean
 }
 
+/** Where a transaction goes. An empty one goes to the key's own address: it only uses up a nonce. */
+interface Target {
+  to: Address
+  data: string
+}
+
+/** What one look at a row and what was done about it came to. */
+type Tended = { outcome: TransactionOutcome } | { hash: string; count: number; nonce: number }
+
 /** What must be known to sign. Amounts in wei. */
 interface SigningFacts {
   gas: bigint
@@ -62,7 +75,9 @@ export class NonceTaken extends Error {}
 
 /**
  * Brings one persisted transaction to its end: nonce, fees, signature, all persisted before the broadcast; sent again when
- * forgotten, replaced when not mined. Whatever it throws, the row tells where to go on, and `run` may be called again.
+ * forgotten, replaced when not mined. Rows before it that nobody waits for are sent again too, or emptied where the contract
+ * would refuse them now: a nonce left open would hold up all later ones. Whatever it throws, the row tells where to go on,
+ * and `run` may be called again.
  */
 export class NonceManager {
   readonly #o: NonceManagerOptions
@@ -84,37 +99,134 @@ export class NonceManager {
     signal: AbortSignal,
     onSent: (hash: string) => void,
   ): Promise<TransactionOutcome> {
-    let current = row
-    let looksWithoutReceipt = 0
-    if (current.forms.length === 0) {
-      const signed = await this.#sign(current, data, undefined)
-      if ('refusal' in signed) return this.#refuse(current, signed.refusal)
-      current = signed
-      onSent(current.forms.at(-1)?.hash ?? '')
-      await this.#broadcast(current)
-    }
-    for (;;) {
-      signal.throwIfAborted()
-      const newest = current.forms.at(-1)
-      if (newest === undefined || current.nonce === null) throw new Error('a signed transaction has a form and a nonce')
-      onSent(newest.hash)
-      const look = await this.#look(current)
-      if (look.receipt !== undefined) return this.#mined(current, look.receipt)
-      if (look.count > current.nonce) {
-        looksWithoutReceipt += 1
-        if (looksWithoutReceipt >= looksBeforeLost) throw new NonceTaken(`nonce ${current.nonce} was used by another transaction`)
-      } else if (this.#outbid(newest, look)) {
-        const replaced = await this.#sign(current, data, formFees(newest.raw))
-        // a replacement that would revert now: the former may still be mined, so it stays
-        if (!('refusal' in replaced)) {
-          current = replaced
-          await this.#broadcast(current)
-        }
-      } else if (!look.known) {
-        await this.#broadcast(current)
+    attended.add(row.id)
+    try {
+      if (row.forms.length === 0) {
+        const signed = await this.#sign(row, { to: this.#o.contract, data }, undefined)
+        if ('refusal' in signed) return await this.#refuse(row, signed.refusal)
+        onSent(signed.forms.at(-1)?.hash ?? '')
+        await this.#broadcast(signed)
       }
-      await this.#o.clock.wait(this.#o.pollMs, signal)
+      let looksWithoutReceipt = 0
+      for (;;) {
+        signal.throwIfAborted()
+        const tended = await this.#tend(row.id, { ofAnother: false })
+        if ('outcome' in tended) {
+          await this.#closeBehind(row.id)
+          return tended.outcome
+        }
+        onSent(tended.hash)
+        if (tended.count > tended.nonce) {
+          looksWithoutReceipt += 1
+          if (looksWithoutReceipt >= looksBeforeLost)
+            throw new NonceTaken(`nonce ${tended.nonce} was used by another transaction`)
+        } else await this.#clearBefore(tended.nonce, tended.count, signal)
+        await this.#o.clock.wait(this.#o.pollMs, signal)
+      }
+    } finally {
+      attended.delete(row.id)
     }
+  }
+
+  /** Tends what stands at the nonces from `count` up to `nonce` and is waited for by nobody. */
+  async #clearBefore(nonce: number, count: number, signal: AbortSignal): Promise<void> {
+    if (count === nonce) return
+    // of several rows that share a nonce the newest counts: the others lost it
+    const rows = new Map((await this.#o.transactions.atNonces(this.account, count, nonce)).map((row) => [row.nonce, row]))
+    for (const row of rows.values()) {
+      signal.throwIfAborted()
+      if (!attended.has(row.id)) await this.#tend(row.id, { ofAnother: true })
+    }
+  }
+
+  /** A row that is mined shows that all before it are: those nobody waits for are written down too. Never throws. */
+  async #closeBehind(id: string): Promise<void> {
+    try {
+      const nonce = (await this.#o.transactions.get(id))?.nonce ?? 0
+      for (const row of await this.#o.transactions.unfinished(this.account)) {
+        if (row.nonce !== null && row.nonce < nonce && !attended.has(row.id)) await this.#tend(row.id, { ofAnother: true })
+      }
+    } catch {
+      // their books stay open until the next one: that holds nobody up
+    }
+  }
+
+  /** Looks once at a signed row and does what it needs. Throws as `run`. */
+  #tend(id: string, how: { ofAnother: boolean }): Promise<Tended> {
+    const tending = (tendings.get(id) ?? Promise.resolve()).then(() => this.#tendAlone(id, how))
+    const settled = tending.then(
+      () => undefined,
+      () => undefined,
+    )
+    tendings.set(id, settled)
+    void settled.then(() => {
+      if (tendings.get(id) === settled) tendings.delete(id)
+    })
+    return tending
+  }
+
+  async #tendAlone(id: string, { ofAnother }: { ofAnother: boolean }): Promise<Tended> {
+    // as it is stored now: who tended it before may have replaced it
+    const row = await this.#o.transactions.get(id)
+    const newest = row?.forms.at(-1)
+    const first = row?.forms[0]
+    if (row === undefined || newest === undefined || first === undefined || row.nonce === null)
+      throw new Error('a signed transaction has a form and a nonce')
+    const look = await this.#look(row)
+    if (look.receipt !== undefined) return { outcome: await this.#mined(row, look.receipt) }
+    let current = row
+    if (look.count <= row.nonce) {
+      // its block has gone: it is under way again
+      if (row.state !== 'signed') await this.#o.transactions.put((current = { ...row, state: 'signed', reason: null }))
+      const { to, data } = Transaction.from(first.raw)
+      const wanted = { to: (to ?? this.#o.contract) as Address, data }
+      const outbid = this.#outbid(newest, look)
+      if (outbid || !look.known) current = await this.#pursue(current, newest, { wanted, outbid, ofAnother })
+    }
+    return { hash: current.forms.at(-1)?.hash ?? newest.hash, count: look.count, nonce: row.nonce }
+  }
+
+  /** Sends a row again as it is, with higher fees, or empty where what it asked for would be refused or is wanted no more. */
+  async #pursue(
+    row: StoredTransaction,
+    newest: SignedForm,
+    { wanted, outbid, ofAnother }: { wanted: Target; outbid: boolean; ofAnother: boolean },
+  ): Promise<StoredTransaction> {
+    const isEmpty = this.#isEmpty(newest)
+    let empty = isEmpty || (ofAnother && (await this.#isSuperseded(row)))
+    if (!empty && ofAnother && !outbid) {
+      empty = 'refusal' in (await firstReachable(this.#o.clients, (client) => this.#facts(client, wanted)))
+    }
+    if (!outbid && empty === isEmpty) {
+      await this.#broadcast(row)
+      return row
+    }
+    const fees = formFees(newest.raw)
+    let replaced = empty ? undefined : await this.#sign(row, wanted, fees)
+    // the call would revert now; a form that no pool takes would hold up all later nonces for ever
+    if (replaced === undefined || 'refusal' in replaced)
+      replaced = await this.#sign(row, { to: this.#o.key.address, data: '0x' }, fees)
+    if ('refusal' in replaced)
+      throw new AppError({ code: 'rpc-refused', detail: `An empty transaction is refused: ${replaced.refusal}.` })
+    await this.#broadcast(replaced)
+    return replaced
+  }
+
+  #isEmpty({ raw }: SignedForm): boolean {
+    const { to, data } = Transaction.from(raw)
+    return data === '0x' && to?.toLowerCase() === this.#o.key.address.toLowerCase()
+  }
+
+  /** True if something else has been begun for the same subscription since: what this row asked for is not wanted any more. */
+  async #isSuperseded({ installation, tokenId, verb, nonce }: StoredTransaction): Promise<boolean> {
+    const unfinished = await this.#o.transactions.unfinished(this.account)
+    return unfinished.some(
+      (other) =>
+        other.installation === installation &&
+        other.tokenId === tokenId &&
+        other.verb !== verb &&
+        (other.nonce === null || other.nonce > (nonce ?? 0)),
+    )
   }
 
   /** True if this form has waited long enough, or no pool takes it because the base fee rose above it. */
@@ -129,15 +241,19 @@ export class NonceManager {
   }
 
   async #mined(row: StoredTransaction, receipt: Receipt & { hash: string }): Promise<TransactionOutcome> {
+    const form = row.forms.find(({ hash }) => hash === receipt.hash)
+    const givenUp = form !== undefined && this.#isEmpty(form)
+    const reason = givenUp ? 'given up: an empty transaction took its place' : receipt.succeeded ? null : 'reverted when mined'
     await this.#o.transactions.put({
       ...row,
       // a reverted one must not stand in the way of the next try
-      state: receipt.succeeded ? 'mined' : 'refused',
-      reason: receipt.succeeded ? null : 'reverted when mined',
+      state: reason === null ? 'mined' : 'refused',
+      reason,
       feeSpent: receipt.fee,
       minedBlock: receipt.blockNumber,
       minedHash: receipt.hash,
     })
+    if (givenUp) return { state: 'refused', reason: reason ?? '' }
     return { state: 'mined', hash: receipt.hash, blockNumber: receipt.blockNumber, succeeded: receipt.succeeded }
   }
 
@@ -166,8 +282,8 @@ export class NonceManager {
   }
 
   /** Signs (a first form, or one in the place of `former`) and persists it; or tells why the contract would refuse it. */
-  #sign(row: StoredTransaction, data: string, former: Fees | undefined): Promise<StoredTransaction | { refusal: string }> {
-    const turn = (turns.get(this.#o.key) ?? Promise.resolve()).then(() => this.#signInTurn(row, data, former))
+  #sign(row: StoredTransaction, target: Target, former: Fees | undefined): Promise<StoredTransaction | { refusal: string }> {
+    const turn = (turns.get(this.#o.key) ?? Promise.resolve()).then(() => this.#signInTurn(row, target, former))
     turns.set(
       this.#o.key,
       turn.catch(() => undefined),
@@ -177,11 +293,11 @@ export class NonceManager {
 
   async #signInTurn(
     row: StoredTransaction,
-    data: string,
+    { to, data }: Target,
     former: Fees | undefined,
   ): Promise<StoredTransaction | { refusal: string }> {
-    const { clients, key, contract, chainId, transactions, clock } = this.#o
-    const facts = await firstReachable(clients, (client) => this.#facts(client, data))
+    const { clients, key, chainId, transactions, clock } = this.#o
+    const facts = await firstReachable(clients, (client) => this.#facts(client, { to, data }))
     if ('refusal' in facts) return facts
     const gasLimit = (facts.gas * 5n) / 4n
     const spent = await transactions.spentSince(this.account, clock.now() - day)
@@ -199,7 +315,7 @@ export class NonceManager {
     const unfinished = await transactions.unfinished(this.account)
     const promised = unfinished.map(({ nonce }) => (nonce === null ? 0 : nonce + 1))
     const nonce = row.nonce ?? Math.max(facts.count, ...promised)
-    const raw = await key.sign({ type: 2, chainId, nonce, to: contract, data, gasLimit, value: 0n, ...fees })
+    const raw = await key.sign({ type: 2, chainId, nonce, to, data, gasLimit, value: 0n, ...fees })
     const hash = Transaction.from(raw).hash
     if (hash === null) throw new Error('a signed transaction has a hash')
     const signed: StoredTransaction = {
@@ -215,11 +331,11 @@ export class NonceManager {
     return signed
   }
 
-  async #facts(client: RpcClient, data: string): Promise<SigningFacts | { refusal: string }> {
-    const { key, contract, chainId } = this.#o
+  async #facts(client: RpcClient, { to, data }: Target): Promise<SigningFacts | { refusal: string }> {
+    const { key, chainId } = this.#o
     const from = key.address
     const [estimate, id, count, block, balance, tip] = await client.settle([
-      { method: 'eth_estimateGas', params: [{ from, to: contract, data }, 'latest'] },
+      { method: 'eth_estimateGas', params: [{ from, to, data }, 'latest'] },
       { method: 'eth_chainId', params: [] },
       { method: 'eth_getTransactionCount', params: [from, 'latest'] },
       { method: 'eth_getBlockByNumber', params: ['latest', false] },

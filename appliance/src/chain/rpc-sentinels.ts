@@ -1,3 +1,5 @@
+import { setTimeout as after } from 'node:timers/promises'
+import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { Transaction } from 'ethers'
 
 export interface FrontCall {
@@ -12,16 +14,29 @@ export type Sentinel = (call: FrontCall, next: Next) => Promise<FrontReply>
 const refuse = (code: number, message: string): Promise<FrontReply> => Promise.resolve({ error: { code, message } })
 const say = (result: unknown): Promise<FrontReply> => Promise.resolve({ result })
 const never = (): Promise<FrontReply> => new Promise(() => undefined)
+const passOn: Sentinel = (call, next) => next(call)
+const slowMs = 1500
 const blockMethods = new Set(['eth_getBlockByNumber', 'eth_getBlockByHash'])
 
 /** The faults by name; each factory is called once per address, so what it remembers belongs to that address. */
 export const sentinels = {
   /** Never answers. */
   'sentinel-timeout': () => never,
+  /** Answers after a second and a half. */
+  'sentinel-slow': () => async (call, next) => {
+    await after(slowMs)
+    return next(call)
+  },
   /** HTTP 502 (played by the server). */
-  'sentinel-down': () => (call, next) => next(call),
+  'sentinel-down': () => passOn,
+  /** HTTP 429 (played by the server). */
+  'sentinel-rate-limit': () => passOn,
+  /** A page of HTML with HTTP 200, as a captive portal gives it (played by the server). */
+  'sentinel-garbage': () => passOn,
+  /** Breaks off in the middle of its answer (played by the server). */
+  'sentinel-cut': () => passOn,
   /** Refuses requests that hold several calls (played by the server). */
-  'sentinel-no-batches': () => (call, next) => next(call),
+  'sentinel-no-batches': () => passOn,
   /** Serves chain 57005. */
   'sentinel-other-chain': () => (call, next) => (call.method === 'eth_chainId' ? say('0xdead') : next(call)),
   /** Its newest and finalized blocks stay those of the first question. */
@@ -53,6 +68,42 @@ export const sentinels = {
       asked += 1
       return asked === 1 ? next(call) : refuse(-32602, 'unknown block tag finalized')
     }
+  },
+  /** Has no finalized block to name. */
+  'sentinel-null-finalized': () => (call, next) => (call.params[0] === 'finalized' ? say(null) : next(call)),
+  /** Calls its newest block finalized. */
+  'sentinel-early-finalized': () => (call, next) =>
+    call.params[0] === 'finalized' ? next({ ...call, params: ['latest', ...call.params.slice(1)] }) : next(call),
+  /** Its newest block is 100 below the real one. */
+  'sentinel-old-head': () => async (call, next) => {
+    if (call.method !== 'eth_getBlockByNumber' || call.params[0] !== 'latest') return next(call)
+    const newest = await next(call)
+    if ('error' in newest) return newest
+    const number = Math.max(0, Number((newest.result as { number: string }).number) - 100)
+    return next({ ...call, params: [`0x${number.toString(16)}`, false] })
+  },
+  /** Has no code anywhere: another chain under the same id, or one that began anew. */
+  'sentinel-no-contract': () => (call, next) =>
+    call.method === 'eth_call' || call.method === 'eth_getCode' ? say('0x') : next(call),
+  /** Something else stands at every address: it answers each view with one zero. */
+  'sentinel-other-contract': () => (call, next) => (call.method === 'eth_call' ? say(`0x${'00'.repeat(32)}`) : next(call)),
+  /** Tells every subscription as ended, in well-formed answers. */
+  'sentinel-all-ended': () => async (call, next) => {
+    const view = subscriptionsInterface.getFunction('subscriptions')
+    const data = call.method === 'eth_call' ? (call.params[0] as { data: string }).data : ''
+    const reply = await next(call)
+    if (view === null || !data.startsWith(view.selector) || 'error' in reply) return reply
+    return { result: endedAll(String(reply.result)) }
+  },
+  /** Everybody is rich. */
+  'sentinel-invented-balances': () => (call, next) =>
+    call.method === 'eth_getBalance' ? say(`0x${(10n ** 30n).toString(16)}`) : next(call),
+  /** The base fee of every block is ten thousand times what it is. */
+  'sentinel-fee-spike': () => async (call, next) => {
+    const reply = await next(call)
+    if (!blockMethods.has(call.method) || 'error' in reply || reply.result === null) return reply
+    const block = reply.result as { baseFeePerGas: string }
+    return { result: { ...block, baseFeePerGas: `0x${(BigInt(block.baseFeePerGas) * 10_000n).toString(16)}` } }
   },
   /** Answers views as of the block of the first question. */
   'sentinel-old-state': () => {
@@ -86,9 +137,28 @@ export const sentinels = {
   },
   /** Never answers a broadcast and forwards none. */
   'sentinel-no-broadcast': () => (call, next) => (call.method === 'eth_sendRawTransaction' ? never() : next(call)),
+  /** Fails at every broadcast, which reaches nobody. */
+  'sentinel-broken-broadcast': () => (call, next) =>
+    call.method === 'eth_sendRawTransaction' ? refuse(-32603, 'internal error') : next(call),
   /** Says that it took a broadcast and forgets it. */
   'sentinel-swallow': () => (call, next) =>
     call.method === 'eth_sendRawTransaction' ? say(Transaction.from(String(call.params[0])).hash) : next(call),
   /** Knows no receipts. */
   'sentinel-lost-receipts': () => (call, next) => (call.method === 'eth_getTransactionReceipt' ? say(null) : next(call)),
 } as const satisfies Record<string, () => Sentinel>
+
+const wordDigits = 64
+
+/** The answer of `subscriptions(ids)` with each sold one told as ended and held by nobody. */
+function endedAll(data: string): string {
+  const names =
+    subscriptionsInterface.getFunction('subscriptions')?.outputs[0]?.arrayChildren?.components?.map((c) => c.name) ?? []
+  const [state, holder] = [names.indexOf('state'), names.indexOf('holder')]
+  const words = data.slice(2).match(/.{64}/g) ?? []
+  for (let start = 2; start < words.length; start += names.length) {
+    if (BigInt(`0x${words[start + state]}`) === 0n) continue
+    words[start + state] = '3'.padStart(wordDigits, '0')
+    words[start + holder] = '0'.repeat(wordDigits)
+  }
+  return `0x${words.join('')}`
+}

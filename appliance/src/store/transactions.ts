@@ -52,6 +52,8 @@ export interface TransactionRepository {
   find(intent: Pick<StoredTransaction, 'account' | 'installation' | 'verb' | 'tokenId'>): Promise<StoredTransaction | undefined>
   /** `intended` and `signed`, by nonce and age. */
   unfinished(account: string): Promise<StoredTransaction[]>
+  /** All signed for the nonces `from` ≤ n < `before`, whatever became of them, by nonce and age. */
+  atNonces(account: string, from: number, before: number): Promise<StoredTransaction[]>
   /** Sum of feeSpent, in wei, of all that was sent since `since`. */
   spentSince(account: string, since: UnixSeconds): Promise<bigint>
   /** Highest nonce ever signed for, or undefined. */
@@ -122,6 +124,13 @@ export function createTransactions(db: Database): TransactionRepository {
       const rows = await db.queries.transaction.findMany({
         where: { account, state: { in: ['intended', 'signed'] } },
         orderBy: [{ nonce: { sort: 'asc', nulls: 'last' } }, { createdAt: 'asc' }],
+      })
+      return rows.map(fromRow)
+    },
+    async atNonces(account, from, before) {
+      const rows = await db.queries.transaction.findMany({
+        where: { account, nonce: { gte: from, lt: before } },
+        orderBy: [{ nonce: 'asc' }, { createdAt: 'asc' }],
       })
       return rows.map(fromRow)
     },
