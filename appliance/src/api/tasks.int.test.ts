@@ -59,6 +59,19 @@ suite('tasks, purchases and metrics', () => {
     assert.equal(((await client.call('GET', `/v1/tasks?subject=${vmId}`)).body['items'] as unknown[]).length, 1)
   })
 
+  test('L5 an open event stream ends with the right: a former holder hears nothing more', async () => {
+    const client = await stand.signedIn()
+    const seen = Promise.withResolvers<void>()
+    const stream = follow(client, '/v1/tasks/task-x/events', (text) => text.includes('event: task') && seen.resolve())
+    await seen.promise
+    stand.chain.set({ holder: otherWallet.address.toLowerCase() as `0x${string}` })
+    await stand.refresh()
+    stand.tasks.emit({ type: 'log', taskId: 'task-x', at: 1, line: 'for the new holder only' })
+    assert.doesNotMatch(await stream, /new holder only/)
+    stand.chain.set({})
+    await stand.refresh()
+  })
+
   test('X6 events: what was, what comes, and the end with the task', async () => {
     const client = await stand.signedIn()
     const seen = Promise.withResolvers<void>()

@@ -78,15 +78,26 @@ export function registerTasks(app: ApiServer, ports: ApiPorts): void {
       raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-request-id': request.id })
       const send = (event: string, data: object): void => void raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
       const end = (): void => void raw.end()
+      // a session proves an address: the right is looked up again at whatever is sent (design.md §8)
+      const mayStay = (): boolean => {
+        try {
+          mustSee(request.caller, task.subject)
+          return true
+        } catch {
+          end()
+          return false
+        }
+      }
       // listens first, then tells what was: nothing falls between
       const unsubscribe = ports.tasks.subscribe((event) => {
-        if (event.type === 'log' && event.taskId === taskId) send('log', { at: event.at, line: event.line })
-        if (event.type === 'task' && event.task.taskId === taskId) {
+        if ((event.type === 'log' ? event.taskId : event.task.taskId) !== taskId || !mayStay()) return
+        if (event.type === 'log') send('log', { at: event.at, line: event.line })
+        else {
           send('task', taskView(event.task))
           if (event.task.state !== 'running') end()
         }
       })
-      const alive = setInterval(() => raw.write(': alive\n\n'), 15_000).unref()
+      const alive = setInterval(() => mayStay() && raw.write(': alive\n\n'), 15_000).unref()
       raw.on('close', () => {
         clearInterval(alive)
         unsubscribe()
