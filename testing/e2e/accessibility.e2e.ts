@@ -127,6 +127,66 @@ const scenes: Scene[] = [
     act: connect,
     ready: (page) => page.getByText('Another wallet holds the access pass').first(),
   },
+  {
+    name: '/vms/[vmId] of a former holder',
+    wallet: 6,
+    async arrange(stand, page) {
+      const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(6))
+      await signIn(page, stand)
+      return `/vms/${vmId}`
+    },
+    ready: (page) => page.getByText('Another wallet was root in this VM'),
+  },
+  {
+    name: '/vms/[vmId] signing a reinstall on another device',
+    wallet: 6,
+    async arrange(stand, page) {
+      const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(6))
+      await signIn(page, stand)
+      return `/vms/${vmId}`
+    },
+    async act(page) {
+      await page.getByRole('button', { name: 'Reinstall…' }).click()
+      const name =
+        (await page
+          .getByRole('dialog')
+          .getByLabel(/^Type vm-/)
+          .count()) > 0
+      expect(name).toBe(true)
+      await page
+        .getByLabel(/^Type vm-/)
+        .fill((await page.getByRole('heading', { level: 1, includeHidden: true }).textContent()) ?? '')
+      await page.getByRole('dialog').getByRole('button', { name: 'Sign on another device' }).click()
+    },
+    ready: (page) => page.getByRole('img', { name: 'QR code of the sign-in page' }),
+  },
+  {
+    name: '/vms/[vmId]/console closed',
+    wallet: 5,
+    arrange: (stand) => `/vms/${stand.world.installation}-1/console`,
+    act: connect,
+    ready: (page) => page.getByRole('button', { name: 'Sign and open the console' }),
+  },
+  {
+    name: '/vms/[vmId]/console open',
+    wallet: 5,
+    arrange: (stand) => `/vms/${stand.world.installation}-1/console`,
+    async act(page) {
+      await connect(page)
+      await page.getByRole('button', { name: 'Sign and open the console' }).click()
+    },
+    ready: (page) => page.getByRole('listitem').filter({ hasText: 'Debian GNU/Linux 13' }),
+  },
+  {
+    name: '/s/[code] with a reply code',
+    wallet: 5,
+    arrange: (stand) => `/s/${stand.ask('console', `${stand.world.installation}-1`, '198.51.100.4')}`,
+    async act(page) {
+      await connect(page)
+      await page.getByRole('button', { name: 'Approve with your wallet' }).click()
+    },
+    ready: (page) => page.getByText('Enter this reply code where you asked'),
+  },
   { name: 'an address that leads nowhere', arrange: () => '/nowhere', ready: heading('Nothing here') },
 ]
 

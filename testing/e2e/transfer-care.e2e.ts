@@ -1,17 +1,7 @@
 import { expect, signIn, test } from './fixtures.ts'
 import type { PagesStand } from '../stands/pages-api.ts'
-import { Contract } from 'ethers'
-import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 
-/** Wallet 5 buys a VM and gives the pass to wallet 6. */
-async function transferred(stand: PagesStand): Promise<string> {
-  const [seller, buyer] = [stand.wallet(5), stand.wallet(6)]
-  const vmId = await stand.buy(seller)
-  const tokenId = BigInt(vmId.split('-')[1] ?? 0)
-  const pass = new Contract(stand.world.contractAddress, subscriptionsInterface, seller)
-  await (await pass.getFunction('transferFrom').send(seller.address, buyer.address, tokenId)).wait()
-  return vmId
-}
+const transferred = async (stand: PagesStand) => (await stand.buyAndGive(stand.wallet(5), stand.wallet(6))).vmId
 
 test('L5 S12 the new holder’s first page says that another was root, and keep is remembered', async ({
   page,

@@ -61,6 +61,8 @@ export interface PagesStand {
   fail(prefix: string, fault: Fault | undefined): void
   /** Buys a VM as `buyer` and waits until it is active. Returns its vmId. */
   buy(buyer: Wallet, days?: number): Promise<string>
+  /** Buys a VM and gives its pass away. */
+  buyAndGive(buyer: Wallet, to: Wallet): Promise<{ vmId: string }>
   /** Moves the chain and with it the host's clock. */
   advance(seconds: number): Promise<void>
   stop(): Promise<void>
@@ -214,6 +216,16 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
     }
   })()
 
+  async function buy(buyer: Wallet, days = 30): Promise<string> {
+    const contract = new Contract(address, subscriptionsInterface, buyer)
+    const tokenId = await world.nextTokenId()
+    const price = 10n ** 15n * BigInt(days)
+    await (await contract.getFunction('buy').send(0, zeroAddress, days * day, price, buyer.address, { value: price })).wait()
+    const vmId = vmIdOf({ installation: world.installation, tokenId })
+    await until(vmId, async () => (await world.vm(tokenId))?.state === 'running')
+    return vmId
+  }
+
   return {
     origin,
     rpcUrl,
@@ -261,14 +273,14 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
       if (fault === undefined) faults.delete(prefix)
       else faults.set(prefix, fault)
     },
-    async buy(buyer, days = 30) {
-      const contract = new Contract(address, subscriptionsInterface, buyer)
-      const tokenId = await world.nextTokenId()
-      const price = 10n ** 15n * BigInt(days)
-      await (await contract.getFunction('buy').send(0, zeroAddress, days * day, price, buyer.address, { value: price })).wait()
-      const vmId = vmIdOf({ installation: world.installation, tokenId })
-      await until(vmId, async () => (await world.vm(tokenId))?.state === 'running')
-      return vmId
+    buy,
+    async buyAndGive(buyer, to) {
+      const vmId = await buy(buyer)
+      // the host has seen who had it
+      await world.vm(parseVmId(vmId)?.tokenId ?? 0n)
+      const pass = new Contract(address, subscriptionsInterface, buyer)
+      await (await pass.getFunction('transferFrom').send(buyer.address, to.address, parseVmId(vmId)?.tokenId ?? 0n)).wait()
+      return { vmId }
     },
     async advance(seconds) {
       offset += seconds

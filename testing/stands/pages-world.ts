@@ -179,16 +179,17 @@ export class PagesWorld {
       memoryMiB: plan.memoryMiB,
       diskGiB: plan.diskGiB,
       addresses: { ipv4: '10.77.0.11', ipv6: null, sshPort: port },
-      ssh: delivered
-        ? {
-            user: 'owner',
-            host: '127.0.0.1',
-            port,
-            command: `ssh -p ${port} owner@127.0.0.1`,
-            hostKeyFingerprint: 'SHA256:uNiVztksCsDhcc0u9e8BrUiDv0b7C6Xo5k3Gq0o0w7E',
-            knownHostsLine: `[127.0.0.1]:${port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFreeholdFreeholdFreeholdFreeholdFreeholdFre`,
-          }
-        : null,
+      ssh:
+        delivered && task === null
+          ? {
+              user: 'owner',
+              host: '127.0.0.1',
+              port,
+              command: `ssh -p ${port} owner@127.0.0.1`,
+              hostKeyFingerprint: 'SHA256:uNiVztksCsDhcc0u9e8BrUiDv0b7C6Xo5k3Gq0o0w7E',
+              knownHostsLine: `[127.0.0.1]:${port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFreeholdFreeholdFreeholdFreeholdFreeholdFre`,
+            }
+          : null,
       actions: [
         { action: 'start', ...(state === 'stopped' ? on : off('Only for stopped VMs.')) },
         { action: 'stop', ...(running ? on : off('Only for running VMs.')) },

@@ -9,12 +9,13 @@ import { SignElsewhere } from '../sign-in/SignElsewhere.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
-import { linkButton } from '../ui/link-button.ts'
 import { Badge, Notice } from '../ui/Notice.tsx'
 import { useWallets } from '../wallet/wallet-context.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { openConsole, type ConsoleEvents, type ConsoleLink } from './console-link.ts'
 import { TerminalView, type TerminalHandle } from './TerminalView.tsx'
+
+const quietLink = 'inline-flex min-h-11 items-center text-brand underline underline-offset-4 hover:text-brand-strong'
 
 type State =
   | { kind: 'closed' }
@@ -57,7 +58,7 @@ export function ConsolePage({ vmId }: { vmId: string }) {
         <Ask vmId={vmId} error={error} setError={setError} onApproved={(requestId) => setState({ kind: 'opening', requestId })} />
       )}
       <p>
-        <Link href={`/vms/${encodeURIComponent(vmId)}`} className={linkButton}>
+        <Link href={`/vms/${encodeURIComponent(vmId)}`} className={quietLink}>
           {t('console.back')}
         </Link>
       </p>

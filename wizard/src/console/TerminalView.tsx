@@ -67,5 +67,5 @@ export function TerminalView(props: {
       terminal?.dispose()
     }
   }, [])
-  return <div ref={place} className="h-[60dvh] min-h-64 w-full overflow-hidden rounded-lg bg-[#101218] p-2" />
+  return <div ref={place} className="h-[60dvh] min-h-64 w-full overflow-hidden rounded-lg border border-edge bg-[#101218] p-2" />
 }

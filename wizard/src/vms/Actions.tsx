@@ -2,15 +2,13 @@
 import type { VmAction, VmView } from '@freehold/appliance/api/schemas/vms'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
-import { useHost, useNow } from '../api/host-context.tsx'
+import { useHost } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
-import { clockLength } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
-import { phaseText } from './phase-text.ts'
 import { SignedActDialog, type SignedAct } from './SignedActDialog.tsx'
 
 /** The buttons of a VM, from the host's one table: allowed, or disabled with the reason (X8, S13). */
@@ -49,7 +47,6 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
   return (
     <Card className="space-y-5">
       <CardTitle>{t('vm.actions')}</CardTitle>
-      {vm.task !== null && <TaskLine task={vm.task} />}
       {started !== undefined && (
         <Notice tone="good" live>
           <p>{t('vm.action.started', { action: t(`vm.action.${started}`) })}</p>
@@ -89,34 +86,5 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
         />
       )}
     </Card>
-  )
-}
-
-/** The work that goes on, which no page can cancel by leaving (X7). */
-function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
-  const { t } = useTexts()
-  const now = useNow()
-  const step = task.steps.find((s) => s.state === 'running')
-  if (task.state === 'done') return null
-  return (
-    <Notice title={t('vm.task')} tone={task.state === 'failed' ? 'bad' : 'info'}>
-      <p className="tabular">
-        {t('vm.task.kind', { kind: task.kind, time: clockLength((task.endedAt ?? now) - task.createdAt) })}
-      </p>
-      {step !== undefined && (
-        <p>
-          {t('vm.task.step', {
-            step: task.steps.indexOf(step) + 1,
-            of: task.steps.length,
-            phase: phaseText(step.phase ?? step.name, t),
-          })}
-        </p>
-      )}
-      {task.error !== null && (
-        <p>
-          {task.error.title}: {task.error.detail} {task.error.hint} <code className="font-mono text-sm">{task.error.code}</code>
-        </p>
-      )}
-    </Notice>
   )
 }

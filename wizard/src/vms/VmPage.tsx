@@ -24,6 +24,7 @@ import { Cancel } from './Cancel.tsx'
 import { Connect } from './Connect.tsx'
 import { Extend } from './Extend.tsx'
 import { ReceiptButton } from './Receipt.tsx'
+import { TaskLine } from './TaskLine.tsx'
 import { Transfer } from './Transfer.tsx'
 import { TransferCare } from './TransferCare.tsx'
 import { stateTones, timeNotice } from './vm-texts.ts'
@@ -91,6 +92,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
         <Badge tone={stateTones[vm.state]}>{t(`state.${vm.state}`)}</Badge>
       </PageHeading>
       {!gone && <TransferCare vm={vm} reload={reload} />}
+      {vm.task !== null && <TaskLine task={vm.task} />}
       <TimeNotice vm={vm} now={now} />
       {vm.note !== null && (
         <Notice>

@@ -1,0 +1,39 @@
+'use client'
+import type { VmView } from '@freehold/appliance/api/schemas/vms'
+import { useNow } from '../api/host-context.tsx'
+import { clockLength } from '../format/time.ts'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Notice } from '../ui/Notice.tsx'
+import { phaseText } from './phase-text.ts'
+
+/** Work that a person can ask for has a word of its own; the host's own work is shown by its name. */
+const taskActions = ['start', 'stop', 'reboot', 'snapshot', 'rollback', 'reinstall'] as const
+
+/** The work that goes on, which no page can cancel by leaving (X7). */
+export function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
+  const { t } = useTexts()
+  const now = useNow()
+  const step = task.steps.find((s) => s.state === 'running')
+  if (task.state === 'done') return null
+  const action = taskActions.find((a) => a === task.kind)
+  const kind = action === undefined ? task.kind : t(`vm.action.${action}`)
+  return (
+    <Notice title={t('vm.task')} tone={task.state === 'failed' ? 'bad' : 'info'}>
+      <p className="tabular">{t('vm.task.kind', { kind, time: clockLength((task.endedAt ?? now) - task.createdAt) })}</p>
+      {step !== undefined && (
+        <p>
+          {t('vm.task.step', {
+            step: task.steps.indexOf(step) + 1,
+            of: task.steps.length,
+            phase: phaseText(step.phase ?? step.name, t),
+          })}
+        </p>
+      )}
+      {task.error !== null && (
+        <p>
+          {task.error.title}: {task.error.detail} {task.error.hint} <code className="font-mono text-sm">{task.error.code}</code>
+        </p>
+      )}
+    </Notice>
+  )
+}
