@@ -121,6 +121,22 @@ suite('hostile guests', () => {
     assert.deepEqual([never.status, never.gasUsed], ['cancelled', 0n])
   })
 
+  test('all memories together never pass the budget; what is refused is said, and everything comes back', async () => {
+    const small = new Engine({ slots: 16, threads: 1, memoryBudgetBytes: 64 * page })
+    const text = `(module (memory 4) (func (export "main") (param i32) (result i32) (local i32)
+      (local.set 1 (memory.grow (local.get 0))) (if (i32.eq (local.get 1) (i32.const -1)) (then unreachable))
+      (loop (br_if 0 (i32.gt_u (local.tee 0 (i32.sub (local.get 0) (i32.const 0))) (i32.const 0)))) (local.get 1)))`
+    const module = small.load(compiler.compile(await fromText(text)))
+    const call = () => module.run('main', [{ value: 16 }], { gasLimit: 10n ** 12n, milliseconds: 300 })
+    const ended = await Promise.all(Array.from({ length: 16 }, call))
+    assert.equal(ended.filter((one) => one.status === 'deadline').length, 3, 'three times 20 pages fit into 64')
+    assert.ok(ended.every((one) => one.status === 'deadline' || (one.status === 'no-memory' && one.budgetRefused)))
+    assert.equal(small.memoryHeld, 0)
+    const large = small.load(compiler.compile(await fromText('(module (memory 65) (func (export "main")))')))
+    assert.equal((await large.run('main', [], { gasLimit: 1000n, milliseconds: 100 })).status, 'no-memory')
+    assert.equal(small.memoryHeld, 0)
+  })
+
   test('memory of one run is never seen by the next', async () => {
     const text = `(module (memory 4) (func (export "main") (param i32) (result i32) (local i32)
       (local.set 1 (i32.load (i32.const 70000))) (i32.store (i32.const 70000) (local.get 0)) (local.get 1)))`

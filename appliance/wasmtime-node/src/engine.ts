@@ -9,6 +9,7 @@ export type EngineOptions = Partial<NativeOptions>
 export const defaultEngineOptions: NativeOptions = {
   slots: 128,
   maxMemoryBytes: 64 * 2 ** 20,
+  memoryBudgetBytes: 8 * 2 ** 30,
   maxTableElements: 10_000,
   maxStackBytes: 512 * 1024,
   sliceGas: 100_000,
@@ -58,6 +59,11 @@ export class Engine {
   /** An artifact loads only where this is the same. */
   get compatibility(): string {
     return this.#native.compatibility
+  }
+
+  /** Bytes that the memories of all instances hold now. */
+  get memoryHeld(): number {
+    return this.#native.memoryHeld
   }
 
   /**

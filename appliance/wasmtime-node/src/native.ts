@@ -14,6 +14,8 @@ export interface NativeBinding {
 export interface NativeOptions {
   slots: number
   maxMemoryBytes: number
+  /** Of all instances together. */
+  memoryBudgetBytes: number
   maxTableElements: number
   maxStackBytes: number
   sliceGas: number
@@ -23,6 +25,7 @@ export interface NativeOptions {
 
 export interface NativeEngine {
   readonly compatibility: string
+  readonly memoryHeld: number
   compile(wasm: Uint8Array): Buffer
   load(artifact: Uint8Array): NativeModule
 }
@@ -46,7 +49,16 @@ export interface NativeCall {
 }
 
 export interface NativeOutcome {
-  status: 'returned' | 'trapped' | 'out-of-gas' | 'deadline' | 'cancelled' | 'memory-exceeded' | 'no-slot' | 'refused'
+  status:
+    | 'returned'
+    | 'trapped'
+    | 'out-of-gas'
+    | 'deadline'
+    | 'cancelled'
+    | 'memory-exceeded'
+    | 'no-slot'
+    | 'no-memory'
+    | 'refused'
   detail?: string
   results?: Buffer
   region?: Buffer
@@ -54,6 +66,7 @@ export interface NativeOutcome {
   gasExact: boolean
   memoryBytes: number
   growRefused: boolean
+  budgetRefused: boolean
   runMilliseconds: number
 }
 

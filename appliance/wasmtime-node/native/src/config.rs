@@ -9,6 +9,8 @@ pub struct EngineOptions {
     pub slots: u32,
     /// Most bytes of one instance's memory.
     pub max_memory_bytes: f64,
+    /// Most bytes of all instances' memories together; a growth beyond it is refused and said.
+    pub memory_budget_bytes: f64,
     /// Most elements of one instance's table.
     pub max_table_elements: u32,
     /// Bytes of guest stack.

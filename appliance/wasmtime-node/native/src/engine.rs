@@ -2,7 +2,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use napi::JsDeferred;
@@ -14,7 +14,7 @@ use wasmtime::{ExternType, ValType};
 use crate::config::{EngineOptions, config_of};
 use crate::inspect::{Inspection, inspect};
 use crate::outcome::Outcome;
-use crate::running::{Call, Running, value_of};
+use crate::running::{Budget, Call, Running, value_of};
 use crate::scheduler::{Scheduler, Task};
 
 type Resolver = Box<dyn FnOnce(Env) -> Result<Outcome> + Send>;
@@ -23,6 +23,7 @@ struct Shared {
     engine: wasmtime::Engine,
     options: EngineOptions,
     scheduler: Scheduler,
+    budget: Arc<Budget>,
 }
 
 /// An engine: compiles, loads, runs.
@@ -37,7 +38,9 @@ impl NativeEngine {
     pub fn new(options: EngineOptions) -> Result<Self> {
         let engine = wasmtime::Engine::new(&config_of(&options)).map_err(failed)?;
         let scheduler = Scheduler::new(options.threads);
-        Ok(Self { shared: Arc::new(Shared { engine, options, scheduler }) })
+        let budget =
+            Arc::new(Budget { most: options.memory_budget_bytes as usize, held: AtomicUsize::new(0) });
+        Ok(Self { shared: Arc::new(Shared { engine, options, scheduler, budget }) })
     }
 
     /// Changes whenever an artifact of another engine would not load here.
@@ -46,6 +49,12 @@ impl NativeEngine {
         let mut hasher = DefaultHasher::new();
         self.shared.engine.precompile_compatibility_hash().hash(&mut hasher);
         format!("{:016x}", hasher.finish())
+    }
+
+    /// Bytes that the memories of all instances hold now.
+    #[napi(getter)]
+    pub fn memory_held(&self) -> f64 {
+        self.shared.budget.held.load(Ordering::Relaxed) as f64
     }
 
     /// Machine code for a module. Blocks, and has no time limit of its own: for a process that may be killed.
@@ -144,6 +153,7 @@ impl NativeModule {
             max_table_elements: options.max_table_elements as usize,
             cancelled: cancel.flag.clone(),
             region: call.region,
+            budget: self.shared.budget.clone(),
         };
         let running = Running::new(&self.module, call).map_err(failed)?;
         let (deferred, promise): (JsDeferred<Outcome, Resolver>, Object<'env>) = env.create_deferred()?;

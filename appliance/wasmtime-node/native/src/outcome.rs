@@ -3,7 +3,8 @@ use napi_derive::napi;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 /// How one run ended. `status` is one of `returned`, `trapped`, `out-of-gas`, `deadline`, `cancelled`, `memory-exceeded`,
-/// `no-slot`, `refused`.
+/// `no-slot`, `no-memory`,
+/// `refused`.
 #[napi(object)]
 pub struct Outcome {
     pub status: String,
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub memory_bytes: f64,
     /// The guest asked for more memory than it may have, and was told no.
     pub grow_refused: bool,
+    /// The guest asked for memory that others hold at the moment, and was told no.
+    pub budget_refused: bool,
     /// Wall time from the first instruction of this run to its end, waiting for turns included.
     pub run_milliseconds: f64,
 }
@@ -35,7 +38,12 @@ pub enum End {
 
 impl End {
     /// Status, words, and whether the gas is known to the last unit.
-    pub fn classify(&self, grow_refused: bool, started: bool) -> (&'static str, Option<String>, bool) {
+    pub fn classify(
+        &self,
+        grow_refused: bool,
+        budget_refused: bool,
+        started: bool,
+    ) -> (&'static str, Option<String>, bool) {
         match self {
             Self::Returned { .. } => ("returned", None, true),
             Self::Refused(why) => ("refused", Some(why.clone()), true),
@@ -45,10 +53,15 @@ impl End {
             Self::Failed(error) => match error.downcast_ref::<Trap>() {
                 Some(Trap::OutOfFuel) => ("out-of-gas", None, true),
                 Some(trap) => {
-                    let status = if grow_refused { "memory-exceeded" } else { "trapped" };
+                    let status = match (grow_refused, budget_refused) {
+                        (true, _) => "memory-exceeded",
+                        (_, true) => "no-memory",
+                        _ => "trapped",
+                    };
                     (status, Some(trap.to_string()), matches!(trap, Trap::UnreachableCodeReached))
                 }
                 None if error.is::<PoolConcurrencyLimitError>() => ("no-slot", None, true),
+                None if budget_refused && !started => ("no-memory", None, true),
                 None if grow_refused && !started => {
                     ("memory-exceeded", Some("the memory it begins with is too large".into()), true)
                 }

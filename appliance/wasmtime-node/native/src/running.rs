@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -16,7 +16,29 @@ pub struct Limits {
     max_table_elements: usize,
     memory_bytes: usize,
     grow_refused: bool,
+    budget_refused: bool,
     started: bool,
+    budget: Arc<Budget>,
+}
+
+/// What all instances of an engine may hold together.
+pub struct Budget {
+    pub most: usize,
+    pub held: AtomicUsize,
+}
+
+impl Budget {
+    /// Takes `more` bytes, or none.
+    fn take(&self, more: usize) -> bool {
+        let fits = |held: usize| held.checked_add(more).filter(|sum| *sum <= self.most);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+}
+
+impl Drop for Limits {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.memory_bytes, Ordering::Relaxed);
+    }
 }
 
 impl ResourceLimiter for Limits {
@@ -26,13 +48,21 @@ impl ResourceLimiter for Limits {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = desired <= self.max_memory_bytes && maximum.is_none_or(|most| desired <= most);
-        if fits {
-            self.memory_bytes = self.memory_bytes.max(desired);
-        } else if desired > self.max_memory_bytes {
+        if desired > self.max_memory_bytes {
             self.grow_refused = true;
+            return Ok(false);
         }
-        Ok(fits)
+        if maximum.is_some_and(|most| desired > most) {
+            return Ok(false);
+        }
+        // one memory an instance, and it never shrinks
+        let more = desired.saturating_sub(self.memory_bytes);
+        if !self.budget.take(more) {
+            self.budget_refused = true;
+            return Ok(false);
+        }
+        self.memory_bytes += more;
+        Ok(true)
     }
 
     fn table_growing(
@@ -69,6 +99,7 @@ pub struct Call {
     pub max_table_elements: usize,
     pub cancelled: Arc<AtomicBool>,
     pub region: bool,
+    pub budget: Arc<Budget>,
 }
 
 type Guest = Pin<Box<dyn Future<Output = End> + Send>>;
@@ -95,7 +126,9 @@ impl Running {
             max_table_elements: call.max_table_elements,
             memory_bytes: 0,
             grow_refused: false,
+            budget_refused: false,
             started: false,
+            budget: call.budget.clone(),
         };
         let mut store = Box::new(Store::new(module.engine(), limits));
         store.limiter(|limits| limits);
@@ -128,7 +161,8 @@ impl Running {
         let store = unsafe { &*self.store };
         let limits = store.data();
         let left = store.get_fuel().unwrap_or(0).min(self.gas_limit);
-        let (status, detail, gas_exact) = end.classify(limits.grow_refused, limits.started);
+        let (status, detail, gas_exact) =
+            end.classify(limits.grow_refused, limits.budget_refused, limits.started);
         let used = if status == "out-of-gas" { self.gas_limit } else { self.gas_limit - left };
         let (results, region) = match end {
             End::Returned { results, region } => (Some(results.into()), region.map(Into::into)),
@@ -143,6 +177,7 @@ impl Running {
             gas_exact,
             memory_bytes: limits.memory_bytes as f64,
             grow_refused: limits.grow_refused,
+            budget_refused: limits.budget_refused,
             run_milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
         })
     }
