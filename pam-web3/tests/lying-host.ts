@@ -37,6 +37,8 @@ export interface Opened {
 export interface Lies {
   /** Other facts than the module's own enter the signed text. */
   facts?: Partial<SignInFacts>
+  /** The statement names the text that the module rebuilds, whatever was signed. */
+  claimsHonestText?: boolean
   /** Who signs. */
   wallet?: Wallet
   /** Changes the statement before it is signed. */
@@ -126,7 +128,7 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
     async approve(opened, lies = {}) {
       const wallet = lies.wallet ?? holder
       const { id: requestId, code, origin, issuedAt, expiresAt, nonce, user, source } = opened
-      const text = signInText({
+      const honest: SignInFacts = {
         act: 'shell',
         address: wallet.address,
         chainId: 31337,
@@ -140,13 +142,13 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
         issuedAt,
         expiresAt,
         requestId,
-        ...lies.facts,
-      })
+      }
+      const text = signInText({ ...honest, ...lies.facts })
       const signer = wallet.address.toLowerCase()
       const statement = signStatement(
         {
           act: 'shell',
-          textSha256: textSha256(text),
+          textSha256: textSha256(lies.claimsHonestText === true ? signInText(honest) : text),
           nonce,
           signer,
           verifiedBy: 'ecdsa',
