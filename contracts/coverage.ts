@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const report = readFileSync(process.argv[2] ?? '', 'utf8')
-const known = new Map(
+const known = new Map<string, string>(
   readFileSync(join(import.meta.dirname, 'uncovered.txt'), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
