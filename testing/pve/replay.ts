@@ -278,7 +278,10 @@ function normal(value: unknown, key: string): unknown {
 
 /** How often a copy says how far it is depends on its speed: one such line stands for a run of them. */
 function withoutRuns(all: readonly unknown[]): unknown[] {
-  const isProgress = (one: unknown) => /^transferred /.test(String((one as { t?: unknown } | null)?.t ?? ''))
+  const isProgress = (one: unknown) => {
+    const text = (one as { t?: unknown } | null)?.t
+    return typeof text === 'string' && text.startsWith('transferred ')
+  }
   return all
     .filter((one, i) => !(isProgress(one) && isProgress(all[i - 1])))
     .map((one) => (isProgress(one) ? 'transferred' : one))

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { createContext, defaultStateFolder, type CliContext, type WalletSources } from './context.ts'
+import { registerProxmoxCommands } from './commands/proxmox.ts'
 import { registerReadCommands } from './commands/read.ts'
 import { registerSetupCommands } from './commands/setup.ts'
 import { registerWalletCommands } from './commands/wallet.ts'
@@ -31,6 +32,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerReadCommands(program, make)
   registerWalletCommands(program, make)
   registerSetupCommands(program, make)
+  registerProxmoxCommands(program, make)
   for (const extension of extensions) extension.register(program, make)
   try {
     await program.parseAsync([...argv], { from: 'user' })

@@ -58,6 +58,27 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
       .strictObject({ from: z.number().int().min(1024), to: z.number().int().max(65535) })
       .default({ from: 20000, to: 29999 }),
   }),
+  z.strictObject({
+    kind: z.literal('proxmox'),
+    /** Addresses of the nodes, each with the name in its certificate: `https://192.0.2.1:8006`. */
+    nodes: z.array(z.strictObject({ url: z.string(), name: z.string(), fingerprint: z.string().optional() })).min(1),
+    /** File with the cluster's authority in PEM; for nodes without a fingerprint. */
+    authorityFile: z.string().optional(),
+    /** Token as user@realm!name, and the file of mode 0600 with its secret. `freehold proxmox enrol` writes it. */
+    token: z.string().default('freehold@pve!appliance'),
+    tokenFile: z.string(),
+    pool: z.string().default('freehold'),
+    diskStorage: z.string(),
+    mediaStorage: z.string().default('freehold-media'),
+    /** Bridge or vnet of the guests, on every node. */
+    bridge: z.string().default('vmbr0'),
+    /** Ids of our VMs; enrolment keeps other tools out of them. */
+    vmids: z
+      .strictObject({ from: z.number().int().min(101), to: z.number().int().max(999_999_999) })
+      .default({ from: 10_000, to: 10_999 }),
+    /** Networks that guests have addresses of. */
+    guestNetworks: z.array(z.string()).default(['10.77.0.0/16']),
+  }),
 ])
 
 /** The whole of freehold.yaml, which is also the answer file. Unknown fields are refused. */

@@ -5,6 +5,8 @@ import { createFakeHypervisor, type FakeOptions } from './fake/fake-hypervisor.t
 import { createLibvirtHypervisor } from './libvirt/libvirt-hypervisor.ts'
 import { defaultLibvirtFolder, libvirtUri, runFolderOf } from './libvirt/libvirtd.ts'
 import type { Hypervisor } from './port.ts'
+import { createProxmoxHypervisor } from './proxmox/proxmox-hypervisor.ts'
+import { proxmoxOptions } from './proxmox/settings.ts'
 
 export interface OpenOptions {
   config: Pick<Config, 'hypervisor' | 'listen'>
@@ -45,6 +47,10 @@ export async function openHypervisor(options: OpenOptions): Promise<Hypervisor> 
       })
       if (options.initialise === true) await hypervisor.initialisePool()
       return hypervisor
+    }
+    case 'proxmox': {
+      const settings = await proxmoxOptions(chosen, { clock, loginEndpoint: config.listen.login })
+      return createProxmoxHypervisor({ ...settings, journalFile: join(stateFolder, 'proxmox-journal.json') })
     }
   }
 }

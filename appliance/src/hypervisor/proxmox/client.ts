@@ -18,12 +18,14 @@ const questionPausesMs = [200, 800] as const
 export class PveClient {
   readonly #ways: readonly Http[]
   readonly #clock: Clock
+  readonly #pace: number
   #way = 0
   /** Calls sent, for the bench and the health page. */
   sent = 0
 
   /** `ways`: one per node; the next is taken only where no connection came about, so nothing was done. */
-  constructor(ways: readonly Http[], clock: Clock) {
+  constructor(ways: readonly Http[], clock: Clock, pace = 1) {
+    this.#pace = pace
     this.#ways = ways
     this.#clock = clock
   }
@@ -39,7 +41,7 @@ export class PveClient {
         return await this.#call('GET', path, schema, params, options)
       } catch (error) {
         if (!mayHaveHappened(error) || options.signal?.aborted === true) throw error
-        await this.#clock.wait(pause, options.signal)
+        await this.#clock.wait(Math.max(2, pause * this.#pace), options.signal)
       }
     }
     return await this.#call('GET', path, schema, params, options)

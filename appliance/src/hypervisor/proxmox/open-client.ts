@@ -19,7 +19,7 @@ export interface Way {
 }
 
 /** A client for a server or the nodes of one cluster. Throws `bad-input` for a malformed token. */
-export function openClient(ways: readonly Way[], token: ApiToken, clock: Clock): PveClient {
+export function openClient(ways: readonly Way[], token: ApiToken, clock: Clock, pace = 1): PveClient {
   const id = tokenId.safeParse(token.id)
   if (!id.success || !/^[0-9a-fA-F-]{36}$/.test(token.secret)) {
     const detail = id.success ? 'The secret of a token is a UUID.' : 'A token is written user@realm!name.'
@@ -29,5 +29,6 @@ export function openClient(ways: readonly Way[], token: ApiToken, clock: Clock):
   return new PveClient(
     ways.map(({ endpoint, pin }) => new Http(new PinnedTls(endpoint, pin), () => authorization)),
     clock,
+    pace,
   )
 }

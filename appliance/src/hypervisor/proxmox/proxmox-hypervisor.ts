@@ -39,7 +39,7 @@ const watchMs = 30_000
 /** The driver for one node or a cluster. Opens nothing: the first verb connects. Throws `bad-input` for a malformed token. */
 export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervisor {
   const { clock, pace = 1 } = options
-  const client = openClient(options.ways, options.token, clock)
+  const client = openClient(options.ways, options.token, clock, pace)
   const journal = new Journal(options.journalFile)
   const server = new PveServer(client, clock, journal, pace)
   const inventory = new Inventory(server, options)

@@ -1,0 +1,166 @@
+import { open, rename } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { systemClock } from '../../clock/clock.ts'
+import { AppError } from '../../errors/app-error.ts'
+import { nodes as nodesAnswer } from '../../hypervisor/proxmox/answers.ts'
+import { fingerprintOf, peekCertificate } from '../../hypervisor/proxmox/pinned-tls.ts'
+import { parseEndpoint } from '../../hypervisor/proxmox/endpoint.ts'
+import { planEnrolment, runEnrolment } from '../../hypervisor/proxmox/enrol/enrol.ts'
+import { verifyRights, type RightsReport } from '../../hypervisor/proxmox/enrol/verify.ts'
+import { openClient } from '../../hypervisor/proxmox/open-client.ts'
+import { explained } from '../../hypervisor/proxmox/server.ts'
+import { placesOf, readTokenSecret, waysOf, type ProxmoxAnswer } from '../../hypervisor/proxmox/settings.ts'
+import { loadConfig } from '../../config/load.ts'
+import type { CliContext } from '../context.ts'
+import { printJson, printTable, say } from '../output.ts'
+import { askTerminal } from '../terminal.ts'
+
+type Make = (command: Command) => CliContext
+
+async function answerOf(file: string): Promise<ProxmoxAnswer> {
+  const { hypervisor } = await loadConfig(file)
+  if (hypervisor.kind === 'proxmox') return hypervisor
+  throw new AppError({
+    code: 'bad-input',
+    detail: `The hypervisor in this file is ${hypervisor.kind}.`,
+    fields: [{ pointer: '/hypervisor/kind', detail: 'It must be proxmox.' }],
+  })
+}
+
+/** The privileged credential, asked for once and kept nowhere: `user@realm!name=secret`. */
+async function privilegedToken(file: string | undefined): Promise<{ id: string; secret: string }> {
+  const text =
+    file === undefined
+      ? await askTerminal('Privileged token, user@realm!name=secret: ', {
+          hidden: true,
+          withoutTerminal: 'Give it in a file of mode 0600: --privileged-token-file FILE',
+        })
+      : await readTokenSecret(file)
+  const at = text.trim().lastIndexOf('=')
+  if (at > 0) return { id: text.trim().slice(0, at), secret: text.trim().slice(at + 1) }
+  throw new AppError({
+    code: 'bad-input',
+    detail: 'A token is given as user@realm!name=secret.',
+    hint: 'On a node: pveum user token add root@pam enrol --privsep 0. Remove it afterwards: pveum user token remove root@pam enrol.',
+  })
+}
+
+/** 0600, whole or not there at all. */
+async function writeSecret(path: string, secret: string): Promise<void> {
+  const file = await open(`${path}.new`, 'w', 0o600)
+  try {
+    await file.chmod(0o600)
+    await file.writeFile(`${secret}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(`${path}.new`, path)
+}
+
+/** What `verify` prints, and whether anything is missing. */
+function tell(report: RightsReport): void {
+  if (report.missing.length + report.excess.length === 0) return say('The token has what it needs, and nothing beyond.')
+  printTable([
+    ['', 'PRIVILEGE', 'ON'],
+    ...report.missing.map(({ path, privilege }) => ['missing', privilege, path]),
+    ...report.excess.map(({ path, privilege }) => ['not needed', privilege, path]),
+  ])
+}
+
+/** Verbs of the operator for a Proxmox VE server: enrol, verify, fingerprint. */
+export function registerProxmoxCommands(program: Command, make: Make): void {
+  const group = program.command('proxmox').description('a Proxmox VE server or cluster as hypervisor')
+
+  group
+    .command('fingerprint')
+    .argument('<address>', 'https://node:8006')
+    .description('show the certificate that a node shows, to be compared on the node itself; sends nothing')
+    .action(async (address: string, _, command: Command) => {
+      const endpoint = parseEndpoint(address)
+      const certificate = await peekCertificate(endpoint, '')
+      const shown = {
+        fingerprint: fingerprintOf(certificate),
+        names: certificate.subjectAltName ?? '',
+        validTo: certificate.validTo,
+      }
+      if (make(command).options.json) return printJson(shown)
+      printTable(Object.entries(shown))
+    })
+
+  group
+    .command('enrol')
+    .argument('<file>', 'an answer file whose hypervisor is proxmox')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--privileged-token-file <file>', 'file of mode 0600 with user@realm!name=secret of a token that may do everything')
+    .option('--media-folder <folder>', 'folder on the nodes for seeds and images', '/var/lib/freehold-media')
+    .option(
+      '--operator-network <network...>',
+      'where you reach the nodes from; kept open when the datacenter firewall goes on',
+      [],
+    )
+    .description('make role, user, pool, storage, token and rights with a privileged token, once; may be repeated')
+    .action(
+      async (
+        file: string,
+        own: { dryRun?: boolean; privilegedTokenFile?: string; mediaFolder: string; operatorNetwork: string[] },
+        command: Command,
+      ) => {
+        const context = make(command)
+        const answer = await answerOf(file)
+        const token = await privilegedToken(own.privilegedTokenFile)
+        const client = openClient(await waysOf(answer), token, systemClock)
+        try {
+          const plan = await explained('look at the server', () =>
+            planEnrolment(client, {
+              ...placesOf(answer),
+              vmids: answer.vmids,
+              token: answer.token,
+              mediaFolder: own.mediaFolder,
+              operatorNetworks: own.operatorNetwork,
+            }),
+          )
+          const steps = plan.steps.map(({ what, done }) => ({ what, done }))
+          if (own.dryRun === true) {
+            if (context.options.json) return printJson({ nodes: plan.nodes, steps })
+            return printTable([['STATE', 'STEP'], ...steps.map((s) => [s.done ? 'done' : 'to do', s.what])])
+          }
+          const made = await explained('enrol', () => runEnrolment(plan, (what) => say(`… ${what}`)))
+          await writeSecret(answer.tokenFile, made.secret)
+          if (context.options.json) return printJson({ enrolled: true, token: made.id })
+          say(
+            `Enrolled as ${made.id}; its secret is in the file that the answer file names. The privileged token was kept nowhere.`,
+          )
+        } finally {
+          client.close()
+        }
+      },
+    )
+
+  group
+    .command('verify')
+    .argument('<file>', 'an answer file whose hypervisor is proxmox')
+    .description('name each privilege that the token lacks or has beyond its need; changes nothing')
+    .action(async (file: string, _, command: Command) => {
+      const context = make(command)
+      const answer = await answerOf(file)
+      const secret = await readTokenSecret(answer.tokenFile)
+      const client = openClient(await waysOf(answer), { id: answer.token, secret }, systemClock)
+      try {
+        const report = await explained('read the rights of the token', async () => {
+          const found = await client.get('/nodes', nodesAnswer)
+          return await verifyRights(client, { ...placesOf(answer), nodes: found.map((node) => node.node), zone: 'localnetwork' })
+        })
+        if (context.options.json) printJson(report)
+        else tell(report)
+        const [first] = report.missing
+        if (first === undefined) return
+        throw new AppError({
+          code: 'privilege-missing',
+          detail: `The token lacks ${first.privilege} on ${first.path}${report.missing.length > 1 ? ` and ${report.missing.length - 1} more` : ''}.`,
+        })
+      } finally {
+        client.close()
+      }
+    })
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, suite, test } from 'node:test'
+import { testKey } from '@freehold/appliance/hypervisor/contract-suite'
+import { openDriverStand, type DriverStand } from './driver-stand.ts'
+import { clearCell, faultsAt, nameOf, placesIn, runCell, verbs, vmsOf } from './matrix.ts'
+
+/** Every fault at every question takes ten minutes; by default questions lose their answer in three ways. */
+const all = process.env['FREEHOLD_ALL'] === '1'
+const folder = mkdtempSync(join(tmpdir(), 'pve-matrix-'))
+after(() => rmSync(folder, { recursive: true }))
+const path = join(folder, 'template.qcow2')
+execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', path, '64M'])
+const template = { path, sha256: createHash('sha256').update(readFileSync(path)).digest('hex') }
+
+/** Three VMs that are not ours and look like it. */
+function addForeign({ world }: DriverStand): void {
+  world.newVm('pve1', 10_900, { name: 'in-our-range', memory: '512' }, 'freehold')
+  world.newVm(
+    'pve1',
+    10_901,
+    { name: 'fh-fedcba987654-1', tags: 'freehold', memory: '512', description: 'freehold:fedcba987654/1/1' },
+    'freehold',
+  )
+}
+
+suite('fault matrix of the Proxmox driver', () => {
+  for (const verb of verbs) {
+    test(`${verb.name}: success, clean retry or a named error, whatever strikes`, async (t) => {
+      const journalFile = join(folder, `${verb.name.replaceAll(' ', '-')}.json`)
+      const stand = await openDriverStand({ journalFile })
+      t.after(() => stand.close())
+      await stand.hypervisor.importTemplate(template)
+      addForeign(stand)
+      const probe = { key: testKey(1n), template }
+      await verb.before(stand.hypervisor, probe)
+      // a copy that an operator made, with our description
+      const original = vmsOf(stand, probe.key)[0]
+      if (original !== undefined) stand.world.newVm('pve1', 10_902, { ...original.config }, 'freehold')
+      if (original !== undefined) stand.world.vms.delete(10_902)
+      const from = stand.log.length
+      await verb.run(stand.hypervisor, probe)
+      const places = placesIn(stand, from)
+      await clearCell(stand, probe)
+      let token = 10n
+      const unreachable: string[] = []
+      const outcomes = { success: 0, retried: 0 }
+      const codes = new Map<string, number>()
+      for (const place of places) {
+        for (const fault of faultsAt(place, all)) {
+          const cell = { key: testKey(token++), template }
+          const name = `${verb.name} × ${place.method} ${place.template} × ${nameOf(fault)}`
+          try {
+            const result = await runCell(stand, verb, cell, place, fault)
+            if (result.kind === 'unreachable') unreachable.push(name)
+            else outcomes[result.kind]++
+            if (result.kind === 'retried' && result.code !== undefined) codes.set(result.code, (codes.get(result.code) ?? 0) + 1)
+            await clearCell(stand, cell)
+          } catch (error) {
+            throw new Error(name, { cause: error })
+          }
+        }
+      }
+      t.diagnostic(
+        `${outcomes.success} cells succeeded, ${outcomes.retried} were told and retried: ${JSON.stringify(Object.fromEntries(codes))}`,
+      )
+      for (const name of unreachable) t.diagnostic(`unreachable: ${name}`)
+      assert.ok(outcomes.success + outcomes.retried > unreachable.length * 4)
+    })
+  }
+})
