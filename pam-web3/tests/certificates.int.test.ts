@@ -13,6 +13,8 @@ import { createStand, until, type Stand } from './stand.ts'
 const run = promisify(execFile)
 const active = { holder: holder.address.toLowerCase(), activeUntil: 1_900_000_000, blockNumber: 1, reason: null }
 const own = 'vm:4eff3c5b1f35:42:1'
+const keyId = '0123456789abcdef0123456789abcdef'
+const question = `GET /guest/v1/presence?certificate=${keyId}`
 const command = doors['a command']
 
 // Certificates and plain keys against a real sshd: this machine's (Debian 12) and the guest's own (Debian 13). L9.
@@ -43,8 +45,10 @@ for (const [place, rootTar] of Object.entries(places)) {
     await stand?.stop()
     await rm(folder, { recursive: true, force: true })
   })
-  const certify = async (principal: string, { validity = '-5m:+10m', ca = stand.userCa, more = [] as string[] } = {}) =>
-    await run('ssh-keygen', ['-q', '-s', ca, '-I', 'request', '-n', principal, '-V', validity, ...more, join(folder, 'key.pub')])
+  const certify = async (
+    principal: string,
+    { validity = '-5m:+10m', ca = stand.userCa, id = keyId, more = [] as string[] } = {},
+  ) => await run('ssh-keygen', ['-q', '-s', ca, '-I', id, '-n', principal, '-V', validity, ...more, join(folder, 'key.pub')])
   const login = (door = command): Promise<Tried> => {
     assert.ok(door)
     return door(stand.port, ['-i', join(folder, 'key')])
@@ -59,7 +63,7 @@ for (const [place, rootTar] of Object.entries(places)) {
     await until(() => struck.test(stand.log().slice(logged)), `sshd to log ${struck}:\n${stand.log().slice(logged)}`, 5)
   }
   const refusedAtAccount = /Access denied for user owner by PAM account/
-  const presences = () => host.calls.filter((call) => call === 'GET /guest/v1/presence').length
+  const presences = () => host.calls.filter((call) => call === question).length
 
   // after the transfer: sshd ends the connection before any channel can be opened on it
   for (const [name, door] of Object.entries(doors)) {
@@ -82,7 +86,7 @@ for (const [place, rootTar] of Object.entries(places)) {
   test(`${place}: denies a certificate when the host does not answer clearly`, async () => {
     await certify(own)
     await denied(/Denied: The host does not know the present state\./, refusedAtAccount)
-    assert.deepEqual(host.calls, ['GET /guest/v1/presence'])
+    assert.deepEqual(host.calls, [question])
     await stand.setFacts({ ...host.facts, endpoint: '127.0.0.1:1' }, secret)
     await denied(/Denied: host unreachable\./, refusedAtAccount)
   })
@@ -101,6 +105,23 @@ for (const [place, rootTar] of Object.entries(places)) {
       await denied(reason, refusedAtAccount)
     }
     assert.equal(presences(), 4)
+  })
+  test(`${place}: denies the certificate of a former holder while the next one is active`, async () => {
+    await certify(own)
+    host.presence = { ...active, holder: stranger.address.toLowerCase() }
+    const moved = { code: 'wrong-wallet', text: 'The access pass has moved on since this certificate was given.' }
+    host.certificate = (id) => (id === keyId ? { ...host.presence, activeUntil: null, reason: moved } : host.presence)
+    await denied(/Denied: The access pass has moved on since this certificate was given\./, refusedAtAccount)
+    await certify(own, { id: 'ff'.repeat(16) })
+    assert.ok((await login()).reached, "the next holder's own opens")
+  })
+  test(`${place}: denies a certificate whose key id the host never gave, asking nobody`, async () => {
+    host.presence = active
+    for (const id of ['request', 'AB'.repeat(16), '../../x', `${keyId}&active=true`, '-h', `${keyId} owner`]) {
+      await certify(own, { id })
+      await denied(/Permission denied/, /does not contain an authorized principal/)
+    }
+    assert.deepEqual(host.calls, [])
   })
   test(`${place}: denies certificates of another VM, generation, name, time, authority, address`, async () => {
     host.presence = active

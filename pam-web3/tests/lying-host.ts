@@ -67,6 +67,8 @@ export interface LyingHost {
   reply: (opened: Opened, code: string) => object | Promise<object>
   /** Answers `presence`; undefined is a 503. */
   presence: object | undefined
+  /** Answers `presence` of a certificate by its key id. Default: as any presence. */
+  certificate: (keyId: string) => object | undefined
   /** Changes the answer to `POST /login-requests`. */
   opening: (honest: object) => object
   /** An approval, honest or not. */
@@ -124,6 +126,7 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
     answer: () => ({ state: 'waiting' }),
     reply: () => ({ state: 'waiting' }),
     presence: undefined,
+    certificate: () => host.presence,
     opening: (honest) => honest,
     async approve(opened, lies = {}) {
       const wallet = lies.wallet ?? holder
@@ -174,6 +177,7 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
       host.reply = () => ({ state: 'waiting' })
       host.opening = (honest) => honest
       host.presence = undefined
+      host.certificate = () => host.presence
       host.opened.length = 0
       host.calls.length = 0
     },
@@ -215,9 +219,11 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
     if (opened !== undefined && replying !== undefined)
       return [200, await host.reply(opened, (JSON.parse(body) as { reply: string }).reply)]
     if (call.startsWith('GET /guest/v1/presence')) {
-      return host.presence === undefined
+      const keyId = /\?certificate=(.*)$/.exec(call)?.[1]
+      const presence = keyId === undefined ? host.presence : host.certificate(keyId)
+      return presence === undefined
         ? [503, { code: 'chain-stale', detail: 'The host does not know the present state.' }]
-        : [200, host.presence]
+        : [200, presence]
     }
     return [404, { code: 'not-found', detail: 'No such call.' }]
   }

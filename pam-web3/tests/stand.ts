@@ -198,7 +198,7 @@ async function prepareMachine(work: string): Promise<Prepared> {
     .replace('/etc/ssh/ssh_host_ed25519_key', path('hostkey'))
     .replaceAll('/etc/freehold', path('freehold'))
     // sshd runs a command only out of folders that nobody but root may write; in-stand.sh lays the package's programs there
-    .replace('/usr/sbin/freehold-guest principals %u', `${ownPrograms}/freehold-guest principals %u ${own}`)
+    .replace('/usr/sbin/freehold-guest principals %u %i', `${ownPrograms}/freehold-guest principals %u %i ${own}`)
   await writeFile(
     path('sshd_config'),
     `${config}\nAuthorizedKeysFile ${path('authorized_keys')}\nStrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n`,

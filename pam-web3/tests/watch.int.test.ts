@@ -101,7 +101,18 @@ test('T6 ends terminal sessions of wallet, certificate and plain key alike when 
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key])
   const plain = join(folder, 'plain')
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', plain])
-  await run('ssh-keygen', ['-q', '-s', stand.userCa, '-I', 'r', '-n', 'vm:4eff3c5b1f35:42:1', '-V', '-5m:+10m', `${key}.pub`])
+  await run('ssh-keygen', [
+    '-q',
+    '-s',
+    stand.userCa,
+    '-I',
+    'ab'.repeat(16),
+    '-n',
+    'vm:4eff3c5b1f35:42:1',
+    '-V',
+    '-5m:+10m',
+    `${key}.pub`,
+  ])
   await run('cp', [`${plain}.pub`, stand.authorizedKeys])
   const sessions = [await signedIn()]
   for (const identity of [key, plain]) {

@@ -96,6 +96,12 @@ impl Api {
         read(&answer, 200, wire::parse_presence)
     }
 
+    /// Whether the wallet that signed for a certificate holds the pass now. `key_id` is what sshd was shown, in its shape.
+    pub fn presence_of_certificate(&mut self, key_id: &str) -> Result<Presence, CallError> {
+        let answer = self.get(&format!("/guest/v1/presence?certificate={key_id}"))?;
+        read(&answer, 200, wire::parse_presence)
+    }
+
     /// Trades the seed's token for the secret.
     pub fn report(&mut self, token: &str, host_keys: &[String]) -> Result<Zeroizing<String>, CallError> {
         let body = Zeroizing::new(serde_json::json!({ "token": token, "hostKeys": host_keys }).to_string());

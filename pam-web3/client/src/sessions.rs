@@ -1,6 +1,7 @@
 //! Notes of open sessions: `/run/freehold/sessions/<pid>`, one line `<kind> <holder or -> <start> <opened>`.
 //! `start` is the process's start time of the kernel (field 22 of `/proc/<pid>/stat`), so that a pid used again is no session.
 use crate::secure_file::{Demand, read};
+use freehold_core::patterns::is_hex_id;
 use std::ffi::CStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -94,25 +95,47 @@ pub fn remove(folder: &Path) {
     let _ = std::fs::remove_file(mark_of(folder, std::process::id().cast_signed()));
 }
 
-/// Marks that a certificate of ours was offered on the connection that `pid`, a process of sshd, serves. The mark lies beside
-/// the notes, as `<pid>.certificate` with the process's start time in it.
-pub fn mark_certificate(folder: &Path, pid: i32) -> io::Result<()> {
+/// Marks that a certificate was offered on the connection that `pid`, a process of sshd, serves. The mark lies beside the
+/// notes, as `<pid>.certificate` with the process's start time and the certificate's key id in it. sshd asks about a certificate
+/// right before it checks its signature, so the last mark is of the one that comes in.
+pub fn mark_certificate(folder: &Path, pid: i32, key_id: &str) -> io::Result<()> {
     make(folder)?;
     let start = start_of(pid).filter(|_| pid > 1).ok_or(io::ErrorKind::NotFound)?;
-    write(&mark_of(folder, pid), &format!("{start}\n"))
+    write(&mark_of(folder, pid), &format!("{start} {key_id}\n"))
 }
 
-/// Whether a certificate was offered on the calling process's connection. A mark that cannot be read counts: it may only make
-/// us ask once too often.
-pub fn certificate_was_offered(folder: &Path) -> bool {
+/// What is known of certificates on a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Offered {
+    /// None was offered.
+    Nothing,
+    /// The one with this key id.
+    Certificate(String),
+    /// One was, and it cannot be told which.
+    Unclear,
+}
+
+/// Whether a certificate was offered on the calling process's connection.
+pub fn offered_certificate(folder: &Path) -> Offered {
     let own = std::process::id().cast_signed();
     let path = mark_of(folder, own);
     match read(&path, Demand::Secret) {
         Ok(bytes) => {
-            let marked = std::str::from_utf8(&bytes).ok().and_then(|t| t.trim_end().parse::<u64>().ok());
-            marked.is_none() || start_of(own).is_none() || marked == start_of(own)
+            std::str::from_utf8(&bytes).map_or(Offered::Unclear, |line| offered(line, start_of(own)))
         }
-        Err(_) => std::fs::symlink_metadata(&path).is_ok(),
+        Err(_) if std::fs::symlink_metadata(&path).is_ok() => Offered::Unclear,
+        Err(_) => Offered::Nothing,
+    }
+}
+
+/// Reads a mark, for a process that began at `start`.
+fn offered(line: &str, start: Option<u64>) -> Offered {
+    let Some((marked, key_id)) = line.trim_end().split_once(' ') else { return Offered::Unclear };
+    match (marked.parse::<u64>().ok(), start) {
+        // of a former process with this number
+        (Some(marked), Some(start)) if marked != start => Offered::Nothing,
+        (Some(_), Some(_)) if is_hex_id(key_id) => Offered::Certificate(key_id.into()),
+        _ => Offered::Unclear,
     }
 }
 
@@ -230,25 +253,31 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_counts_for_its_own_process_alone_and_counts_when_in_doubt() {
+    fn a_mark_counts_for_its_own_process_alone_and_is_unclear_when_in_doubt() {
         let folder = std::env::temp_dir().join(format!("freehold-marks-{}", std::process::id()));
         let own = std::process::id().cast_signed();
-        assert!(!certificate_was_offered(&folder));
-        assert!(mark_certificate(&folder, 999_999).is_err() && mark_certificate(&folder, 1).is_err());
-        mark_certificate(&folder, own).unwrap();
-        assert!(certificate_was_offered(&folder));
-        assert!(all(&folder).is_empty() && certificate_was_offered(&folder));
-        write(&mark_of(&folder, own), "1\n").unwrap();
-        // SAFETY: no arguments, cannot fail
-        let root = unsafe { libc::geteuid() == 0 };
-        assert_eq!(certificate_was_offered(&folder), !root, "a mark of a former process with this id");
-        write(&mark_of(&folder, own), "x").unwrap();
-        assert!(certificate_was_offered(&folder));
-        write(&mark_of(&folder, 999_999), "1\n").unwrap();
+        let id = "ab".repeat(16);
+        assert_eq!(offered_certificate(&folder), Offered::Nothing);
+        assert!(
+            mark_certificate(&folder, 999_999, &id).is_err() && mark_certificate(&folder, 1, &id).is_err()
+        );
+        mark_certificate(&folder, own, &id).unwrap();
+        assert_ne!(offered_certificate(&folder), Offered::Nothing);
+        assert!(all(&folder).is_empty() && mark_of(&folder, own).exists());
+        write(&mark_of(&folder, 999_999), "1 x\n").unwrap();
         assert!(all(&folder).is_empty() && !mark_of(&folder, 999_999).exists());
         remove(&folder);
-        assert!(!certificate_was_offered(&folder));
+        assert_eq!(offered_certificate(&folder), Offered::Nothing);
         std::fs::remove_dir_all(folder).unwrap();
+
+        assert_eq!(offered(&format!("7 {id}\n"), Some(7)), Offered::Certificate(id.clone()));
+        assert_eq!(offered(&format!("6 {id}"), Some(7)), Offered::Nothing);
+        for (line, start) in
+            [("", Some(7)), ("7", Some(7)), ("x y", Some(7)), ("7 request", Some(7)), ("7 ../x", Some(7))]
+        {
+            assert_eq!(offered(line, start), Offered::Unclear, "{line}");
+        }
+        assert_eq!(offered(&format!("7 {id}"), None), Offered::Unclear);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const WANTED: &[(&str, &str, Weight)] = &[
     ("authenticationmethods", "any", Weight::Failed),
     ("trustedusercakeys", "/etc/freehold/user-ca.pub", Weight::Failed),
     ("authorizedprincipalsfile", "none", Weight::Failed),
-    ("authorizedprincipalscommand", "/usr/sbin/freehold-guest principals %u", Weight::Failed),
+    ("authorizedprincipalscommand", "/usr/sbin/freehold-guest principals %u %i", Weight::Failed),
     ("authorizedprincipalscommanduser", "root", Weight::Failed),
     ("authorizedkeyscommand", "none", Weight::Failed),
     ("hostkey", "/etc/ssh/ssh_host_ed25519_key", Weight::Failed),

@@ -14,7 +14,7 @@ mod watch;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: freehold verify [--json] | audit [--json]
-       freehold-guest boot | report | watch | grow | principals USER
+       freehold-guest boot | report | watch | grow | principals USER KEY-ID
   verify  proves this VM's sign-in: files, owners, modes, sshd, PAM, CA, reach, clock
   audit   the same, and who has access: keys, open sessions. Its --json is a good bug report: it holds no secret
           exit codes: 0 all proven, 1 something failed, 2 usage, 3 could not look (not root)
@@ -22,7 +22,7 @@ const USAGE: &str = "usage: freehold verify [--json] | audit [--json]
   report  tells the host this VM's host key and gets the VM's secret
   watch   ends sessions when the pass moves or the subscription ends
   grow    lets the root file system fill the disk
-  principals USER
+  principals USER KEY-ID
           tells sshd which certificates are for USER, and the PAM module that one was offered";
 
 fn main() -> ExitCode {
