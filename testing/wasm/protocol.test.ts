@@ -53,7 +53,7 @@ suite('a sealed call', () => {
     for (const change of changes) assert.throws(() => open({ ...body, ...change }), JSON.stringify(change))
     const { gas_limit: _, ...without } = body
     assert.throws(() => open(without))
-    assert.throws(() => open({ ...body, payload_format: 'bundle-v1' } as SealedRequest))
+    assert.throws(() => open({ ...body, result_region: true } as SealedRequest))
   })
 
   test('opens as it was sealed, and two seals of one program share nothing', async () => {

@@ -9,7 +9,7 @@ export interface ClearFields {
   request_metadata: { client_id: string; version: string }
   issued_at?: string | undefined
   nonce?: string | undefined
-  payload_format?: string | undefined
+  result_region?: boolean | undefined
 }
 
 const names = [
@@ -20,7 +20,7 @@ const names = [
   'request_metadata',
   'issued_at',
   'nonce',
-  'payload_format',
+  'result_region',
 ] as const
 
 /** HPKE's `info` of a request: names protocol, direction and key. */

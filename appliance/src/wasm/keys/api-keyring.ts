@@ -1,0 +1,77 @@
+import type { Clock } from '../../clock/clock.ts'
+import { WasmRefusal } from '../wasm-error.ts'
+import type { WasmStore } from '../wasm-store.ts'
+import { isLive, isSecretOf, newApiKey, parseApiKey, type Scope, type StoredApiKey } from './api-keys.ts'
+
+/** A key as lists show it: never its MAC. Unix seconds. */
+export type ShownApiKey = Omit<StoredApiKey, 'mac'>
+
+/** How long a rotated key goes on beside its successor. */
+export const rotationOverlapSeconds = 24 * 3600
+
+/** Makes, checks, ends API keys. */
+export class ApiKeyring {
+  readonly #store: WasmStore
+  readonly #pepper: Uint8Array
+  readonly #clock: Clock
+
+  constructor(store: WasmStore, pepper: Uint8Array, clock: Clock) {
+    this.#store = store
+    this.#pepper = pepper
+    this.#clock = clock
+  }
+
+  /** A new key; `text` is its only appearance. */
+  create(wanted: {
+    label: string
+    scopes: readonly Scope[]
+    wallet: string | null
+    expiresAt: number | null
+  }): ShownApiKey & { text: string } {
+    const { text, id, mac } = newApiKey(this.#pepper)
+    const stored: StoredApiKey = { id, mac, ...wanted, createdAt: this.#clock.now(), revokedAt: null, lastUsedAt: null }
+    this.#store.addKey(stored)
+    return { ...shown(stored), text }
+  }
+
+  list(): ShownApiKey[] {
+    return this.#store.keys().map(shown)
+  }
+
+  /** Ends it now. False if there is none. */
+  revoke(id: string): boolean {
+    return this.#store.revokeKey(id, this.#clock.now())
+  }
+
+  /** A successor with the same rights; the old one goes on for a day. Undefined if there is none that lives. */
+  rotate(id: string): (ShownApiKey & { text: string }) | undefined {
+    const old = this.#store.key(id)
+    if (old === undefined || !isLive(old, this.#clock.now())) return undefined
+    const next = this.create({ label: old.label, scopes: old.scopes, wallet: old.wallet, expiresAt: old.expiresAt })
+    this.#store.revokeKey(id, this.#clock.now() + rotationOverlapSeconds)
+    return next
+  }
+
+  /** The key behind a header. Throws `UNAUTHORIZED` for all that is wrong with it, `SCOPE_MISSING` if it may not do this. */
+  authorize(header: string | undefined, scope: Scope): StoredApiKey {
+    const parsed = header === undefined ? undefined : parseApiKey(header)
+    const stored = parsed === undefined ? undefined : this.#store.key(parsed.id)
+    const now = this.#clock.now()
+    if (
+      parsed === undefined ||
+      stored === undefined ||
+      !isSecretOf(stored, parsed.secret, this.#pepper) ||
+      !isLive(stored, now)
+    ) {
+      throw new WasmRefusal('UNAUTHORIZED')
+    }
+    if (!stored.scopes.includes(scope)) throw new WasmRefusal('SCOPE_MISSING')
+    // once a minute is enough to tell a key that is used from one that is not
+    if (stored.lastUsedAt === null || now - stored.lastUsedAt >= 60) this.#store.touchKey(stored.id, now)
+    return stored
+  }
+}
+
+function shown({ mac: _, ...rest }: StoredApiKey): ShownApiKey {
+  return rest
+}

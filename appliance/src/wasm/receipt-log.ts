@@ -1,0 +1,97 @@
+import type { KeyObject } from 'node:crypto'
+import { leafHash, MerkleTree } from './protocol/merkle-tree.ts'
+import { receiptHash, signReceipt, type Receipt } from './protocol/receipt.ts'
+import type { WasmStore } from './wasm-store.ts'
+
+/** What a proof needs, hashes in hex. */
+export interface InclusionProof {
+  index: number
+  size: number
+  hashes: string[]
+  root: string
+}
+
+export interface NewReceipt {
+  receipt: Omit<Receipt, 'index' | 'prev_hash'>
+  owner: string
+  gas: bigint
+  /** Unix seconds. */
+  now: number
+  retentionSeconds: number
+}
+
+/**
+ * The append-only log of receipts: signed, chained, kept before anybody hears of them. Appends run one after the other; what is
+ * in the store after a crash is what the tree is made of again.
+ */
+export class ReceiptLog {
+  readonly #store: WasmStore
+  readonly #key: KeyObject
+  readonly #keyId: string
+  readonly #tree = new MerkleTree()
+  #previous = '0'.repeat(64)
+  #queue: Promise<unknown> = Promise.resolve()
+
+  constructor(store: WasmStore, key: KeyObject, keyId: string) {
+    this.#store = store
+    this.#key = key
+    this.#keyId = keyId
+    let last: Buffer | undefined
+    for (const leaf of store.leaves()) this.#tree.append((last = leaf))
+    // the chain goes on from the last leaf: it is a hash of the last receipt, whether or not its text is still kept
+    if (last !== undefined) this.#previous = last.toString('hex')
+  }
+
+  get size(): number {
+    return this.#tree.size
+  }
+
+  /** Signs and keeps a receipt; resolves with its text. Rejects if it could not be kept: then nothing was counted either. */
+  append(entry: NewReceipt): Promise<string> {
+    const done = this.#queue.then(() => this.#append(entry))
+    this.#queue = done.catch(() => {})
+    return done
+  }
+
+  proof(index: number, size = this.#tree.size): InclusionProof {
+    return {
+      index,
+      size,
+      hashes: this.#tree.inclusionProof(index, size).map((hash) => hash.toString('hex')),
+      root: this.#tree.root(size).toString('hex'),
+    }
+  }
+
+  /** Hashes in hex that show that the log of `from` receipts is the beginning of that of `to`. Throws RangeError. */
+  consistency(from: number, to: number): string[] {
+    return this.#tree.consistencyProof(from, to).map((hash) => hash.toString('hex'))
+  }
+
+  /** The newest root: size and hash. Signing it is for whoever publishes it. */
+  head(): { size: number; root: string } {
+    return { size: this.#tree.size, root: this.#tree.root().toString('hex') }
+  }
+
+  async #append({ receipt, owner, gas, now, retentionSeconds }: NewReceipt): Promise<string> {
+    const index = this.#tree.size
+    const jws = await signReceipt({ ...receipt, prev_hash: this.#previous, index }, this.#key, this.#keyId)
+    const leaf = leafHash(Buffer.from(jws))
+    const { program, arguments: args, result } = receipt
+    this.#store.append(
+      {
+        index,
+        requestId: receipt.request_id,
+        owner,
+        jws,
+        commitments: { program, arguments: args, ...(result !== null && { result }), receipt: receiptHash(jws) },
+        committedAt: now,
+        expiresAt: now + retentionSeconds,
+      },
+      leaf,
+      gas,
+    )
+    this.#tree.append(leaf)
+    this.#previous = leaf.toString('hex')
+    return jws
+  }
+}
