@@ -29,15 +29,20 @@ export class ApiProblem extends Error {
   }
 }
 
-function unreachable(where: string): ApiProblem {
+/** Nothing answered; the exit code says so too. */
+export function unreachable(
+  where: string,
+  title = 'The host does not answer',
+  hint = 'Check the address, or start it with ./scripts/up.sh.',
+): ApiProblem {
   return new ApiProblem({
     type: 'urn:freehold:error:host-unreachable',
-    title: 'The host does not answer',
+    title,
     status: 0,
     detail: `Nothing answers at ${where}.`,
     instance: where,
     code: 'host-unreachable',
-    hint: 'Check the address, or start it with ./scripts/up.sh.',
+    hint,
     retryable: true,
     requestId: '-',
   })

@@ -5,13 +5,20 @@ import { statusSchema, type Status } from '../api/schemas/status.ts'
 import { AppError } from '../errors/app-error.ts'
 import { createClient, type ApiClient } from './client.ts'
 import { signIn } from './session.ts'
-import { openKeystore, type CliWallet } from './wallet.ts'
+import { externalSigner } from './external-signer.ts'
+import { openKeystore } from './keystore.ts'
+import type { CliWallet } from './wallet.ts'
 
 /** Options that every verb understands. */
 export interface GlobalOptions {
   host: string
   state: string
   keystore?: string
+  /** File of mode 0600, for jobs without a terminal. */
+  passphraseFile?: string
+  /** Command that signs; `address` says whose signatures. */
+  signer?: string
+  address?: string
   json?: boolean
   /** Set by development builds only (dev/cli.ts). */
   devWallet?: string
@@ -29,7 +36,9 @@ export interface CliContext {
   /** The operator's own socket on the host: apply, rebuild, tasks. */
   admin: ApiClient
   status(): Promise<Status>
-  /** The wallet of --keystore; throws `bad-input` naming the option if there is none. */
+  /** The wallet that the options name, or undefined: then a browser may sign. */
+  chosenWallet(): Promise<CliWallet | undefined>
+  /** That wallet; throws `bad-input` naming the options if there is none. */
   wallet(): Promise<CliWallet>
   /** The wallet, with the client signed in as it. */
   signedIn(): Promise<CliWallet>
@@ -45,13 +54,14 @@ export function createContext(command: Command, sources: readonly WalletSources[
   const client = createClient({ url: options.host })
   const admin = createClient({ socket: join(options.state, 'run/admin.sock') })
   let status: Promise<Status> | undefined
-  let wallet: Promise<CliWallet> | undefined
+  let wallet: Promise<CliWallet | undefined> | undefined
   const context: CliContext = {
     options,
     client,
     admin,
     status: () => (status ??= client.call(statusSchema, 'GET', '/v1/status')),
-    wallet: () => (wallet ??= findWallet()),
+    chosenWallet: () => (wallet ??= findWallet()),
+    wallet: async () => (await context.chosenWallet()) ?? nobodySigns(),
     async signedIn() {
       const found = await context.wallet()
       const { origin, now } = await context.status()
@@ -59,16 +69,23 @@ export function createContext(command: Command, sources: readonly WalletSources[
       return found
     },
   }
-  async function findWallet(): Promise<CliWallet> {
+  async function findWallet(): Promise<CliWallet | undefined> {
     for (const source of sources) {
       const found = await source.fromOptions(options, await context.status())
       if (found !== undefined) return found
     }
-    if (options.keystore !== undefined) return await openKeystore(options.keystore)
+    if (options.keystore !== undefined && options.signer !== undefined) {
+      throw new AppError({ code: 'bad-input', detail: 'Two wallets were named.', hint: 'Give --keystore or --signer, not both.' })
+    }
+    if (options.keystore !== undefined) return await openKeystore(options.keystore, options.passphraseFile)
+    if (options.signer !== undefined) return externalSigner(options.signer, options.address)
+    return undefined
+  }
+  function nobodySigns(): never {
     throw new AppError({
       code: 'bad-input',
       detail: 'This verb signs, and no wallet was named.',
-      hint: 'Add --keystore FILE (a keystore v3 file; the passphrase is asked for).',
+      hint: "Add --keystore FILE (keystore v3; the passphrase is asked for), or --signer 'COMMAND' --address 0x…",
     })
   }
   return context

@@ -3,6 +3,7 @@ import { createContext, defaultStateFolder, type CliContext, type WalletSources 
 import { registerProxmoxCommands } from './commands/proxmox.ts'
 import { registerReadCommands } from './commands/read.ts'
 import { registerSetupCommands } from './commands/setup.ts'
+import { registerSshCommands } from './commands/ssh.ts'
 import { registerWalletCommands } from './commands/wallet.ts'
 import { exitCodes, printError } from './output.ts'
 
@@ -18,7 +19,10 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
     .description('Freehold: rent VMs to wallets. Pay on chain, log in with a signature.')
     .option('--host <url>', 'the host to speak to', process.env['FREEHOLD_HOST'] ?? 'http://localhost:8080')
     .option('--state <folder>', 'state folder of the host, for verbs on the host itself', defaultStateFolder())
-    .option('--keystore <file>', 'keystore v3 file that signs; the passphrase is asked for, or read from standard input')
+    .option('--keystore <file>', 'keystore v3 file that signs; the passphrase is asked for at the terminal')
+    .option('--passphrase-file <file>', 'file of mode 0600 with the passphrase, for jobs without a terminal')
+    .option('--signer <command>', 'command that signs: gets the text on standard input, prints the signature; no shell reads it')
+    .option('--address <address>', 'whose signatures --signer gives')
     .option('--json', 'print the result as JSON on stdout')
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 bad input, 3 host unreachable, 4 denied, 130 interrupted')
     .exitOverride()
@@ -32,6 +36,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerReadCommands(program, make)
   registerWalletCommands(program, make)
   registerSetupCommands(program, make)
+  registerSshCommands(program, make)
   registerProxmoxCommands(program, make)
   for (const extension of extensions) extension.register(program, make)
   try {

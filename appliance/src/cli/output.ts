@@ -32,8 +32,20 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
+/** Ends the command with the exit code of the program that did its work, whose own words were enough. */
+export class ExitCode extends Error {
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super(`ended with ${exitCode}`)
+    this.name = 'ExitCode'
+    this.exitCode = exitCode
+  }
+}
+
 /** Prints an error in the four parts of the web (title, detail, hint, code) and returns the exit code. */
 export function printError(error: unknown): number {
+  if (error instanceof ExitCode) return error.exitCode
   if (error instanceof ApiProblem || error instanceof AppError) {
     const fields = error.fields.map((f) => `  ${f.line === undefined ? '' : `line ${f.line}, `}${f.pointer || '/'}: ${f.detail}`)
     const request = error instanceof ApiProblem && error.requestId !== '-' ? ` · request ${error.requestId}` : ''
