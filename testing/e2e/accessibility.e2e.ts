@@ -129,9 +129,9 @@ const scenes: Scene[] = [
   },
   {
     name: '/vms/[vmId] of a former holder',
-    wallet: 6,
+    wallet: 8,
     async arrange(stand, page) {
-      const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(6))
+      const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(8))
       await signIn(page, stand)
       return `/vms/${vmId}`
     },
@@ -139,9 +139,9 @@ const scenes: Scene[] = [
   },
   {
     name: '/vms/[vmId] signing a reinstall on another device',
-    wallet: 6,
+    wallet: 8,
     async arrange(stand, page) {
-      const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(6))
+      const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(8))
       await signIn(page, stand)
       return `/vms/${vmId}`
     },

@@ -1,7 +1,7 @@
 import { expect, signIn, test } from './fixtures.ts'
 import type { PagesStand } from '../stands/pages-api.ts'
 
-const transferred = async (stand: PagesStand) => (await stand.buyAndGive(stand.wallet(5), stand.wallet(6))).vmId
+const transferred = async (stand: PagesStand) => (await stand.buyAndGive(stand.wallet(5), stand.wallet(8))).vmId
 
 test('L5 S12 the new holder’s first page says that another was root, and keep is remembered', async ({
   page,
@@ -9,7 +9,7 @@ test('L5 S12 the new holder’s first page says that another was root, and keep 
   useWallet,
 }) => {
   const vmId = await transferred(stand)
-  await useWallet([6])
+  await useWallet([8])
   await signIn(page, stand)
   await expect(page.getByText('Another wallet was root here before you.', { exact: false })).toBeVisible()
   await page.getByRole('link', { name: `Manage vm-${vmId.split('-')[1]}`, exact: true }).click()
@@ -29,7 +29,7 @@ test('L5 X7 X9 reinstall wants the name and the signature, shows its steps, and 
   useWallet,
 }) => {
   const vmId = await transferred(stand)
-  const wallet = await useWallet([6])
+  const wallet = await useWallet([8])
   await signIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   const command = await page.getByRole('group', { name: 'SSH command' }).textContent()
