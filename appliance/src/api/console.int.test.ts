@@ -238,6 +238,28 @@ suite('the serial console', () => {
     assert.equal((await dial(terminal, pathOf(view), { 'freehold-nonce': nonce }).message()).type, 'open')
   })
 
+  test('opens while the guest has never reported, and with no login endpoint at all: it needs the serial line alone', async () => {
+    // this stand has no endpoint for guests, and the VM no host key, so that no login by ssh could begin
+    await stand.putVm({ reported: false })
+    await stand.refresh()
+    const client = stand.client()
+    const line = dial(client, pathOf(await signed(client)))
+    assert.equal((await line.message()).type, 'open')
+    line.socket.send(Buffer.from('systemctl restart ssh\r'))
+    await line.until('systemctl restart ssh')
+  })
+
+  test('a host that stops ends it, and a peer that has gone leaves the line free', async () => {
+    const line = await opened()
+    line.socket.terminate()
+    while (stand.serial.size > 0) await stand.clock.wait(5)
+    const second = await opened()
+    await stand.apiPorts.consoles.stop()
+    const message = await second.message()
+    assert.equal(message.type === 'ended' && message.code, 'closed')
+    assert.equal(stand.serial.size, 0)
+  })
+
   test('a plain GET is told to open a WebSocket', async () => {
     const answer = await stand.client().call('GET', pathOf({ requestId: 'x' }))
     assert.deepEqual([answer.status, answer.body['code']], [400, 'bad-input'])
