@@ -13,7 +13,10 @@ if [[ ! -x $environment/bin/slither ]]; then
   # whole or not at all: what a killed install left behind is begun anew (an environment cannot be moved)
   rm -rf "$environment"
   mkdir -p "${environment%/*}"
-  python3 -m venv "$environment"
+  python3 -m venv "$environment" || {
+    printf 'python3 with its module venv is needed: apt-get install python3-venv\n' >&2
+    exit 1
+  }
   "$environment/bin/pip" --quiet install "slither-analyzer==$version" || {
     rm -rf "$environment"
     exit 1

@@ -48,7 +48,9 @@ const tiers: Tier[] = [
       ['forge', 'test'],
       ['node', 'mutants/run.ts', ...(all ? ['--all'] : [])],
       // each compiles everything anew
-      ...(all ? [['../scripts/contracts-coverage.sh'], ['../scripts/contracts-slither.sh']] : []),
+      ...(all
+        ? [['../scripts/contracts-prove.sh'], ['../scripts/contracts-coverage.sh'], ['../scripts/contracts-slither.sh']]
+        : []),
     ),
     cwd: 'contracts',
     env: all ? { FOUNDRY_PROFILE: 'all' } : {},
