@@ -177,6 +177,23 @@ for (const deterministic of [true, false]) {
       assert.equal(await provider.getTransactionCount(signer.address, 'pending'), 1)
     })
 
+    it('M10: killed while pending and repeated with other plans, no second contract is sent', async () => {
+      await provider.send('evm_setAutomine', [false])
+      await assert.rejects(deploySubscriptions({ provider, signer: killedAfterSending(signer), args, salt, journal }))
+      const promised = entry?.address
+      const edited = { ...args, plans: [{ ...plan, prices: [{ token: ZeroAddress, perDay: 7n }] }] }
+      const early = deploySubscriptions({ provider, signer, args: edited, salt, journal, timeoutSeconds: 0 })
+      await assert.rejects(early, { code: 'timed-out' })
+      assert.equal(entry?.address, promised, 'the journal keeps what is under way')
+      await provider.send('evm_mine', [])
+      // the caller compares its plans with the contract's: what was under way could not be called back
+      const again = await deploySubscriptions({ provider, signer, args: edited, salt, journal, timeoutSeconds: 20 })
+      assert.equal(again.address, promised)
+      assert.equal(entry?.address, promised)
+      assert.equal(await signer.getNonce(), 1)
+      assert.equal(await provider.getTransactionCount(signer.address, 'pending'), 1)
+    })
+
     it('M10: killed before sending, the next run deploys where the journal says or says it anew', async () => {
       const dead = new Proxy(signer, {
         get: (target, name, receiver) =>

@@ -100,7 +100,8 @@ async function checkOurs(provider: Provider, address: string): Promise<void> {
  * Deploys `Subscriptions` once. Code at the address that the journal names is success, and so is code that an earlier,
  * killed try still brings there: safe to repeat at any moment with the same salt and journal (M10). With the usual
  * deterministic deployer the address follows from salt and arguments, else from the signer's next nonce, which a repeated
- * try uses again. Nothing else may send from this signer meanwhile.
+ * try uses again. Nothing else may send from this signer meanwhile. A contract that an earlier try brought there has the
+ * arguments of that try: who may change them in between compares them with the contract's afterwards.
  * @throws AppError `wrong-chain`, `no-funds`, `config-invalid` (the contract refuses roles or plans: nothing was sent),
  * `contract-missing` (foreign code at the address), `timed-out` (repeat it), `transaction-failed`
  */
@@ -129,10 +130,11 @@ export async function deploySubscriptions(options: DeployOptions): Promise<Deplo
   const sameAsBefore = known?.address === address
   if (await isThere(provider, address)) return await found(address, sameAsBefore ? known.fromBlock : undefined)
 
-  if (sameAsBefore && (await provider.getTransactionCount(from, 'pending')) > nonce) {
-    // the killed try's transaction waits in the node's pool: it is waited for, not sent again
-    await untilThere(options, address, null)
-    return await found(address, known.fromBlock)
+  if (known !== undefined && (await provider.getTransactionCount(from, 'pending')) > nonce) {
+    // the killed try's transaction waits in the node's pool: it is waited for, not sent again, and also if the arguments
+    // were changed meanwhile: it cannot be called back, and a second contract would leave the first with our roles
+    await untilThere(options, known.address, null)
+    return await found(known.address, known.fromBlock)
   }
 
   const request: TransactionRequest = deterministic
