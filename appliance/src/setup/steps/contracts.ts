@@ -3,7 +3,8 @@ import { deploySubscriptions, saltOf, type NewPlan } from '@freehold/contracts/d
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { formatEther, type JsonRpcProvider, type Signer } from 'ethers'
 import { z } from 'zod'
-import { zeroAddress } from '../../chain/subscription.ts'
+import { ContractCodec } from '../../chain/contract-codec.ts'
+import { zeroAddress, type Plan } from '../../chain/subscription.ts'
 import type { Config, PlanAnswer } from '../../config/schema.ts'
 import { AppError } from '../../errors/app-error.ts'
 import type { Step, StepIo } from '../../steps/step.ts'
@@ -113,6 +114,78 @@ export const contracts: Step<SetupContext> = {
   },
 }
 
+/**
+ * In which the contract's plans differ from the answers'. A deployment that was killed and repeated after the answers were
+ * edited has the plans of before: to sell by them would be to sell at prices nobody asked for. Pure.
+ */
+export function planDifferences(plans: readonly Plan[], answers: readonly NewPlan[]): string[] {
+  return answers.flatMap(({ plan: wanted, prices }) => {
+    const found = plans.find((plan) => plan.name === wanted.name)
+    if (found === undefined) return [`${wanted.name}: the contract has no such plan`]
+    const differences: string[] = []
+    const compare = (what: string, theirs: unknown, ours: unknown): void => {
+      if (theirs !== ours) differences.push(`${wanted.name}: ${what} is ${String(theirs)}, the answers say ${String(ours)}`)
+    }
+    compare('kind', found.kind, wanted.kind === 0 ? 'vm' : 'wasm')
+    for (const name of unchangeable) compare(name, found[name], wanted[name])
+    compare('capacity', found.capacity, wanted.capacity)
+    compare('open', found.open, wanted.open)
+    const perDay = new Map(prices.map((price) => [price.token.toLowerCase(), price.perDay]))
+    for (const { token, pricePerDay } of found.prices) compare(`price per day in ${token}`, pricePerDay, perDay.get(token) ?? 0n)
+    for (const [token, price] of perDay) {
+      if (price !== 0n && !found.prices.some((listed) => listed.token === token)) compare(`price per day in ${token}`, 0n, price)
+    }
+    return differences
+  })
+}
+
+const unchangeable = [
+  'vcpus',
+  'memoryMiB',
+  'diskGiB',
+  'gasPerDay',
+  'graceSeconds',
+  'activationDeadlineSeconds',
+  'minSeconds',
+  'maxSeconds',
+] as const
+
+async function checkPlans(context: SetupContext, provider: JsonRpcProvider, address: string, io: StepIo): Promise<void> {
+  const codec = new ContractCodec(subscriptionsInterface, '')
+  const count = Number(
+    subscriptionsInterface.decodeFunctionResult(
+      'planCount',
+      await provider.call({ to: address, data: subscriptionsInterface.encodeFunctionData('planCount') }),
+    )[0],
+  )
+  if (count < context.answers.plans.length) {
+    throw new AppError({
+      code: 'contract-missing',
+      detail: `The contract has ${count} plans, the answers ${context.answers.plans.length}.`,
+      hint: 'The owner adds plans.',
+    })
+  }
+  const ids = Array.from({ length: count }, (_, id) => id)
+  const plans = codec.decodePlans(await provider.call({ to: address, data: codec.encodePlans(ids) }))
+  const devToken = addressEntry.safeParse(await context.journal.get('dev-token')).data?.address ?? zeroAddress
+  const tokenOf = (name: string): string => (name === 'native' ? zeroAddress : name === 'dev-token' ? devToken : name)
+  const differences = planDifferences(
+    plans,
+    context.answers.plans.map((answer) => newPlanOf(answer, tokenOf)),
+  )
+  if (differences.length === 0) return
+  // of a contract in use the owner may have changed the plans since: the chain is right then
+  if (context.answers.contracts[0] !== undefined || (await context.readConfig()) !== undefined) {
+    for (const difference of differences) io.log(`plans on the contract go before those of the answers: ${difference}`)
+    return
+  }
+  throw new AppError({
+    code: 'config-invalid',
+    detail: `The contract ${address} has other plans than the answers: ${differences.join('; ')}.`,
+    hint: 'Write the plans in the answers as the contract has them, or have its owner set prices, capacity and sale or add a plan.',
+  })
+}
+
 /** Reads back what was deployed: roles and plans are those of the answers. Only then the configuration is written. */
 export const storefrontCheck: Step<SetupContext> = {
   name: 'storefront-check',
@@ -145,14 +218,7 @@ export const storefrontCheck: Step<SetupContext> = {
           })
         }
       }
-      const count = Number(await read('planCount'))
-      if (count < answers.plans.length) {
-        throw new AppError({
-          code: 'contract-missing',
-          detail: `The contract has ${count} plans, the answers ${answers.plans.length}.`,
-          hint: 'The owner adds plans.',
-        })
-      }
+      await checkPlans(context, provider, contract.address, io)
     } finally {
       provider.destroy()
     }
