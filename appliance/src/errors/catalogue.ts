@@ -76,6 +76,12 @@ export const errorCatalogue = {
     status: 400,
     retryable: false,
   },
+  'already-running': {
+    title: 'Freehold runs already',
+    hint: 'Stop the other one, or start this one with a state folder of its own.',
+    status: 409,
+    retryable: true,
+  },
   'port-in-use': {
     title: 'A port is already in use',
     hint: 'Stop the other program or choose another port.',
@@ -83,6 +89,19 @@ export const errorCatalogue = {
     retryable: true,
   },
   'no-permission': { title: 'A right is missing', hint: 'Run it as a user who may do this.', status: 403, retryable: false },
+  // the root helper
+  'host-helper-down': {
+    title: 'The helper for taps and firewall does not answer',
+    hint: 'Look at its log: journalctl -u freehold-hostd.',
+    status: 503,
+    retryable: true,
+  },
+  'host-refused': {
+    title: 'The host does not do this',
+    hint: 'Correct what is named and try again.',
+    status: 409,
+    retryable: false,
+  },
   'tool-missing': { title: 'A program is missing', hint: 'Install it and try again.', status: 500, retryable: false },
   'storage-full': {
     title: 'The storage is full',
