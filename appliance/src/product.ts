@@ -14,6 +14,9 @@ import { AppError } from './errors/app-error.ts'
 import { createMetricsServer } from './api/metrics.ts'
 import { gatherFacts } from './health/gather.ts'
 import { createHealth, type Health } from './health/health.ts'
+import { createHostClient, hostSocket } from './host/client.ts'
+import { noHost } from './host/no-host.ts'
+import type { HostPort } from './host/port.ts'
 import type { Hypervisor } from './hypervisor/port.ts'
 import { createAddressTable } from './network/address-table.ts'
 import { embeddedPlan } from './network/address-plan.ts'
@@ -41,6 +44,8 @@ export interface ProductPorts {
   hypervisor: Hypervisor
   events: TaskEvents
   log: ApiPorts['log']
+  /** The root helper; default: the one of this mode. */
+  host?: HostPort
 }
 
 /** The product of a host that is set up. */
@@ -139,14 +144,15 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     audit: store.audit,
     log: say,
   })
+  // embedded mode has no helper and tracks no connections: there the guest's own part ends its sessions
+  const host = ports.host ?? (config.mode === 'embedded' ? noHost : createHostClient(hostSocket, { timeoutMs: 10_000 }))
   const passWatch = await createPassWatch({
     clock,
     facts: keeper.facts,
     isStale: keeper.isStale,
     onChange: keeper.onChange,
     rows: store.passWatch,
-    // user networking has no tracked connections to cut: in embedded mode the guest's own part ends them
-    cutConnections: () => Promise.resolve(),
+    cutConnections: (vm) => host.cutConnections(vm),
     log: say,
   })
   const reports = createGuestReports(store.vms, clock)
