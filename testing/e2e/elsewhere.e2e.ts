@@ -104,3 +104,15 @@ test('A3 A7 Not me, pressed after the signature, still ends it before the reply 
   await expect(page.getByText('Refused on the sign-in page.')).toBeVisible()
   await other.close()
 })
+
+test('A9 who stops waiting leaves no link behind that still works', async ({ page, stand, browser }) => {
+  await page.goto(`${stand.origin}/my`)
+  await page.getByRole('button', { name: 'Sign on another device' }).click()
+  const link = (await page.getByRole('group', { name: 'Link to the sign-in page' }).textContent()) ?? ''
+  await page.getByRole('button', { name: 'Stop waiting' }).click()
+  await expect(page.getByRole('button', { name: 'Sign on another device' })).toBeVisible()
+  const other = await phone(browser, stand)
+  await other.page.goto(link)
+  await expect(other.page.getByText('Refused', { exact: true })).toBeVisible()
+  await other.close()
+})

@@ -36,10 +36,12 @@ test('L5 X7 X9 reinstall wants the name and the signature, shows its steps, and 
   await page.getByRole('button', { name: 'Reinstall…' }).click()
   const dialog = page.getByRole('dialog')
   await dialog.getByLabel(/^Type vm-/).fill(`vm-${vmId.split('-')[1]}`)
+  stand.world.deliveryHeld = true
   await dialog.getByRole('button', { name: 'Sign and reinstall' }).click()
   await expect(page.getByText(/^Step \d of 6: /)).toBeVisible()
   await page.reload()
-  await expect(page.getByText(/^Step \d of 6: /)).toBeVisible()
+  await expect(page.getByText('Step 3 of 6: Making the disk')).toBeVisible()
+  stand.world.deliveryHeld = false
   await expect(page.getByText('Running', { exact: true })).toBeVisible()
   await expect(page.getByText('Another wallet was root in this VM')).toHaveCount(0)
   expect(await page.getByRole('group', { name: 'SSH command' }).textContent()).toBe(command)

@@ -50,7 +50,7 @@ export class PagesWorld {
   readonly vms = new Map<string, StandVm>()
   readonly requests = new Map<string, StandRequest>()
   readonly sessions = new Map<string, { sessionId: string; address: string; createdAt: number }>()
-  /** Nothing is delivered while this is set: a host under load, or one that never gets to it. */
+  /** Nothing is delivered and no reinstall ends while this is set: a host under load, or one that never gets to it. */
   deliveryHeld = false
   /** Open consoles; a test ends one as the hypervisor or the chain would. */
   readonly consoles = new Set<{ vmId: string; end(code: ConsoleEnd, text: string): void; typed: string }>()
@@ -208,7 +208,8 @@ export class PagesWorld {
   /** The work of a reinstall in its steps, or null once it is through; then the disk is fresh. */
   #reinstall(vmId: string, own: StandVm): TaskView | null {
     if (own.reinstallAt === null) return null
-    const at = Math.floor((performance.now() - own.reinstallAt) / reinstallStepMs)
+    const passed = Math.floor((performance.now() - own.reinstallAt) / reinstallStepMs)
+    const at = this.deliveryHeld ? Math.min(passed, 2) : passed
     if (at >= reinstallSteps.length) {
       own.reinstallAt = null
       return null

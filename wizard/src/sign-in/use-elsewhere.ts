@@ -33,6 +33,7 @@ export function useElsewhere(act: string, vmId: string | undefined, onApproved: 
   useEffect(() => {
     if (code === undefined || requestId === undefined) return undefined
     const abort = new AbortController()
+    let settled = false
     const follow = async () => {
       let pause = 0
       while (!abort.signal.aborted) {
@@ -40,8 +41,9 @@ export function useElsewhere(act: string, vmId: string | undefined, onApproved: 
           const next = await api.outcome(code, 25, abort.signal)
           if (abort.signal.aborted) return
           setOutcome(next)
+          settled = next.state !== 'waiting' && next.state !== 'needs-reply'
           if (next.state === 'approved') return approved.current(requestId)
-          if (next.state !== 'waiting' && next.state !== 'needs-reply') return
+          if (settled) return
           // the long poll ends at once while a reply code is awaited
           pause = next.state === 'needs-reply' ? 1500 : 0
         } catch (e) {
@@ -53,15 +55,18 @@ export function useElsewhere(act: string, vmId: string | undefined, onApproved: 
       }
     }
     void follow()
-    return () => abort.abort()
+    return () => {
+      abort.abort()
+      // nobody waits for it any more: no link stays good behind the person's back
+      if (!settled) void api.deny(code).catch(() => undefined)
+    }
   }, [code, requestId])
 
   const cancel = useCallback(() => {
-    if (code !== undefined) void api.deny(code).catch(() => undefined)
     setView(undefined)
     setOutcome(undefined)
     setError(undefined)
-  }, [code])
+  }, [])
   const begin = useCallback(async () => {
     cancel()
     setView(await api.newLoginRequest(act, vmId))
