@@ -25,7 +25,7 @@ function vmOf(stand: DriverStand, key: VmKey): Vm {
 
 function diskOf(stand: DriverStand, key: VmKey): { data: string } {
   const vm = vmOf(stand, key)
-  const volid = String(vm.config['scsi0']).split(',')[0] ?? ''
+  const volid = String(vm.config['virtio0']).split(',')[0] ?? ''
   const volume = stand.world.volume(vm.node, volid)
   if (volume === undefined) throw new Error(`no volume ${volid}`)
   return volume
@@ -71,7 +71,7 @@ async function openTwin(t: TestContext): Promise<Twin> {
     async reboot() {
       await stand.setOnline('pve1', false)
       await stand.setOnline('pve1', true)
-      for (const vm of world.vms.values()) if (vm.config['onboot'] === 1) vm.power = 'running'
+      await stand.bootNode('pve1')
     },
     foreign(key) {
       const vm = world.newVm('pve1', 10_500, { name: domainNameOf(key), tags: 'freehold', memory: '512' }, 'freehold')

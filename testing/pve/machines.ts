@@ -8,8 +8,6 @@ export interface Machines {
   adopt(volume: Volume, uploaded: string): Promise<void>
   resize(volume: Volume, bytes: number): Promise<void>
   removeImage(volume: Volume): Promise<void>
-  /** Virtual size of an image file, in bytes. */
-  virtualSize(path: string): Promise<number>
   start(vmid: number, what: GuestParts): Promise<void>
   isRunning(vmid: number): boolean
   powerdown(vmid: number): Promise<void>

@@ -51,7 +51,7 @@ function theVm(stand: DriverStand, key: VmKey): Vm {
 }
 
 export function diskOf(stand: DriverStand, vm: Vm): { data: string } {
-  const volume = stand.world.volume(vm.node, String(vm.config['scsi0']).split(',')[0] ?? '')
+  const volume = stand.world.volume(vm.node, String(vm.config['virtio0']).split(',')[0] ?? '')
   assert.ok(volume !== undefined, 'the disk is not there')
   return volume
 }

@@ -11,7 +11,7 @@ export async function powerOn(c: Context, vm: Vm, task: Task | undefined): Promi
   if (bridge !== undefined && c.world.nodes.get(vm.node)?.bridges.has(bridge) !== true && !c.world.vnets.has(bridge)) {
     throw died(`bridge '${bridge}' does not exist`)
   }
-  for (const key of Object.keys(vm.config).filter((name) => /^(ide|scsi)\d+$/.test(name))) {
+  for (const key of Object.keys(vm.config).filter((name) => /^(ide|scsi|virtio)\d+$/.test(name))) {
     const { file } = parseDrive(String(vm.config[key]))
     if (file !== 'none' && c.world.volume(vm.node, file) === undefined) throw died(`volume '${file}' does not exist`)
   }
@@ -29,7 +29,7 @@ async function startGuest(c: Context, vm: Vm): Promise<void> {
   if (machines === undefined) return
   const parts = volumesOf(c, vm.node, vm.config)
   const disks = parts.flatMap(({ key, volume }) =>
-    key.startsWith('scsi') && volume.path !== undefined ? [{ path: volume.path, format: volume.format }] : [],
+    /^(scsi|virtio)\d/.test(key) && volume.path !== undefined ? [{ path: volume.path, format: volume.format }] : [],
   )
   await machines.start(vm.vmid, {
     name: String(vm.config['name'] ?? vm.vmid),

@@ -98,12 +98,14 @@ export class PveServer {
 
   #accept(socket: Socket): void {
     socket.on('error', () => socket.destroy())
+    socket.setNoDelay(true)
     if (this.#refusing || !this.#isUp() || this.#options.world.faults.takeRefusal()) {
       socket.resetAndDestroy()
       return
     }
     const inner = connect(this.#innerPort, '127.0.0.1')
     inner.on('error', () => inner.destroy())
+    inner.setNoDelay(true)
     this.#sockets.add(socket)
     socket.once('close', () => {
       this.#sockets.delete(socket)

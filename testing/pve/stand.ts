@@ -7,6 +7,7 @@ import { createAuthority, type Authority } from './certificates.ts'
 import type { Routes } from './context.ts'
 import { Faults } from './faults.ts'
 import type { Machines } from './machines.ts'
+import { powerOn } from './power.ts'
 import { accessRoutes } from './routes/access.ts'
 import { agentRoutes } from './routes/agent.ts'
 import { clusterRoutes } from './routes/cluster.ts'
@@ -44,6 +45,8 @@ export interface Stand {
   certificateOf(node: string): string
   /** Switches a node off or on: its API and its guests. */
   setOnline(node: string, online: boolean): Promise<void>
+  /** What a node does when it comes up: VMs with `onboot` are started. */
+  bootNode(node: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -115,6 +118,13 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
         if (vm.node !== node) continue
         await world.machines?.kill(vm.vmid)
         vm.power = 'stopped'
+      }
+    },
+    async bootNode(node) {
+      const caller = { user: 'root@pam', token: undefined, id: 'root@pam' }
+      for (const vm of world.vms.values()) {
+        if (vm.node !== node || vm.config['onboot'] !== 1 || vm.power !== 'stopped') continue
+        await powerOn({ world, access, caller, verb: 'POST', given: {}, upload: undefined }, vm, undefined)
       }
     },
     async close() {

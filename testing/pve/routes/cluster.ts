@@ -24,7 +24,7 @@ function vmResource(c: Context, vm: Vm): Record<string, unknown> {
     }
   if (performance.now() - vm.bornAtMs < c.world.statLagMs) return { ...base, status: 'unknown' }
   const running = vm.power !== 'stopped'
-  const disk = volumesOf(c, vm.node, vm.config).find(({ key }) => key === 'scsi0')?.volume.sizeBytes ?? 0
+  const disk = volumesOf(c, vm.node, vm.config).find(({ key }) => /^(scsi|virtio)0$/.test(key))?.volume.sizeBytes ?? 0
   return {
     ...base,
     ...lock,

@@ -61,7 +61,7 @@ function status(c: Context): Record<string, unknown> {
   const running = runs(vm)
   const memory = Number(vm.config['memory'] ?? 512) * 2 ** 20
   const drives = Object.keys(vm.config).filter(isDrive)
-  const maxdisk = volumesOf(c, vm.node, vm.config).find(({ key }) => key === 'scsi0')?.volume.sizeBytes ?? 0
+  const maxdisk = volumesOf(c, vm.node, vm.config).find(({ key }) => /^(scsi|virtio)0$/.test(key))?.volume.sizeBytes ?? 0
   const live = {
     balloon: memory,
     ballooninfo: { actual: memory, max_mem: memory },

@@ -78,7 +78,7 @@ export const vmConfig = z
     cores: number.optional(),
     memory: text.optional(),
     protection: flag.optional(),
-    scsi0: z.string().optional(),
+    virtio0: z.string().optional(),
     ide2: z.string().optional(),
     net0: z.string().optional(),
   })

@@ -190,10 +190,12 @@ async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOp
     about: markOf(spec.key),
     node,
     vmid,
-    done: async () => sizeOf((await server.client.get(`${path}/config`, vmConfig)).scsi0) >= spec.diskGiB * gib,
+    done: async () => sizeOf((await server.client.get(`${path}/config`, vmConfig)).virtio0) >= spec.diskGiB * gib,
     act: async () =>
-      (await server.client.put(`${path}/resize`, upid.nullable(), { disk: 'scsi0', size: diskSize.parse(`${spec.diskGiB}G`) })) ??
-      undefined,
+      (await server.client.put(`${path}/resize`, upid.nullable(), {
+        disk: 'virtio0',
+        size: diskSize.parse(`${spec.diskGiB}G`),
+      })) ?? undefined,
     watch: watchOf(taskLimitsMs.resize, 'disk', verb),
   })
   verb.progress?.('firewall', 0.8)
@@ -206,7 +208,7 @@ async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOp
       memory: spec.memoryMiB,
       net0: net.parse(`virtio=${spec.mac.toUpperCase()},bridge=${options.bridge},firewall=1`),
       ide2: drive.parse(`${volid},media=cdrom`),
-      boot: boot.parse('order=scsi0'),
+      boot: boot.parse('order=virtio0'),
       tags: ourTag,
       onboot: 0,
       description: descriptionOf({ metadata: vm.metadata, vmid, whole: true }),

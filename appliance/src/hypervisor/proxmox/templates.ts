@@ -145,11 +145,12 @@ export class Templates {
             cores: 1,
             ostype: 'l26',
             agent: '1',
-            scsihw: 'virtio-scsi-single',
+            // AHCI and virtio-blk: what the template's first stage loads before it looks for a root disk
+            machine: 'q35',
             serial0: 'socket',
             vga: 'serial0',
-            boot: boot.parse('order=scsi0'),
-            scsi0: `${drive.parse(`${this.#options.diskStorage}:0${format}`)},import-from=${volid}`,
+            boot: boot.parse('order=virtio0'),
+            virtio0: `${drive.parse(`${this.#options.diskStorage}:0${format}`)},import-from=${volid}`,
           },
           { signal: verb.signal },
         )
