@@ -86,8 +86,9 @@ export interface ApiStand extends SignInStand {
 export async function apiStand(
   mode: 'embedded' | 'installed' = 'installed',
   door: 'public' | 'host' = 'public',
+  origin = testOrigin,
 ): Promise<ApiStand> {
-  const stand = await signInStand(mode, testOrigin)
+  const stand = await signInStand(mode, origin)
   const folder = await mkdtemp(join(tmpdir(), 'fh-api-'))
   const socketPath = join(folder, 'api.sock')
   const signIn = createSignIn(stand.ports)
@@ -120,7 +121,7 @@ export async function apiStand(
   })
   const apiPorts: ApiPorts = {
     clock: stand.clock,
-    host: { version: '0.1.0', mode, origin: testOrigin, chainId: testChainId, chainName: 'Local network', confirmations: 1 },
+    host: { version: '0.1.0', mode, origin, chainId: testChainId, chainName: 'Local network', confirmations: 1 },
     facts: () => facts,
     token: () => ({ symbol: 'ETH', decimals: 18, permit: false }),
     signIn,
