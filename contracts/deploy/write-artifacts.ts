@@ -13,6 +13,11 @@ const here = import.meta.dirname
 const artifacts = {
   'subscriptions-artifact.json': 'Subscriptions.sol/Subscriptions.json',
   'dev-token-artifact.json': 'DevToken.sol/DevToken.json',
+  'signature-check-artifact.json': 'SignatureCheck.sol/SignatureCheck.json',
+  // wallets of the tests of signing in
+  'key-wallet-factory-artifact.json': 'ContractWallets.sol/KeyWalletFactory.json',
+  'key-wallet-artifact.json': 'ContractWallets.sol/KeyWallet.json',
+  'malicious-wallet-artifact.json': 'ContractWallets.sol/MaliciousWallet.json',
 }
 
 for (const [file, built] of Object.entries(artifacts)) {

@@ -2,13 +2,15 @@
 // `node mutants/run.ts` in contracts/ tries the few of CI, `--all` every one. The tests are those built by forge; only the
 // bytecode that they deploy is replaced by that of the broken sources, so that a mutant costs one compilation of one contract.
 import { spawn } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mutants, type Mutant } from './mutants.ts'
 
 const workspace = join(import.meta.dirname, '..')
-const modules = join(workspace, '../node_modules')
+// the compiler looks where links lead
+const modules = realpathSync(join(workspace, '../node_modules'))
 const environment = {
   ...process.env,
   PATH: `${join(modules, '.bin')}:${process.env['PATH'] ?? ''}`,

@@ -119,8 +119,8 @@ export const contracts: Step<SetupContext> = {
  * edited has the plans of before: to sell by them would be to sell at prices nobody asked for. Pure.
  */
 export function planDifferences(plans: readonly Plan[], answers: readonly NewPlan[]): string[] {
-  return answers.flatMap(({ plan: wanted, prices }) => {
-    const found = plans.find((plan) => plan.name === wanted.name)
+  return answers.flatMap(({ plan: wanted, prices }, i) => {
+    const found = plans[i]?.name === wanted.name ? plans[i] : plans.find((plan) => plan.name === wanted.name)
     if (found === undefined) return [`${wanted.name}: the contract has no such plan`]
     const differences: string[] = []
     const compare = (what: string, theirs: unknown, ours: unknown): void => {
