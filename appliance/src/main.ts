@@ -18,6 +18,7 @@ import type { SetupHooks } from './setup/context.ts'
 import { configFileOf, createSetupService } from './setup/setup-service.ts'
 import type { StepIo } from './steps/step.ts'
 import { TaskEvents } from './steps/task-events.ts'
+import { holdDaemonLock } from './store/daemon-lock.ts'
 import { openStore } from './store/store.ts'
 
 /** What a development build brings; on other chains than its own none of it is offered. */
@@ -58,6 +59,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { stateFolder, clock, development } = options
   const log = pino({ level: process.env['FREEHOLD_LOG'] ?? 'info', base: null })
   for (const folder of ['run', 'secrets']) await mkdir(join(stateFolder, folder), { recursive: true, mode: 0o700 })
+  // before anything is touched: a second daemon would answer at the first one's doors and send with its key
+  const lock = holdDaemonLock(join(stateFolder, 'run/freeholdd.lock'))
   const store = await openStore(join(stateFolder, 'freehold.db'), { clock })
   const events = new TaskEvents()
 
@@ -244,6 +247,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         await hostDoor.close()
         await close()
         await store.close()
+        lock.release()
       })()),
   }
 }

@@ -236,9 +236,14 @@ export const declaredIssues: readonly Declaration[] = [
     },
     minute,
   ),
+  fromVms('address-conflict', 'high', {
+    title: 'Two VMs hold the same address',
+    effect: 'Only one of them can be reached there. Both keep their disks.',
+    remedy: 'Stop one of them and ask its holder to cancel: what is left of the payment goes back.',
+  }),
   fromVms('unknown-contract', 'medium', {
     title: 'A VM belongs to a contract that is not configured',
-    effect: 'It is never touched.',
+    effect: 'It is never touched: neither started, stopped nor destroyed.',
     remedy: 'Add its contract to the configuration again.',
   }),
   fromVms('destroys-waiting', 'medium', {

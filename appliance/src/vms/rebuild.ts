@@ -44,11 +44,17 @@ export function rowFromRecord(record: VmRecord, subscription: Subscription | und
   }
 }
 
+/** What adopting a VM needs. */
+export interface AdoptionPorts {
+  books: VmBooks
+  addresses: Pick<AddressTable, 'claim'>
+}
+
 /** Enters one VM that the books do not know, or know in an older generation. False if one of its addresses is another's. */
 export async function adopt(
   record: VmRecord,
   subscription: Subscription | undefined,
-  ports: { books: VmBooks; addresses: Pick<AddressTable, 'claim'> },
+  ports: AdoptionPorts,
   now: UnixSeconds,
 ): Promise<boolean> {
   const free = await ports.addresses.claim(record.key, record.spec.addresses)
@@ -61,7 +67,7 @@ export async function adopt(
  * rows that are there are left alone. Rejects if the hypervisor does not answer: a fault is never read as absence.
  */
 export async function rebuild(
-  ports: { hypervisor: Pick<Hypervisor, 'list'>; books: VmBooks; addresses: Pick<AddressTable, 'claim'> },
+  ports: AdoptionPorts & { hypervisor: Pick<Hypervisor, 'list'> },
   snapshots: readonly ChainSnapshot[],
   now: UnixSeconds,
 ): Promise<RebuildReport> {

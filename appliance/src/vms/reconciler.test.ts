@@ -402,7 +402,11 @@ test('10,000 subscriptions with nothing to do: one pass within 250 ms', async ()
     state.nextTokenId = 10_001n
   })
   for (let n = 2n; n <= 10_000n; n += 1n) stand.hypervisor.records.set(stand.id(n), { ...record, key: { ...key, tokenId: n } })
-  const rows = Array.from({ length: 10_000 }, (_, i) => ({ ...row, tokenId: BigInt(i + 1) }))
+  const rows = Array.from({ length: 10_000 }, (_, i) => ({
+    ...row,
+    tokenId: BigInt(i + 1),
+    addresses: { ...row.addresses, sshPort: 20_000 + i },
+  }))
   await stand.restart({ vms: { ...stand.store.vms, list: () => Promise.resolve(rows) } })
   await stand.reconciler.pass()
   const report = await stand.reconciler.pass()

@@ -18,7 +18,7 @@ import { isSamePurchase, wasReady } from './guards.ts'
 import { reasonOf } from './end-steps.ts'
 import { Jobs } from './jobs.ts'
 import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
-import { adopt } from './rebuild.ts'
+import { addressConflicts, adoptFound } from './adoption.ts'
 import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
 import { doubtOf, failingIssue, hostIssues, sentence } from './pass-issues.ts'
 import { personSteps } from './person-steps.ts'
@@ -161,6 +161,9 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const world = await observe(ports.contracts, hypervisor)
     const found: Omit<StandingIssue, 'since'>[] = hostIssues(world, ports.contracts)
     const report: PassReport = { at: clock.now(), durationMs: 0, vms: 0, began: [] }
+    // every VM that is there is in the books before the first decision: a create must not take the address of one
+    await adoptFound(world, { books, addresses: ports.addresses }, clock.now())
+    found.push(...addressConflicts(books.values()))
     for (const observed of world.contracts) {
       for (const tokenId of tokenIds(observed, world, books)) {
         report.vms += 1
@@ -186,11 +189,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   ): Promise<{ code: string; detail: string } | undefined> {
     const giving = givingView(observed.snapshot, observed.heads, tokenId)
     const record = world.records?.get(id)
-    let row = books.get(id)
-    if (record !== undefined && (row === undefined || row.generation < record.key.generation)) {
-      await adopt(record, giving.subscription, { books, addresses: ports.addresses }, clock.now())
-      row = books.get(id)
-    }
+    const row = books.get(id)
     const sent = unconfirmed.get(id)
     if (sent !== undefined && giving.block.number >= sent.minedBlock) unconfirmed.delete(id)
 

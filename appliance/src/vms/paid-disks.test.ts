@@ -1,0 +1,376 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite, type TestContext } from 'node:test'
+import { markOf, vmIdOf } from '../chain/installation.ts'
+import { reliability } from '../dev/reliability.ts'
+import { declaredIssues } from '../health/declared-issues.ts'
+import { Stand } from './test-stand.ts'
+import { z } from 'zod'
+import { bob, TestChain, testPlan } from './test-chain.ts'
+import { allVmActions } from './vm-actions.ts'
+
+const day = 86_400
+
+async function open(t: TestContext, options: Parameters<typeof Stand.open>[0] = {}): Promise<Stand> {
+  const stand = await Stand.open(options)
+  t.after(() => stand.store.close().catch(() => {}))
+  return stand
+}
+
+/** A stand with `count` paid VMs that run. */
+async function withVms(t: TestContext, count = 1, options: Parameters<typeof Stand.open>[0] = {}): Promise<Stand> {
+  const stand = await open(t, options)
+  for (let n = 0; n < count; n += 1) stand.chain.buy()
+  await stand.settle()
+  assert.equal([...stand.hypervisor.records.values()].filter((vm) => vm.state === 'running').length, count)
+  return stand
+}
+
+const taken = (stand: Stand) => stand.hypervisor.calls.filter((call) => /^(destroy|stop|reinstall) /.test(call))
+
+/** What a person reads about an issue of this code: what it means for them and what to do. */
+function assertWords(code: string): void {
+  const declared = declaredIssues.find((issue) => issue.code === code)
+  assert.ok(declared !== undefined && declared.remedy.length > 20 && declared.effect.length > 20, `no words for ${code}`)
+}
+
+function assertStands(stand: Stand, code: string): void {
+  assert.ok(stand.issues().includes(code), `${code} is not among ${stand.issues().join(', ')}`)
+  assertWords(code)
+}
+
+suite('what protects paid disks', () => {
+  reliability('disk-empty-projection', 'a chain that knows no subscription at all takes nothing', async (fault, t) => {
+    const stand = await withVms(t, 3)
+    stand.chain.mine(1, (state) => {
+      state.subscriptions = new Map()
+      state.nextTokenId = 1n
+    })
+    stand.chain.finalize()
+    const { subscriptions, nextTokenId } = await stand.chain.snapshot('finalized')
+    fault.struck(subscriptions.size === 0 && nextTokenId === 1n)
+    stand.advance(30 * day)
+    await stand.settle()
+    assert.deepEqual(taken(stand), [])
+    assert.equal(stand.hypervisor.records.size, 3)
+    assertStands(stand, 'vm-unaccounted')
+  })
+
+  reliability(
+    'disk-reset-chain',
+    'a chain that began anew at block 1 takes nothing, and gives the old disk to nobody',
+    async (fault, t) => {
+      const stand = await withVms(t)
+      stand.chain.reorganise(stand.chain.head.number - 1)
+      fault.struck(stand.chain.head.number === 1)
+      await stand.settle()
+      assert.deepEqual(taken(stand), [])
+      assertStands(stand, 'vm-unaccounted')
+      // the new chain sells number 1 again, to somebody else: never the former holder's disk
+      stand.chain.mine()
+      stand.chain.buy(bob)
+      stand.chain.finalize()
+      await stand.settle()
+      assert.equal(stand.hypervisor.calls.filter((call) => call.startsWith('destroy')).length, 0)
+      const vm = stand.vm(1n)
+      assert.ok(
+        vm === undefined || vm.spec.origin.buyer !== bob || vm.key.generation > 1,
+        'another buyer never gets the former disk',
+      )
+    },
+  )
+
+  reliability(
+    'disk-wrong-contract',
+    'a configuration that names another contract takes nothing of the VMs that are there',
+    async (fault, t) => {
+      const stand = await withVms(t, 2)
+      const other = new TestChain([testPlan()], stand.clock.now())
+      Object.assign(other, { installation: 'ffffffffffff', contract: `0x${'dd'.repeat(20)}` })
+      await stand.restart({ contracts: [{ reader: other, provisioner: stand.provisioner, index: 0 }] })
+      fault.struck(other.installation !== stand.chain.installation)
+      await stand.settle()
+      assert.deepEqual(taken(stand), [])
+      assertStands(stand, 'unknown-contract')
+    },
+  )
+
+  reliability(
+    'disk-database-lost',
+    'an empty database: VMs come back with their addresses before anything is made',
+    async (fault, t) => {
+      const before = await withVms(t, 2)
+      before.advance(day + 60)
+      before.chain.finalize()
+      await before.settle()
+      assert.equal(before.vm(1n)?.state, 'stopped', 'suspended VMs hold their ports too')
+      const ports = [...before.hypervisor.records.values()].map((vm) => vm.spec.addresses.sshPort)
+
+      const stand = await open(t)
+      Object.assign(stand, {
+        chain: before.chain,
+        provisioner: before.provisioner,
+        hypervisor: before.hypervisor,
+        clock: before.clock,
+      })
+      stand.hypervisor.onStart = (key) => void stand.report(key)
+      const bought = stand.chain.buy(bob)
+      stand.chain.finalize()
+      await stand.restart()
+      fault.struck((await stand.store.vms.list()).length === 0 && (await stand.store.addresses.list('ssh-port')).length === 0)
+      await stand.settle()
+      const fresh = stand.vm(bought)
+      assert.equal(fresh?.state, 'running')
+      assert.ok(!ports.includes(fresh?.spec.addresses.sshPort ?? null), 'the new VM took the port of a suspended one')
+      assert.deepEqual(
+        stand.issues().filter((code) => code === 'address-conflict'),
+        [],
+      )
+      assert.equal((await stand.store.vms.list()).length, 3)
+    },
+  )
+
+  reliability(
+    'disk-addresses-twice',
+    'two VMs found with one address: both keep their disks, a person is told for as long as it is so',
+    async (fault, t) => {
+      const stand = await withVms(t, 2)
+      const [first, second] = [stand.vm(1n), stand.vm(2n)]
+      assert.ok(first !== undefined && second !== undefined)
+      stand.hypervisor.records.set(stand.id(2n), { ...second, spec: { ...second.spec, addresses: first.spec.addresses } })
+      const fresh = await open(t)
+      Object.assign(fresh, {
+        chain: stand.chain,
+        provisioner: stand.provisioner,
+        hypervisor: stand.hypervisor,
+        clock: stand.clock,
+      })
+      await fresh.restart()
+      await fresh.settle()
+      fault.struck(
+        fresh.reconciler
+          .status()
+          .issues.filter((issue) => issue.code === 'address-conflict')
+          .map((issue) => issue.subject),
+      )
+      assertStands(fresh, 'address-conflict')
+      assert.equal(fresh.hypervisor.records.size, 2)
+      assert.deepEqual(taken(fresh), [])
+      await fresh.restart()
+      await fresh.reconciler.pass()
+      await fresh.reconciler.settled()
+      assertStands(fresh, 'address-conflict')
+    },
+  )
+
+  reliability(
+    'disk-database-old',
+    'a database of a week ago: what was sold, renewed and ended since is as the chain says',
+    async (fault, t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'freehold-old-'))
+      t.after(() => rm(folder, { recursive: true }))
+      const path = join(folder, 'now.db')
+      const stand = await withVms(t, 1, { path, plans: [testPlan({ graceSeconds: 30 * day })] })
+      await stand.store.close()
+      await copyFile(path, join(folder, 'week-ago.db'))
+      const week = await Stand.open({ path })
+      Object.assign(week, {
+        chain: stand.chain,
+        provisioner: stand.provisioner,
+        hypervisor: stand.hypervisor,
+        clock: stand.clock,
+      })
+      week.hypervisor.onStart = (key) => void week.report(key)
+      await week.restart()
+      week.chain.extend(1n, 20 * day)
+      const second = week.chain.buy(bob, 0, 20 * day)
+      week.chain.finalize()
+      await week.settle()
+      week.advance(7 * day)
+      week.chain.finalize()
+      await week.settle()
+      const ports = [1n, second].map((id) => week.vm(id)?.spec.addresses.sshPort)
+      await week.store.close()
+
+      const old = await open(t, { path: join(folder, 'week-ago.db') })
+      Object.assign(old, { chain: stand.chain, provisioner: stand.provisioner, hypervisor: stand.hypervisor, clock: stand.clock })
+      old.hypervisor.onStart = (key) => void old.report(key)
+      fault.struck((await old.store.vms.list()).length === 1)
+      await old.restart()
+      const before = old.hypervisor.calls.length
+      await old.settle()
+      assert.deepEqual(old.hypervisor.calls.slice(before), [], 'nothing is made, stopped or destroyed')
+      assert.deepEqual(
+        [1n, second].map((id) => old.vm(id)?.spec.addresses.sshPort),
+        ports,
+      )
+      assert.equal((await old.store.vms.list()).length, 2)
+      const third = old.chain.buy()
+      old.chain.finalize()
+      await old.settle()
+      assert.ok(!ports.includes(old.vm(third)?.spec.addresses.sshPort))
+    },
+  )
+
+  reliability(
+    'disk-pool-not-mounted',
+    'a hypervisor whose pool is not mounted is down, not empty: nothing is made anew, nothing is taken',
+    async (fault, t) => {
+      const stand = await withVms(t, 2)
+      stand.hypervisor.down = true
+      const bought = stand.chain.buy(bob)
+      stand.chain.finalize()
+      await stand.settle()
+      fault.struck(stand.issues().includes('hypervisor-down'))
+      assertWords('hypervisor-down')
+      assertStands(stand, 'purchase-waiting')
+      assert.equal(stand.vm(bought), undefined)
+      stand.hypervisor.down = false
+      await stand.settle()
+      assert.deepEqual(taken(stand), [])
+      assert.equal(stand.vm(bought)?.state, 'running')
+    },
+  )
+
+  reliability('disk-two-daemons', 'a second daemon with another key changes nothing and says so', async (fault, t) => {
+    const stand = await withVms(t, 2)
+    const second = await open(t)
+    const stranger = { ...stand.provisioner, address: `0x${'ee'.repeat(20)}` as const, sent: [] }
+    Object.assign(second, { chain: stand.chain, provisioner: stranger, hypervisor: stand.hypervisor, clock: stand.clock })
+    await second.restart()
+    second.chain.buy(bob)
+    second.advance(10 * day)
+    second.chain.finalize()
+    const before = second.hypervisor.calls.length
+    await second.settle()
+    fault.struck(second.issues().includes('not-provisioner'))
+    assertWords('not-provisioner')
+    assert.deepEqual(second.hypervisor.calls.slice(before), [])
+    assert.deepEqual(stranger.sent, [])
+  })
+
+  reliability(
+    'disk-time-jump',
+    'our clock jumps a month ahead: nothing is taken before the chain itself says so',
+    async (fault, t) => {
+      const stand = await withVms(t)
+      stand.clock.advance(31 * day)
+      fault.struck(stand.clock.now() - stand.chain.head.timestamp > 30 * day)
+      await stand.settle()
+      assert.deepEqual(taken(stand), [])
+      assert.equal(stand.vm(1n)?.state, 'running')
+      assert.deepEqual(stand.provisioner.sent, ['activate 1'])
+    },
+  )
+
+  reliability(
+    'disk-chain-time-jump',
+    'the chain jumps over the grace: 24 hours by our own clock pass before `end`',
+    async (fault, t) => {
+      const stand = await withVms(t)
+      stand.chain.mine(10 * day)
+      stand.chain.finalize()
+      fault.struck(stand.chain.head.timestamp > (stand.chain.at(1n)?.graceEndsAt ?? Infinity))
+      await stand.settle()
+      assert.equal(stand.vm(1n)?.state, 'stopped')
+      assert.deepEqual(stand.provisioner.sent, ['activate 1'], 'no end yet')
+      stand.clock.advance(day - 10)
+      await stand.settle()
+      assert.deepEqual(stand.provisioner.sent, ['activate 1'])
+      stand.clock.advance(20)
+      await stand.settle()
+      assert.deepEqual(stand.provisioner.sent, ['activate 1', 'end 1'])
+    },
+  )
+
+  reliability(
+    'disk-fifty-endings',
+    '50 subscriptions end at once: three disks go, the others wait for the operator',
+    async (fault, t) => {
+      const stand = await withVms(t, 50)
+      for (let id = 1n; id <= 50n; id += 1n) stand.chain.endFor(id)
+      stand.chain.finalize()
+      fault.struck([...stand.chain.head.subscriptions.values()].filter((s) => s.state === 'ended').length === 50)
+      await stand.settle()
+      assert.equal(stand.hypervisor.records.size, 47)
+      assertStands(stand, 'destroys-waiting')
+      // a restart does not forget what was destroyed today
+      await stand.restart()
+      await stand.settle()
+      assert.equal(stand.hypervisor.records.size, 47)
+      const waiting = [...stand.hypervisor.records.values()].slice(0, 10).map(({ key }) => vmIdOf(key))
+      await stand.reconciler.allowDestroys(waiting)
+      await stand.settle()
+      assert.equal(stand.hypervisor.records.size, 37, 'what the operator named, and no more')
+    },
+  )
+
+  reliability(
+    'disk-operator-destroys',
+    'the operator lets a paid VM be destroyed: there is no such verb, and the list of allowed ones ends nothing',
+    async (fault, t) => {
+      const stand = await withVms(t, 2)
+      assert.ok(!allVmActions.some((action) => /destroy|delete|remove/.test(action)))
+      await stand.reconciler.allowDestroys([stand.id(1n), stand.id(2n)])
+      fault.struck(await stand.store.settings.get('destroys-allowed-by-operator', z.unknown()))
+      stand.advance(3600)
+      stand.chain.finalize()
+      await stand.settle()
+      assert.deepEqual(taken(stand), [])
+      assert.equal(stand.hypervisor.records.size, 2)
+    },
+  )
+
+  reliability('disk-template-replaced', 'a new template: VMs keep their disks and what they were made of', async (fault, t) => {
+    const stand = await withVms(t)
+    const before = stand.vm(1n)
+    await stand.restart({ template: () => Promise.resolve('cd'.repeat(32)) })
+    const bought = stand.chain.buy(bob)
+    await stand.settle()
+    fault.struck(stand.vm(bought)?.spec.template === 'cd'.repeat(32))
+    assert.deepEqual(stand.vm(1n), before)
+    assert.deepEqual(taken(stand), [])
+  })
+
+  reliability(
+    'disk-foreign-vm',
+    'a VM of another installation on the same hypervisor is never touched, whatever our chain says',
+    async (fault, t) => {
+      const stand = await withVms(t)
+      const own = stand.vm(1n)
+      assert.ok(own !== undefined)
+      const key = { installation: 'aaaaaaaaaaaa', tokenId: 1n, generation: 1 }
+      stand.hypervisor.records.set(vmIdOf(key), { ...own, key, state: 'running' })
+      stand.chain.endFor(1n)
+      stand.chain.finalize()
+      await stand.settle()
+      fault.struck(stand.vm(1n) === undefined)
+      assert.equal(stand.hypervisor.records.get(vmIdOf(key))?.state, 'running')
+      assert.equal(
+        taken(stand).some((call) => call.includes('aaaaaaaaaaaa')),
+        false,
+      )
+      assertStands(stand, 'unknown-contract')
+      assert.notEqual(markOf(key), markOf(own.key))
+    },
+  )
+
+  reliability(
+    'disk-rpc-lies-about-end',
+    'one node shows the end, the finalized block does not: the VM stays',
+    async (fault, t) => {
+      const stand = await withVms(t)
+      stand.chain.finalityBlocks = 50
+      stand.chain.endFor(1n)
+      fault.struck(stand.chain.at(1n)?.state === 'ended')
+      await stand.settle()
+      stand.chain.finalize()
+      assert.ok(stand.vm(1n) !== undefined)
+      stand.chain.reorganise(51)
+      await stand.settle()
+      assert.equal(stand.vm(1n)?.state, 'running', 'and when the end is gone again it runs on')
+    },
+  )
+})
