@@ -252,3 +252,18 @@ test('A9 the countdown follows the host’s seconds, whatever this browser’s c
   await expect(page.getByText(/^Expires in (5:00|4:5\d)$/)).toBeVisible()
   await expect(page.getByText(/^Expires in 4:5\d$/)).toBeVisible()
 })
+
+test('T3 A7 where the host denies the holder itself, the page keeps saying why', async ({ page, stand, useWallet }) => {
+  const expiring = await stand.buy(stand.wallet(9), 1)
+  await useWallet([9])
+  await stand.advance(2 * 86_400)
+  const code = await stand.askShell(expiring)
+  await page.goto(`${stand.origin}/s/${code}`)
+  await connect(page)
+  await page.getByRole('button', { name: 'Approve with your wallet' }).click()
+  const why = page.getByRole('alert').filter({ hasText: 'not-entitled' })
+  await expect(why).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Approve with your wallet' })).toHaveCount(0)
+  await expect(page.locator(':focus')).toContainText('not-entitled')
+  expect(stateOf(stand, code)).toBe('denied')
+})

@@ -597,6 +597,11 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
       const vm = await world.vm(BigInt(asked.tokenId))
       if (vm?.subscription.holder.toLowerCase() !== address.toLowerCase())
         throw new AppError({ code: 'wrong-wallet', detail: `${vm?.subscription.holder} holds the pass; ${address} signed.` })
+      if (vm.subscription.entitlement !== 'active') {
+        asked.state = 'denied'
+        asked.reason = { code: 'not-entitled', text: 'The subscription has ended.' }
+        throw new AppError({ code: 'not-entitled', detail: 'The subscription ended. The data is kept.' })
+      }
     }
     asked.signer = signer
     asked.state = directFor(asked, request) ? 'approved' : 'needs-reply'

@@ -26,18 +26,24 @@ import { useSecondsLeft } from './use-seconds-left.ts'
 interface ApproveProps {
   view: LoginRequestView
   onApproved(approval: Approval): void
+  /** The host or the wallet refused; undefined when the next try begins. */
+  onFailed(error: unknown): void
   onDenied(): void
   onExpired(): void
 }
 
 /** A waiting request: its facts, the text, the two answers (A1–A5, A8, A9). */
-export function Approve({ view, onApproved, onDenied, onExpired }: ApproveProps) {
+export function Approve({ view, onApproved, onFailed, onDenied, onExpired }: ApproveProps) {
   const { t } = useTexts()
   const { lost } = useHost()
   const { current: wallet } = useWallets()
   const left = useSecondsLeft(view)
   const [busy, setBusy] = useState<'wallet' | 'sending'>()
-  const [error, setError] = useState<unknown>()
+  const [error, setOwnError] = useState<unknown>()
+  const setError = (e: unknown) => {
+    setOwnError(e)
+    onFailed(e)
+  }
   useEffect(() => {
     if (left === 0) onExpired()
     // oxlint-disable-next-line react-hooks/exhaustive-deps -- only the clock ends it
@@ -107,7 +113,7 @@ export function Approve({ view, onApproved, onDenied, onExpired }: ApproveProps)
           <NotMe view={view} onDenied={onDenied} />
         </div>
       </Card>
-      <Paste view={view} onApproved={onApproved} />
+      <Paste view={view} onApproved={onApproved} onFailed={onFailed} />
     </>
   )
 }

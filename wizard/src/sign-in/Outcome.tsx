@@ -1,10 +1,12 @@
 'use client'
 import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
 import { useEffect, useRef } from 'react'
+import { HostFailure } from '../api/failure.ts'
 import { clockLength } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Card } from '../ui/Card.tsx'
 import { CopyButton } from '../ui/Copy.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { actOf, isTerminalOnly } from './act-words.ts'
 import { NotMe } from './NotMe.tsx'
@@ -12,7 +14,7 @@ import { RequestFacts } from './RequestFacts.tsx'
 import { useSecondsLeft } from './use-seconds-left.ts'
 
 /** How it ended, and what happens in the terminal now (A7, A9). */
-export function Outcome(props: { view: LoginRequestView; approval: Approval | undefined; onDenied(): void }) {
+export function Outcome(props: { view: LoginRequestView; approval: Approval | undefined; failure: unknown; onDenied(): void }) {
   const { view, approval } = props
   const { t } = useTexts()
   const place = useRef<HTMLDivElement>(null)
@@ -73,7 +75,9 @@ export function Outcome(props: { view: LoginRequestView; approval: Approval | un
           </Notice>
         )
       case 'denied':
-        return (
+        return props.failure instanceof HostFailure ? (
+          <ErrorBox error={props.failure} />
+        ) : (
           <Notice title={t('signIn.denied.title')} live>
             <p>{t('signIn.denied.text')}</p>
           </Notice>

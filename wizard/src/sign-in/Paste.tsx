@@ -16,7 +16,8 @@ import { plainCode } from './plain-code.ts'
 import { readSignature } from './signature.ts'
 
 /** No wallet in this browser: the page as QR for the phone, or a signature made elsewhere (A8). Never a key (A10). */
-export function Paste({ view, onApproved }: { view: LoginRequestView; onApproved(approval: Approval): void }) {
+export function Paste(props: { view: LoginRequestView; onApproved(approval: Approval): void; onFailed(error: unknown): void }) {
+  const { view, onApproved, onFailed } = props
   const { t } = useTexts()
   const { lost } = useHost()
   const [here, setHere] = useState<string>()
@@ -24,7 +25,11 @@ export function Paste({ view, onApproved }: { view: LoginRequestView; onApproved
   const [pasted, setPasted] = useState('')
   const [checked, setChecked] = useState(false)
   const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const [error, setOwnError] = useState<unknown>()
+  const setError = (e: unknown) => {
+    setOwnError(e)
+    onFailed(e)
+  }
   useEffect(() => setHere(location.href), [])
   const goodAddress = looksLikeAddress(address)
   const read = readSignature(pasted)

@@ -21,6 +21,8 @@ export function SignInPage({ code }: { code: string }) {
   const plain = plainCode(code)
   const [approval, setApproval] = useState<Approval>()
   const [over, setOver] = useState(false)
+  // why the host denied what was signed here: its page shows no reason to strangers, so only this page knows
+  const [failure, setFailure] = useState<unknown>()
   const { data, error, reload } = useResource(
     `login ${plain}`,
     (signal) => api.loginRequest(plain, signal),
@@ -68,6 +70,7 @@ export function SignInPage({ code }: { code: string }) {
             setApproval(answer)
             reload()
           }}
+          onFailed={setFailure}
           onDenied={reload}
           onExpired={() => {
             setOver(true)
@@ -75,7 +78,7 @@ export function SignInPage({ code }: { code: string }) {
           }}
         />
       ) : (
-        <Outcome view={view} approval={approval} onDenied={reload} />
+        <Outcome view={view} approval={approval} failure={failure} onDenied={reload} />
       )}
     </div>
   )
