@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { testKey } from '@freehold/appliance/hypervisor/contract-suite'
 import { openDriverStand, type DriverStand } from './driver-stand.ts'
+import type { Fault } from './faults.ts'
 import { clearCell, faultsAt, nameOf, placesIn, runCell, verbs, vmsOf } from './matrix.ts'
 
 /** Every fault at every question takes ten minutes; by default questions lose their answer in three ways. */
@@ -26,6 +27,11 @@ function addForeign({ world }: DriverStand): void {
     { name: 'fh-fedcba987654-1', tags: 'freehold', memory: '512', description: 'freehold:fedcba987654/1/1' },
     'freehold',
   )
+}
+
+/** A verb that is made of others meets by default what may leave it half-way: the rest struck them already. */
+function isEssential({ kind }: Fault): boolean {
+  return ['cut-after', 'answer-after', 'task-lost', 'task-fails', 'id-taken', 'storage-full'].includes(kind)
 }
 
 suite('fault matrix of the Proxmox driver', () => {
@@ -51,7 +57,9 @@ suite('fault matrix of the Proxmox driver', () => {
       const outcomes = { success: 0, retried: 0 }
       const codes = new Map<string, number>()
       for (const place of places) {
-        for (const fault of faultsAt(place, all)) {
+        for (const fault of faultsAt(place, all, place === places[0] ? 'first' : 'later').filter(
+          (f) => all || !verb.composed || isEssential(f),
+        )) {
           const cell = { key: testKey(token++), template }
           const name = `${verb.name} × ${place.method} ${place.template} × ${nameOf(fault)}`
           try {

@@ -21,6 +21,8 @@ export interface VerbCase {
   after(stand: DriverStand, cell: Cell): void
   /** False where the verb takes the disk's content away on purpose. */
   keepsDisk: boolean
+  /** Made of other verbs of this table. */
+  composed?: true
 }
 
 export interface Cell {
@@ -130,6 +132,7 @@ export const verbs: readonly VerbCase[] = [
       assert.deepEqual(orphans(stand), [])
     },
     keepsDisk: false,
+    composed: true,
   },
   {
     name: 'snapshot',
@@ -257,17 +260,20 @@ function recordedExits({ method, template }: Place): Fault[] {
 }
 
 /** All faults that could strike at a call; of questions, whose answers are all lost alike, a few unless `all`. */
-export function faultsAt(place: Place, all: boolean): Fault[] {
+export function faultsAt(place: Place, all: boolean, rank: 'first' | 'later'): Fault[] {
+  // a connection is refused whatever it was for
+  const refused: Fault[] = rank === 'first' ? [{ kind: 'refused' }] : []
   const writes = place.method !== 'GET'
   if (!writes && !all) {
     return [
+      ...refused,
       { kind: 'cut-before' },
       { kind: 'answer', status: 596, reason: 'Broken pipe', empty: true },
       { kind: 'answer', status: 403, reason: 'Permission check failed (/x, VM.Audit)' },
     ]
   }
   return [
-    { kind: 'refused' },
+    ...refused,
     { kind: 'cut-before' },
     ...(writes ? [{ kind: 'cut-after' } as const] : []),
     ...(writes ? gateway : gateway.filter((f) => f.kind === 'answer')),
@@ -319,6 +325,7 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
     fault,
     fault.kind === 'refused' ? {} : { method: place.method, path: new RegExp(`^${place.template.replace(/[{}]/g, '\\$&')}$`) },
   )
+  if (fault.kind === 'refused') for (const server of stand.servers.values()) server.dropConnections()
   let code: string | undefined
   try {
     await verb.run(driver, cell)

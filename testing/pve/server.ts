@@ -84,6 +84,11 @@ export class PveServer {
     if (refusing) for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
+  /** Ends connections that are kept, so that the next request needs a new one. */
+  dropConnections(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   /** Another leaf from now on. */
   setCertificate(certificate: { key: string; cert: string }): void {
     this.#https.setSecureContext(certificate)

@@ -3,7 +3,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { domainNameOf } from '../names.ts'
 import type { PowerState, VmRecord } from '../port.ts'
 import { permissions, resources, storageStatus, vmConfig, vmStatus, nothing, type Resource, type VmConfig } from './answers.ts'
-import { hasOurTag, parseDescription, sameKey, type Described } from './metadata.ts'
+import { descriptionOf, hasOurTag, parseDescription, sameKey, type Described } from './metadata.ts'
 import type { ProxmoxOptions } from './options.ts'
 import { isMissingVm, PveError } from './pve-error.ts'
 import type { PveServer } from './server.ts'
@@ -250,10 +250,14 @@ export class Inventory {
   /** Undefined if the VM is not ours: range, tag, name and description must all agree. */
   #judge(config: VmConfig, node: string, vmid: number): OurVm | undefined {
     if (!this.isInRange(vmid) || config.template === true || !hasOurTag(config.tags)) return undefined
-    const described = parseDescription(config.description, { vmid, name: config.name })
-    if (described === undefined) return undefined
-    const description = config.description ?? ''
-    this.#server.journal.setKnown(markOf(described.metadata.key), { vmid, node, description })
+    const read = parseDescription(config.description, { vmid, name: config.name })
+    if (read === undefined) return undefined
+    const { journal } = this.#server
+    const mark = markOf(read.metadata.key)
+    // a rollback that broke off left the facts of another day: those that are to come back count
+    const pending = journal.pendingOf(mark)
+    const described = pending === undefined ? read : (parseDescription(pending, { vmid, name: config.name }) ?? read)
+    journal.setKnown(mark, { vmid, node, description: descriptionOf(described) })
     return { ...described, node, config }
   }
 

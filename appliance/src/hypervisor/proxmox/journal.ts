@@ -6,6 +6,7 @@ const schema = z.object({
   version: z.literal(1),
   intents: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), source: z.number() })),
   tasks: z.record(z.string(), z.object({ about: z.string() })),
+  pending: z.record(z.string(), z.string()).default({}),
   known: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), description: z.string() })),
 })
 type Kept = z.output<typeof schema>
@@ -25,7 +26,7 @@ export class Journal {
   /** Without a file it lives and dies with the process. A file that cannot be read is begun anew. */
   constructor(file?: string) {
     this.#file = file
-    this.#kept = read(file) ?? { version: 1, intents: {}, tasks: {}, known: {} }
+    this.#kept = read(file) ?? { version: 1, intents: {}, tasks: {}, pending: {}, known: {} }
   }
 
   intent(mark: string): Intent | undefined {
@@ -56,6 +57,18 @@ export class Journal {
   async removeTask(upid: string): Promise<void> {
     if (this.#kept.tasks[upid] === undefined) return
     delete this.#kept.tasks[upid]
+    await this.#save()
+  }
+
+  /** The description that a VM is to have again after a rollback, which brings back that of its day. */
+  pendingOf(mark: string): string | undefined {
+    return this.#kept.pending[mark]
+  }
+
+  async setPending(mark: string, description: string | undefined): Promise<void> {
+    if (this.#kept.pending[mark] === description) return
+    if (description === undefined) delete this.#kept.pending[mark]
+    else this.#kept.pending[mark] = description
     await this.#save()
   }
 

@@ -108,6 +108,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
     inventory.forget(vm.vmid)
     await media.removeAll(vm.node, 'iso', `${seedPrefix(key)}${key.generation}-`)
     journal.setKnown(markOf(key), undefined)
+    await journal.setPending(markOf(key), undefined)
     await journal.setIntent(markOf(key), undefined)
     ids.release(vm.vmid)
   }
@@ -115,6 +116,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   async function describe(vm: OurVm, change: Partial<Pick<OurVm, 'metadata' | 'whole'>>, more: object = {}): Promise<void> {
     const next = { ...vm, ...change }
     await server.configure(vm, { description: descriptionOf(next), ...more })
+    await journal.setPending(markOf(vm.metadata.key), undefined)
     inventory.forget(vm.vmid)
   }
 
@@ -249,6 +251,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
       requireSnapshotName(name)
       await writing(key, 'roll a VM back', async () => {
         const vm = await needWhole(key)
+        await journal.setPending(markOf(key), descriptionOf(vm))
         await rollbackTo(server, vm, name, verb, () => switchOff(vm, verb))
         // the snapshot brought back the facts of its day, too
         const reported = vm.metadata.facts.hostKey !== null
