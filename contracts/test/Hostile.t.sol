@@ -2,9 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Subscriptions} from "../src/Subscriptions.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {BlacklistToken, CoarseToken, LateFeeToken, PermitTrapToken, TurnedFalseToken} from "./mocks/HostileTokens.sol";
+import {CallingToken} from "./mocks/OddTokens.sol";
 import {PlainWallet} from "./mocks/Wallets.sol";
 import {Sale} from "./mocks/Sale.sol";
 
@@ -235,6 +237,79 @@ contract HostileTest is Fixture {
         subs.withdraw(address(token), alice);
         subs.collect(address(token));
         eq(token.balanceOf(address(subs)), 0, "all of it is paid");
+    }
+
+    /// In the middle of a payment in, out to a holder, or out to the treasury: every door that moves the books is shut.
+    function test_aTokenThatCallsBackInAnyPayment_findsEveryDoorShut() public {
+        CallingToken token = new CallingToken();
+        list(address(token), 1e18);
+        token.mint(alice, 100e18);
+        vm.prank(alice);
+        token.approve(address(subs), type(uint256).max);
+        uint256 id = active(alice, address(token), 10 * DAY);
+        uint256 ended = active(alice, address(token), 10 * DAY);
+        later(DAY);
+        subs.settle(id);
+        cancel(alice, ended);
+        // it has every right a caller can have
+        vm.prank(alice);
+        subs.transferFrom(alice, address(token), id);
+        vm.startPrank(owner);
+        subs.setProvisioner(address(token));
+        subs.transferOwnership(address(token));
+        vm.stopPrank();
+        vm.prank(address(token));
+        subs.acceptOwnership();
+        bytes[11] memory doors = [
+            abi.encodeCall(subs.buy, (SMALL, address(token), DAY, 1e18, alice)),
+            abi.encodeCall(subs.buyWithPermit, (SMALL, address(token), DAY, 1e18, alice, 0, 0, 0, 0)),
+            abi.encodeCall(subs.extend, (id, DAY, 1e18)),
+            abi.encodeCall(subs.cancel, (id)),
+            abi.encodeCall(subs.settle, (id)),
+            abi.encodeCall(subs.end, (id)),
+            abi.encodeCall(subs.reject, (id)),
+            abi.encodeCall(subs.refund, (id)),
+            abi.encodeCall(subs.activate, (id)),
+            abi.encodeCall(subs.withdraw, (address(token), alice)),
+            abi.encodeCall(subs.collect, (address(token)))
+        ];
+        bytes32 guard =
+            keccak256(abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector));
+        for (uint256 i = 0; i < doors.length; ++i) {
+            for (uint256 payment = 0; payment < 3; ++payment) {
+                uint256 snapshot = vm.snapshotState();
+                token.callBack(address(subs), doors[i]);
+                if (payment == 0) {
+                    extend(alice, id, DAY);
+                } else if (payment == 1) {
+                    vm.prank(alice);
+                    subs.withdraw(address(token), alice);
+                } else {
+                    subs.collect(address(token));
+                }
+                yes(token.called() && !token.succeeded(), "it came back, and was refused");
+                yes(keccak256(token.answer()) == guard, "by the guard");
+                vm.revertToState(snapshot);
+            }
+        }
+    }
+
+    /// What no guard covers may change in the middle of a payment, and moves no money: a pass that is sold just then.
+    function test_aPassThatMovesWhileItIsExtended_takesItsTimeAlong() public {
+        CallingToken token = new CallingToken();
+        list(address(token), 1e18);
+        token.mint(alice, 100e18);
+        vm.prank(alice);
+        token.approve(address(subs), type(uint256).max);
+        uint256 id = active(alice, address(token), 10 * DAY);
+        vm.prank(alice);
+        subs.approve(address(token), id);
+        token.callBack(address(subs), abi.encodeCall(subs.transferFrom, (alice, bob, id)));
+        extend(alice, id, DAY);
+        yes(token.succeeded(), "it moved");
+        eq(subs.subscription(id).holder, bob, "holder");
+        eq(subs.subscription(id).expiresAt, time() + 11 * DAY, "all of the time");
+        eq(token.balanceOf(address(subs)), subs.subscription(id).paid, "and all of the escrow");
     }
 
     // -- permits
