@@ -5,8 +5,10 @@ import type { ApiPorts, TokenInfo } from './api/ports.ts'
 import { createClients, firstReachable } from './chain/any-client.ts'
 import { createChainReader } from './chain/chain-reader.ts'
 import { createTokenReader } from './chain/erc20.ts'
+import { createFinalityMemory } from './chain/finality-memory.ts'
 import { loadOrCreateKey } from './chain/provisioner-key.ts'
 import { createProvisioner } from './chain/provisioner.ts'
+import { RpcClient } from './chain/rpc.ts'
 import { z } from 'zod'
 import type { Clock } from './clock/clock.ts'
 import type { Config } from './config/schema.ts'
@@ -27,6 +29,9 @@ import { createPassWatch } from './sign-in/pass-watch.ts'
 import { loadOrCreateSecrets } from './sign-in/secrets.ts'
 import { createSessions } from './sign-in/sessions.ts'
 import { createSignIn } from './sign-in/sign-in.ts'
+import { contractWalletVerifier } from './sign-in/contract-wallets.ts'
+import type { SignInPorts } from './sign-in/ports.ts'
+import { ecdsaVerifier, firstOf } from './sign-in/wallet-verifier.ts'
 import type { TaskEvents } from './steps/task-events.ts'
 import type { Store } from './store/store.ts'
 import { createGuestReports } from './vms/guest-reports.ts'
@@ -75,6 +80,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
       confirmations: config.chain.confirmations,
       clock,
       history: store.history,
+      finality: createFinalityMemory(store.settings, config.chain.chainId),
       fromBlock,
       // embedded blocks come at once; a public chain has its own pace
       pollMs: config.mode === 'embedded' ? 500 : 2000,
@@ -122,7 +128,19 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     log: say,
   })
   const sessions = createSessions({ clock, sessions: store.sessions })
-  const signIn = createSignIn({
+  // a wallet's own code answers here: one try, little time, little to read
+  const walletClients = config.chain.rpcUrls.map(
+    (url) => new RpcClient({ url, timeoutMs: 5000, attempts: 1, maxAnswerBytes: 64 * 1024 }),
+  )
+  const contractWallets = contractWalletVerifier({
+    async heads() {
+      const [reader] = readers
+      if (reader === undefined) throw new AppError({ code: 'contract-missing', detail: 'No contract is configured.' })
+      return await reader.heads()
+    },
+    call: (method, params) => firstReachable(walletClients, (client) => client.call(method, params)),
+  })
+  const signInPorts = {
     clock,
     origin: config.origin,
     chainId: config.chain.chainId,
@@ -135,7 +153,8 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     rateLimits: store.rateLimits,
     statementKey: secrets.statementKey,
     log: say,
-  })
+  } satisfies SignInPorts
+  const signIn = createSignIn(signInPorts, { verifier: firstOf(ecdsaVerifier, contractWallets) })
   const consoles = createConsoles({
     clock,
     latestChain: keeper,

@@ -5,7 +5,7 @@ import type { HistoryRepository } from '../store/history.ts'
 import { firstReachable } from './any-client.ts'
 import { ContractCodec } from './contract-codec.ts'
 import { ContractView } from './contract-view.ts'
-import { HeadsReader, type HeadsView } from './heads.ts'
+import { HeadsReader, type FinalityMemory, type HeadsView } from './heads.ts'
 import { installationId } from './installation.ts'
 import { LogReader } from './log-reader.ts'
 import type { BlockRef, ChainReader, Heads } from './port.ts'
@@ -25,6 +25,8 @@ export interface ChainReaderOptions {
   history?: HistoryRepository
   /** Block of the deployment: where the logs begin. Default 0. */
   fromBlock?: number
+  /** Without it, that the chain has finality is forgotten at a restart. */
+  finality?: FinalityMemory
   /** How often a watch looks for a new block. Default 2000. */
   pollMs?: number
 }
@@ -37,7 +39,13 @@ export function createChainReader(options: ChainReaderOptions): ChainReader {
   const contract = options.contract.toLowerCase() as Address
   const installation = installationId(chainId, contract)
   const view = new ContractView(contract, new ContractCodec(subscriptionsInterface, installation))
-  const headsReader = new HeadsReader({ clients, chainId, confirmations: options.confirmations, clock })
+  const headsReader = new HeadsReader({
+    clients,
+    chainId,
+    confirmations: options.confirmations,
+    clock,
+    finality: options.finality,
+  })
   const snapshots = new SnapshotReader({ view, contract, installation })
 
   async function one(client: RpcClient, tokenId: bigint, at: BlockRef): Promise<Subscription | undefined> {

@@ -19,7 +19,17 @@ export interface HeadsView extends Heads {
 interface NodeView {
   client: RpcClient
   latest: BlockRef
+  /** Null if it says that its chain has none. */
   finalized: BlockRef | null
+}
+
+/**
+ * That a chain has finality, kept over restarts. A node that says after one that it has none would else lower the depth of
+ * taking to 10 × confirmations: by a lie, disks could be taken sooner.
+ */
+export interface FinalityMemory {
+  known(): Promise<boolean>
+  remember(): Promise<void>
 }
 
 function refused(outcome: RpcOutcome): RpcRefusal | undefined {
@@ -47,19 +57,27 @@ export class HeadsReader {
   readonly #chainId: number
   readonly #confirmations: number
   readonly #clock: Clock
+  readonly #memory: FinalityMemory | undefined
   /** Once a node knew `finalized`, its absence is a fault and never again "this chain has none". */
   #finality = false
 
-  constructor(options: { clients: readonly RpcClient[]; chainId: number; confirmations: number; clock: Clock }) {
+  constructor(options: {
+    clients: readonly RpcClient[]
+    chainId: number
+    confirmations: number
+    clock: Clock
+    finality?: FinalityMemory | undefined
+  }) {
     this.#clients = options.clients
     this.#chainId = options.chainId
     this.#confirmations = options.confirmations
     this.#clock = options.clock
+    this.#memory = options.finality
   }
 
   async read(): Promise<HeadsView> {
     const settled = await this.#settleTogether(this.#clients.map((client) => this.#ask(client)))
-    const views: NodeView[] = []
+    let views: NodeView[] = []
     let failure: unknown
     for (const outcome of settled) {
       if (outcome === undefined) continue
@@ -67,11 +85,22 @@ export class HeadsReader {
       else if (findAppError(outcome.reason, 'wrong-chain') !== undefined) throw outcome.reason
       else failure ??= outcome.reason
     }
+    if (await this.#hasFinality(views)) {
+      // judged once all have spoken: whoever answers first must not decide that the chain has none
+      for (const { client, finalized } of views) if (finalized === null) failure ??= forgotten(client)
+      views = views.filter(({ finalized }) => finalized !== null)
+    }
     // the newest block wins: a former holder must be out with the first block that shows the transfer, whoever saw it first
     const [primary, ...others] = views.toSorted((a, b) => b.latest.number - a.latest.number)
     if (primary === undefined) throw failure
-    const [giving, finalized] = await this.#depths(primary)
-    const agreeing = 1 + (await this.#agreeing(finalized, others))
+    const settledBy = finalityOf(views) ?? primary
+    const [giving, finalized] = await this.#depths(primary, settledBy.finalized)
+    const agreeing =
+      1 +
+      (await this.#agreeing(
+        finalized,
+        views.filter((view) => view !== settledBy),
+      ))
     const stale = this.#clock.now() - primary.latest.timestamp > staleAfterSeconds
     return {
       latest: primary.latest,
@@ -125,24 +154,22 @@ export class HeadsReader {
   }
 
   #finalizedOf(client: RpcClient, outcome: RpcOutcome): BlockRef | null {
-    const block = refused(outcome) === undefined && 'result' in outcome ? parseBlock(outcome.result) : null
-    if (block !== null) {
-      this.#finality = true
-      return bare(block)
-    }
-    // only a node that says so has no finality; one that is busy or broken has not been heard
     const refusal = refused(outcome)
-    if (this.#finality || (refusal !== undefined && !saysUnknownTag(refusal))) {
-      throw new AppError({
-        code: 'rpc-refused',
-        detail: `The node at ${client.host} does not name a finalized block any more.`,
-        cause: refusal,
-      })
-    }
-    return null
+    // only a node that says so has no finality; one that is busy or broken has not been heard
+    if (refusal !== undefined && !saysUnknownTag(refusal)) throw forgotten(client, refusal)
+    const block = 'result' in outcome ? parseBlock(outcome.result) : null
+    return block === null ? null : bare(block)
   }
 
-  async #depths({ client, latest, finalized }: NodeView): Promise<[BlockRef, BlockRef]> {
+  async #hasFinality(views: readonly NodeView[]): Promise<boolean> {
+    if (this.#finality) return true
+    const seen = views.some(({ finalized }) => finalized !== null)
+    if (seen) await this.#memory?.remember()
+    this.#finality = seen || ((await this.#memory?.known()) ?? false)
+    return this.#finality
+  }
+
+  async #depths({ client, latest }: NodeView, finalized: BlockRef | null): Promise<[BlockRef, BlockRef]> {
     const givingNumber = Math.max(0, latest.number - (this.#confirmations - 1))
     const finalNumber = Math.max(0, latest.number - 10 * this.#confirmations)
     const wanted = [givingNumber, ...(finalized === null ? [finalNumber] : [])].filter((number) => number !== latest.number)
@@ -177,4 +204,23 @@ export class HeadsReader {
     }
     return hashes.length
   }
+}
+
+/**
+ * Who tells what is finalized: with several nodes the second highest of their answers counts, so that one node alone cannot
+ * call a block settled that no other does. Undefined where the chain has no finality.
+ */
+function finalityOf(views: readonly NodeView[]): NodeView | undefined {
+  const [first, second] = views
+    .filter((view) => view.finalized !== null)
+    .toSorted((a, b) => (b.finalized?.number ?? 0) - (a.finalized?.number ?? 0))
+  return second ?? first
+}
+
+function forgotten(client: RpcClient, cause?: RpcRefusal): AppError {
+  return new AppError({
+    code: 'rpc-refused',
+    detail: `The node at ${client.host} does not name a finalized block any more.`,
+    cause,
+  })
 }
