@@ -59,9 +59,10 @@ export async function unpackedPackage(into: string): Promise<void> {
 
 /**
  * Makes a stand. Without `rootTar` it runs this machine's sshd with `owner` and the module's PAM stack seen by it alone; with it,
- * the guest's own sshd (Debian 13) with the package's own configuration, in its own root.
+ * the guest's own sshd (Debian 13) with the package's own configuration, in its own root. `options` are sshd's, such as
+ * `PerSourceMaxStartups=10`.
  */
-export async function createStand(rootTar?: string): Promise<Stand> {
+export async function createStand(rootTar?: string, options: readonly string[] = []): Promise<Stand> {
   if (process.getuid?.() !== 0) throw new Error('these tests need root: sshd starts sessions of other users')
   const work = await mkdtemp(join(tmpdir(), 'freehold-sshd-'))
   await chmod(work, 0o755)
@@ -88,6 +89,7 @@ export async function createStand(rootTar?: string): Promise<Stand> {
     'LogLevel=VERBOSE',
     '-o',
     `ListenAddress=127.0.0.1:${port}`,
+    ...options.flatMap((o) => ['-o', o]),
     ...at.sshdArguments,
   ])
   sshd.stderr?.on('data', (data: Buffer) => (log += data.toString()))

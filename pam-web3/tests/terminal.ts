@@ -5,6 +5,8 @@ import { until } from './stand.ts'
 export class Terminal {
   readonly #ssh: IPty
   #shown = ''
+  /** Called whenever something more was shown. */
+  onShown: (() => void) | undefined
   #read = 0
   #exitCode: number | undefined
 
@@ -31,7 +33,10 @@ export class Terminal {
       ],
       { cols: 80, rows: 24, env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', LC_ALL: 'C.UTF-8' } },
     )
-    this.#ssh.onData((data) => (this.#shown += data))
+    this.#ssh.onData((data) => {
+      this.#shown += data
+      this.onShown?.()
+    })
     this.#ssh.onExit(({ exitCode, signal }) => (this.#exitCode = signal === undefined || signal === 0 ? exitCode : 128 + signal))
   }
 
@@ -66,8 +71,8 @@ export class Terminal {
   }
 
   /** Resolves with ssh's exit code; 128 + the signal's number if one ended it. */
-  async exit(): Promise<number> {
-    await until(() => this.#exitCode !== undefined, `the end of ssh:\n${this.shown}`, 30)
+  async exit(seconds = 30): Promise<number> {
+    await until(() => this.#exitCode !== undefined, `the end of ssh:\n${this.shown}`, seconds)
     return this.#exitCode ?? -1
   }
 

@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util'
 import { exitCodes, printError, printJson, say } from '@freehold/appliance/cli/output'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import type { Bench, Row } from './row.ts'
+import { certificateLogin } from './rows/certificate-login.ts'
+import { parallelLogins } from './rows/parallel-logins.ts'
 import { reconcilePass } from './rows/reconcile-pass.ts'
 import { shell } from './rows/shell.ts'
 import { snapshot } from './rows/snapshot.ts'
@@ -14,7 +16,17 @@ import { templateBoot } from './rows/template-boot.ts'
 import { warmStart } from './rows/warm-start.ts'
 import { formatTable } from './table.ts'
 
-const benches: readonly Bench[] = [templateBoot, purchase, shell, warmStart, snapshot, reconcilePass, gasOfBuy]
+const benches: readonly Bench[] = [
+  templateBoot,
+  purchase,
+  shell,
+  certificateLogin,
+  parallelLogins,
+  warmStart,
+  snapshot,
+  reconcilePass,
+  gasOfBuy,
+]
 
 const help = `Usage: npm run bench -- [--quick] [--only ID,ID] [--json]
 

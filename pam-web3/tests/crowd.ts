@@ -1,0 +1,75 @@
+import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
+import { createStand, until, type Stand } from './stand.ts'
+import { Terminal } from './terminal.ts'
+
+/** Source addresses of the crowd: of loopback, where every one of 127.0.0.0/8 is ours. */
+export const addresses = Array.from({ length: 25 }, (_, i) => `127.0.1.${i + 1}`)
+
+/** Many people who sign in at one VM at the same time, behind the package's own limits of sshd. */
+export interface Crowd {
+  stand: Stand
+  host: LyingHost
+  /** All of them at their prompts, waiting to be approved. */
+  terminals: Terminal[]
+  /** From the first connection to the last prompt. */
+  promptSeconds: number
+  /** Approves all, presses Enter everywhere at once. Milliseconds from Enter to the first byte of the command, one each. */
+  enter(): Promise<number[]>
+  stop(): Promise<void>
+}
+
+/**
+ * `count` logins at a real sshd with `PerSourceMaxStartups 10`, as the guest has it where it sees its visitors' addresses. They
+ * come in turn from 25 addresses. @throws if one of them is not shown its prompt.
+ */
+export async function crowd(count: number): Promise<Crowd> {
+  const stand = await createStand(undefined, ['PerSourceMaxStartups=10'])
+  const host = await createLyingHost(stand.fingerprint)
+  const terminals: Terminal[] = []
+  const stop = async () => {
+    for (const terminal of terminals) terminal.stop()
+    await host.stop()
+    await stand.stop()
+  }
+  try {
+    await stand.setFacts(host.facts, secret)
+    const began = performance.now()
+    for (let i = 0; i < count; i += 1) {
+      const source = addresses[i % addresses.length] ?? ''
+      terminals.push(
+        new Terminal(stand.port, { args: ['-o', 'PubkeyAuthentication=no', '-b', source], command: ['echo in-$((40+2))'] }),
+      )
+      // a server that is asked for hundreds of key exchanges in one instant shows its clients' impatience, not its own limits
+      if (i % 10 === 9) await until(() => host.opened.length > i - 20, 'the crowd to be let to its prompts', 60)
+    }
+    await Promise.all(terminals.map((terminal) => terminal.expect(/paste the reply code: $/, 90)))
+    const promptSeconds = (performance.now() - began) / 1000
+    return {
+      stand,
+      host,
+      terminals,
+      promptSeconds,
+      async enter() {
+        host.answer = (opened) => host.approve(opened)
+        return await Promise.all(
+          terminals.map((terminal) => {
+            const { promise, resolve, reject } = Promise.withResolvers<number>()
+            const pressed = performance.now()
+            terminal.onShown = () => {
+              if (terminal.shown.includes('in-42')) resolve(performance.now() - pressed)
+            }
+            terminal
+              .exit(120)
+              .then((code) => code !== 0 && reject(new Error(`ssh ended with ${code}:\n${terminal.shown}`)), reject)
+            terminal.type('\r')
+            return promise
+          }),
+        )
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
