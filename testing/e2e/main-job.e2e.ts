@@ -1,6 +1,7 @@
 import { expect, test as base } from '@playwright/test'
 import { sshLogin } from '@freehold/appliance/dev/ssh-login'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
+import { readSshBanner } from '@freehold/appliance/network/ssh-banner'
 import { startStand } from '../stands/embedded.ts'
 import { injectWallet } from '../stands/wallet.ts'
 
@@ -27,7 +28,7 @@ const test = base.extend<object, { product: Product }>({
   ],
 })
 
-test('S6 S9 A1 A7 T1 T2 buy in the browser, watch it get ready, open the link of a real ssh, approve, and a shell opens', async ({
+test('S6 S9 A1 A7 T1 T2 O6 buy in the browser, watch it get ready, approve a real ssh, and a shell opens; the console mends what ssh cannot', async ({
   page,
   product,
   context,
@@ -66,4 +67,25 @@ test('S6 S9 A1 A7 T1 T2 buy in the browser, watch it get ready, open the link of
   })
   expect(login.stdout).toContain('the shell is open: owner')
   expect(login.exitCode).toBe(0)
+
+  // break-glass (O6, S13): sshd and with it the module are stopped and the network is down; the serial line still opens
+  const { items } = (await (await page.request.get(`${product.origin}/v1/vms`)).json()) as { items: { vmId: string }[] }
+  const glass = await context.newPage()
+  await injectWallet(glass, { rpcUrl: product.rpcUrl, keys: [product.key] })
+  await glass.goto(`${product.origin}/vms/${items[0]?.vmId}/console`)
+  await glass.getByRole('button', { name: 'Sign and open the console' }).click()
+  await expect(glass.getByText('Open', { exact: true })).toBeVisible()
+  const shows = (text: string | RegExp) =>
+    expect(glass.getByRole('listitem').filter({ hasText: text }).first()).toBeVisible({ timeout: 60_000 })
+  await glass.keyboard.press('Enter')
+  await shows(/owner@vm-\d+:~\$/)
+  await glass.keyboard.type('sudo systemctl stop ssh && sudo ip link set eth0 down && echo "door $((40 + 2))"\n')
+  await shows(/^door 42/)
+  const door = { host: host ?? '', port: Number(port ?? 22) }
+  expect(await readSshBanner(door, 3000)).toBeUndefined()
+  await glass.keyboard.type('sudo ip link set eth0 up && sudo systemctl start ssh && echo "mended $((40 + 2))"\n')
+  await shows(/^mended 42/)
+  await expect.poll(() => readSshBanner(door, 3000), { timeout: 30_000 }).toBeDefined()
+  await glass.getByRole('button', { name: 'Close the console' }).click()
+  await expect(glass.getByText('The console is closed')).toBeVisible()
 })
