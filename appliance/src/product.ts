@@ -257,7 +257,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     endings.push(events.subscribe(keeper.onTask), () => keeper.stop())
     await keeper.start()
     endings.push(() => passWatch.stop())
-    await passWatch.start()
+    passWatch.start()
     endings.push(() => consoles.stop())
     endings.push(() => guests.close())
     await guests.listen(config.listen.login)

@@ -94,6 +94,39 @@ suite('who was root, and whose connections stand', () => {
     assert.deepEqual(cuts, ['42/1', '42/1'])
   })
 
+  test('P5 a helper that is silent about one VM keeps no other waiting', async () => {
+    const held = Promise.withResolvers<void>()
+    const other = { ...vm, tokenId: 43n }
+    const both = () => {
+      const { contracts, vms } = facts()
+      const grown = (of: Map<bigint, Subscription>) =>
+        new Map([...of, ...[...of.values()].map((s) => [43n, { ...s, tokenId: 43n }] as const)])
+      return {
+        contracts: contracts.map(({ latest, giving }) => ({
+          latest: { ...latest, subscriptions: grown(latest.subscriptions as Map<bigint, Subscription>) },
+          giving: { ...giving, subscriptions: grown(giving.subscriptions as Map<bigint, Subscription>) },
+        })),
+        vms: new Map([...vms, [`${testInstallation}-43`, other]]),
+      }
+    }
+    const second = Promise.withResolvers<void>()
+    const slow = await createPassWatch({
+      clock: stand.clock,
+      facts: both,
+      isStale: () => false,
+      onChange: () => () => undefined,
+      rows: stand.store.passWatch,
+      cutConnections: ({ tokenId }) => (tokenId === 42n ? held.promise : Promise.resolve(second.resolve())),
+      log: () => undefined,
+    })
+    await slow.look()
+    stand.chain.set({ holder: next })
+    const looked = slow.look()
+    await second.promise
+    held.resolve()
+    await looked
+  })
+
   test('a cut that fails is tried again until it has worked', async () => {
     failing = true
     stand.chain.set({ holder: next })
@@ -117,14 +150,15 @@ suite('who was root, and whose connections stand', () => {
   test('a transfer while the daemon was down is cut and told after its start', async () => {
     stand.chain.set({ holder: next })
     const restarted = await open()
-    await restarted.start()
+    restarted.start()
+    await restarted.look()
     assert.deepEqual(cuts, ['42/1'])
     assert.equal(restarted.formerHolder(vm, next), former)
     await restarted.stop()
   })
 
   test('a new block wakes the watch by itself', async () => {
-    await watch.start()
+    watch.start()
     const cut = Promise.withResolvers<void>()
     const push = cuts.push.bind(cuts)
     cuts.push = (...items) => {

@@ -32,8 +32,8 @@ export interface PassWatchPorts {
  * restart costs time and never truth.
  */
 export interface PassWatch {
-  /** Looks once, then at each new block and every ten seconds. */
-  start(): Promise<void>
+  /** Begins to look: now, at each new block and every ten seconds. */
+  start(): void
   /** One look; tests call it. Never rejects: what fails is logged and tried at the next look. */
   look(): Promise<void>
   /** The former holder who may have left something behind in the VM that `holder` has now; null if nobody, or kept (L5). */
@@ -58,11 +58,14 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
   async function look(): Promise<void> {
     if (ports.isStale()) return
     const { contracts, vms } = ports.facts()
+    // side by side: a helper that does not answer for one VM keeps no other waiting (P5)
+    const work: Promise<void>[] = []
     for (const { latest, giving } of contracts) {
       for (const [tokenId, subscription] of latest.subscriptions) {
         const vm = vms.get(vmIdOf(subscription))
         const settled = giving.subscriptions.get(tokenId)
-        if (vm !== undefined && settled !== undefined) await follow(vm, settled, subscription, latest.block.timestamp)
+        const due = vm && settled && follow(vm, settled, subscription, latest.block.timestamp)
+        if (due !== undefined) work.push(due)
       }
     }
     // ended subscriptions are in no snapshot any more; their VMs run until the end is final
@@ -70,13 +73,13 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
       const latest = contracts.find((c) => c.latest.installation === pass.installation)?.latest
       if (latest === undefined || latest.subscriptions.has(pass.tokenId)) continue
       const vm = vms.get(vmId)
-      if (vm !== undefined) await cut(vm, pass, null)
-      else await forget(vmId, pass)
+      work.push(vm === undefined ? forget(vmId, pass) : cut(vm, pass, null))
     }
+    await Promise.all(work)
   }
 
-  /** One VM. `settled` is what the giving depth says, `newest` the latest block. */
-  async function follow(vm: StoredVm, settled: Subscription, newest: Subscription, now: number): Promise<void> {
+  /** One VM. `settled` is what the giving depth says, `newest` the latest block. Undefined: nothing is to do, as nearly always. */
+  function follow(vm: StoredVm, settled: Subscription, newest: Subscription, now: number): Promise<void> | undefined {
     const vmId = vmIdOf(vm)
     const holder = settled.holder.toLowerCase()
     const delivered = settled.state === 'active'
@@ -85,9 +88,13 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
     let next = before
     if (before.generation !== vm.generation) next = { ...first(vm, holder), letIn: before.letIn }
     else if (before.holder !== holder) next = { ...before, holder, former: delivered ? before.holder : null }
-    if (!known.has(vmId) || next !== before) await save(next)
-    const active = entitlement(newest, now).kind === 'active'
-    await cut(vm, next, active ? newest.holder.toLowerCase() : null)
+    const letIn = entitlement(newest, now).kind === 'active' ? newest.holder.toLowerCase() : null
+    const isNew = !known.has(vmId) || next !== before
+    if (!isNew && next.letIn === letIn) return undefined
+    return (async () => {
+      if (isNew) await save(next)
+      await cut(vm, next, letIn)
+    })()
   }
 
   /** Nobody's connections outlive the right they were made under. */
@@ -137,8 +144,7 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
   }
 
   return {
-    async start() {
-      await lookInTurn()
+    start() {
       unwatch = ports.onChange(() => woken.resolve())
       loop = follows()
     },
