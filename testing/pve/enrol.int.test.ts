@@ -94,7 +94,7 @@ suite('Proxmox enrolment', () => {
     assert.equal(stand.world.clusterFirewall.rules.length, 1)
   })
 
-  test('an enrolment that breaks off anywhere is completed by the next', async (t) => {
+  test('an enrolment that breaks off anywhere is completed by the next', async () => {
     for (let at = 1; ; at++) {
       const stand = await openStand()
       try {

@@ -276,7 +276,11 @@ export function faultsAt(place: Place, all: boolean, rank: 'first' | 'later'): F
     ...refused,
     { kind: 'cut-before' },
     ...(writes ? [{ kind: 'cut-after' } as const] : []),
-    ...(writes ? gateway : gateway.filter((f) => f.kind === 'answer')),
+    ...(writes
+      ? all
+        ? gateway
+        : gateway.filter((_, i) => i === 0 || i === 3 || i === 5)
+      : gateway.filter((f) => f.kind === 'answer')),
     { kind: 'answer', status: 401, reason: 'Authentication failed!', empty: true },
     { kind: 'answer', status: 403, reason: 'Permission check failed (/x, VM.Audit)' },
     ...recordedRefusals(place),

@@ -73,7 +73,11 @@ export async function startStand(options: {
   }
 }
 
-async function runFreehold(args: string[], stateFolder: string): Promise<{ code: number; stdout: string; stderr: string }> {
+/** Runs `freehold` of the checkout; its state of the command line lies below `stateFolder`. */
+export async function runFreehold(
+  args: string[],
+  stateFolder: string,
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const { spawn } = await import('node:child_process')
   const { promise, resolve } = Promise.withResolvers<{ code: number; stdout: string; stderr: string }>()
   const child = spawn(join(checkout, 'appliance/bin/freehold'), args, {

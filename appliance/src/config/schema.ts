@@ -76,6 +76,8 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
     vmids: z
       .strictObject({ from: z.number().int().min(101), to: z.number().int().max(999_999_999) })
       .default({ from: 10_000, to: 10_999 }),
+    /** Where guests reach this host, `address:port`, where that is not the address it listens at. */
+    guestsReachHostAt: z.string().optional(),
     /** Networks that guests have addresses of. */
     guestNetworks: z.array(z.string()).default(['10.77.0.0/16']),
   }),

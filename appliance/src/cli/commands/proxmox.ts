@@ -7,6 +7,7 @@ import { fingerprintOf, peekCertificate } from '../../hypervisor/proxmox/pinned-
 import { parseEndpoint } from '../../hypervisor/proxmox/endpoint.ts'
 import { planEnrolment, runEnrolment } from '../../hypervisor/proxmox/enrol/enrol.ts'
 import { verifyRights, type RightsReport } from '../../hypervisor/proxmox/enrol/verify.ts'
+import { readInstallation } from '../../hypervisor/proxmox/import/read-installation.ts'
 import { openClient } from '../../hypervisor/proxmox/open-client.ts'
 import { explained } from '../../hypervisor/proxmox/server.ts'
 import { placesOf, readTokenSecret, waysOf, type ProxmoxAnswer } from '../../hypervisor/proxmox/settings.ts'
@@ -68,8 +69,30 @@ function tell(report: RightsReport): void {
   ])
 }
 
-/** Verbs of the operator for a Proxmox VE server: enrol, verify, fingerprint. */
+/** Verbs of the operator for a Proxmox VE server: enrol, verify, fingerprint; and import, which looks at another installation. */
 export function registerProxmoxCommands(program: Command, make: Make): void {
+  program
+    .command('import')
+    .argument('<folder>', 'where etc and var of the other host lie; / on that host itself')
+    .description('show what of an existing Blockhost installation would be adopted; changes nothing')
+    .action(async (folder: string, _, command: Command) => {
+      const plan = await readInstallation(folder)
+      if (make(command).options.json) return printJson(plan)
+      printTable([
+        ['VM', 'ID', 'OWNER', 'EXPIRES', 'WOULD BE', 'BECAUSE'],
+        ...plan.vms.map((vm) => [
+          vm.name,
+          String(vm.vmid ?? '-'),
+          vm.owner ?? '-',
+          vm.expiresAt ?? '-',
+          vm.verdict === 'adopt' ? 'adopted' : 'left',
+          vm.because,
+        ]),
+      ])
+      for (const note of plan.notes) say(note)
+      say('Nothing was changed: this is what would be done.')
+    })
+
   const group = program.command('proxmox').description('a Proxmox VE server or cluster as hypervisor')
 
   group

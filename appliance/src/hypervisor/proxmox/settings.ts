@@ -25,7 +25,7 @@ export async function proxmoxOptions(
     clock: host.clock,
     ...placesOf(answer),
     vmids: answer.vmids,
-    loginEndpoint: host.loginEndpoint,
+    loginEndpoint: answer.guestsReachHostAt ?? host.loginEndpoint,
     guestNetworks: answer.guestNetworks,
     firewall: true,
   }
