@@ -31,7 +31,7 @@ function addForeign({ world }: DriverStand): void {
 
 /** A verb that is made of others meets by default what may leave it half-way: the rest struck them already. */
 function isEssential({ kind }: Fault): boolean {
-  return ['cut-after', 'answer-after', 'task-lost', 'task-fails', 'id-taken', 'storage-full'].includes(kind)
+  return ['cut-after', 'task-lost', 'id-taken', 'storage-full'].includes(kind)
 }
 
 suite('fault matrix of the Proxmox driver', () => {
