@@ -19,6 +19,8 @@ contract SignatureCheck {
     /// @param signature As the wallet understands it, without the wrapper of ERC-6492.
     /// @param factory Makes the wallet where it is not deployed yet; zero for none.
     /// @param factoryData What the factory is called with.
+    // an answer in place of code can be given in no other way
+    // slither-disable-next-line assembly
     constructor(address wallet, bytes32 hash, bytes memory signature, address factory, bytes memory factoryData) {
         uint256 answer = 1;
         if (wallet.code.length == 0 && factory != address(0)) {
@@ -35,6 +37,8 @@ contract SignatureCheck {
 
     /// @dev Calls with all gas but the reserve and copies at most one word of what comes back. True if that word is the
     ///      ERC-1271 magic value, padded with zeroes as ABI has it.
+    // the language copies all that comes back; one word is asked for, and no more can be paid
+    // slither-disable-next-line assembly
     function bounded(address target, bytes memory data, bool readOnly) private returns (bool magic) {
         uint256 left = gasleft();
         if (left <= RESERVE) return false;
