@@ -15,14 +15,14 @@ const refuse = (code: number, message: string): Promise<FrontReply> => Promise.r
 const say = (result: unknown): Promise<FrontReply> => Promise.resolve({ result })
 const never = (): Promise<FrontReply> => new Promise(() => undefined)
 const passOn: Sentinel = (call, next) => next(call)
-const slowMs = 1500
+const slowMs = 400
 const blockMethods = new Set(['eth_getBlockByNumber', 'eth_getBlockByHash'])
 
 /** The faults by name; each factory is called once per address, so what it remembers belongs to that address. */
 export const sentinels = {
   /** Never answers. */
   'sentinel-timeout': () => never,
-  /** Answers after a second and a half. */
+  /** Answers each call after 0.4 s. */
   'sentinel-slow': () => async (call, next) => {
     await after(slowMs)
     return next(call)

@@ -71,7 +71,7 @@ export class RpcClient {
 
   /** One read. */
   async call(method: string, params: readonly unknown[] = []): Promise<unknown> {
-    const result = await this.#again(() => this.#post([{ method, params }]))
+    const result = await this.#again([{ method, params }])
     return this.#value(result[0])
   }
 
@@ -85,7 +85,7 @@ export class RpcClient {
     const outcomes: RpcOutcome[] = []
     for (let i = 0; i < calls.length; i += callsPerBatch) {
       const part = calls.slice(i, i + callsPerBatch)
-      outcomes.push(...(await this.#again(() => this.#post(part))))
+      outcomes.push(...(await this.#again(part)))
     }
     return outcomes
   }
@@ -111,12 +111,18 @@ export class RpcClient {
     return new AppError({ code: 'rpc-unreachable', detail: `No usable answer from ${this.host}.`, cause })
   }
 
-  async #again(run: () => Promise<RpcOutcome[]>): Promise<RpcOutcome[]> {
+  /** Asks again what was refused as too many, and that alone: a node that lets half of a batch pass must not be met with all of it. */
+  async #again(calls: readonly RpcCall[]): Promise<RpcOutcome[]> {
+    const outcomes: (RpcOutcome | undefined)[] = calls.map(() => undefined)
+    const isBusy = (o: RpcOutcome | undefined): boolean => o !== undefined && 'error' in o && busyCodes.has(o.error.rpcCode)
     for (let attempt = 1; ; attempt += 1) {
+      const open = calls.flatMap((call, index) =>
+        outcomes[index] === undefined || isBusy(outcomes[index]) ? [{ call, index }] : [],
+      )
       try {
-        const outcomes = await run()
-        const busy = outcomes.some((o) => 'error' in o && busyCodes.has(o.error.rpcCode))
-        if (!busy || attempt >= this.#options.attempts) return outcomes
+        const found = await this.#post(open.map(({ call }) => call))
+        for (const [i, { index }] of open.entries()) outcomes[index] = found[i]
+        if (!outcomes.some(isBusy) || attempt >= this.#options.attempts) return outcomes.filter((o) => o !== undefined)
       } catch (error) {
         if (!(error instanceof AppError) || !error.retryable || attempt >= this.#options.attempts) throw error
       }

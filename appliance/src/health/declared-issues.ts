@@ -30,7 +30,12 @@ const chainUnreachable = defineIssue<HealthFacts>({
   remedy: 'Check the RPC address in the configuration and that the node is up.',
   visibleAfterSeconds: 30,
   hiddenBy: [],
-  check: ({ chains }) => chains.filter((c) => c.heads === undefined).map((c) => at(c.installation, `${c.name} does not answer.`)),
+  check({ chains, vms }) {
+    // what the loop met says more: another chain, no contract, nodes that contradict each other
+    const met = vms.filter((i) => i.code === 'chain-unreachable')
+    const silent = chains.filter((c) => c.heads === undefined && !met.some((i) => i.subject === c.installation))
+    return [...met, ...silent.map((c) => at(c.installation, `${c.name} does not answer.`))]
+  },
 })
 
 const rpcStale = defineIssue<HealthFacts>({
