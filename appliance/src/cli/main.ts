@@ -4,6 +4,7 @@ import { registerProxmoxCommands } from './commands/proxmox.ts'
 import { registerReadCommands } from './commands/read.ts'
 import { registerSetupCommands } from './commands/setup.ts'
 import { registerSshCommands } from './commands/ssh.ts'
+import { registerVerifyCommands } from './commands/verify.ts'
 import { registerWalletCommands } from './commands/wallet.ts'
 import { exitCodes, printError } from './output.ts'
 
@@ -37,6 +38,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerWalletCommands(program, make)
   registerSetupCommands(program, make)
   registerSshCommands(program, make)
+  registerVerifyCommands(program, make)
   registerProxmoxCommands(program, make)
   for (const extension of extensions) extension.register(program, make)
   try {
