@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
+import { createStand, ended, type Stand } from './stand.ts'
+import { Terminal } from './terminal.ts'
+
+// What a client may send in a person's name: login names and pasted text. Signatures of every shape stand in attacks.int.test.ts,
+// a guest's wrong clock in guest.vm.test.ts, two logins for one code and a changed public certificate in relays.int.test.ts.
+const terminals: Terminal[] = []
+let stand: Stand
+let host: LyingHost
+before(async () => {
+  stand = await createStand()
+  host = await createLyingHost(stand.fingerprint)
+})
+beforeEach(async () => {
+  host.reset()
+  await stand.setFacts(host.facts, secret)
+})
+after(async () => {
+  for (const terminal of terminals) terminal.stop()
+  await host?.stop()
+  await stand?.stop()
+})
+
+for (const [name, user] of [
+  ['a blank', 'owner '],
+  ['5,000 characters', 'o'.repeat(5000)],
+  ['another alphabet', 'öwner'],
+] as const) {
+  test(`denies a login name with ${name}, before a word to the host`, async () => {
+    const logged = stand.log().length
+    const terminal = new Terminal(stand.port, { args: ['-o', 'PubkeyAuthentication=no', '-l', user], user })
+    assert.equal(await terminal.exit(), 255)
+    assert.match(stand.log().slice(logged), /Invalid user /)
+    assert.doesNotMatch(terminal.shown, /Freehold sign-in/)
+    assert.deepEqual(host.calls, [])
+  })
+}
+// OpenSSH's client sends none of these; another one does. pamtester hands them to the module as they are.
+for (const [name, user] of [
+  ['a line break', 'owner\r\nroot'],
+  ['a line break at its end', 'owner\n'],
+  ['an escape sequence', 'owner\u001b]0;x\u0007'],
+  ['a shell word', '$(id)'],
+  ['a path', '../owner'],
+] as const) {
+  test(`denies a login name with ${name} at the module, telling nothing`, async () => {
+    const child = stand.join('pamtester', ['-I', 'rhost=203.0.113.7', 'freehold-sshd', user, 'authenticate'])
+    let shown = ''
+    child.stdout?.on('data', (data: Buffer) => (shown += data.toString()))
+    child.stderr?.on('data', (data: Buffer) => (shown += data.toString()))
+    child.stdin?.end('\n')
+    await ended(child)
+    assert.notEqual(child.exitCode, 0)
+    assert.match(shown, /Denied: denied\./)
+    assert.deepEqual(host.calls, [])
+  })
+}
+for (const [name, text] of [
+  ['a control character', '7QF3\u0001K2MD'],
+  ['an escape sequence', '\u001b[31m7QF3-K2MD'],
+  ['600 characters', 'A'.repeat(600)],
+  ['another alphabet', '７ＱＦ３-Ｋ２ＭＤ'],
+  ['a signature', `0x${'ab'.repeat(65)}`],
+  ['a private key', `0x${'11'.repeat(32)}`],
+] as const) {
+  test(`denies pasted text that is ${name}: it is not sent to the host, and not logged`, async () => {
+    host.reply = () => assert.fail('sent to the host')
+    const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
+    terminals.push(terminal)
+    await terminal.prompt()
+    terminal.type(`${text}\r`)
+    await terminal.expect(/That is no reply code|Denied: /)
+    terminal.stop()
+    assert.deepEqual(host.calls, ['POST /guest/v1/login-requests'])
+    assert.ok(!stand.log().includes(text) && !stand.log().includes(secret))
+  })
+}
