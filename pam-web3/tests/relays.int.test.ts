@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { promisify } from 'node:util'
+import { issueCertificate } from '../../appliance/src/sign-in/certificates/issue.ts'
 import { createGuestEndpoint, type GuestEndpoint } from '../../appliance/src/sign-in/guest-endpoint.ts'
+import { parseHostKey } from '../../appliance/src/sign-in/host-key.ts'
 import type { Asker } from '../../appliance/src/sign-in/login-request.ts'
 import { loadOrCreateSecrets, type Secrets } from '../../appliance/src/sign-in/secrets.ts'
 import type { Act } from '../../appliance/src/sign-in/sign-in-text.ts'
@@ -19,11 +23,13 @@ import {
 } from '../../appliance/src/sign-in/test-stand.ts'
 import { newTlsIdentity } from '../../appliance/src/sign-in/tls-identity.ts'
 import { vmSecret } from '../../appliance/src/vms/guest-secrets.ts'
+import { doors } from './doors.ts'
 import { createStand, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // What people may try against an honest host: the sent link on every surface, the approval of one act used for another, replay,
 // races. The daemon's own sign-in and login endpoint, the module behind a real sshd; only the chain is a twin.
+const run = promisify(execFile)
 const victim = { address: '203.0.113.9', cookieHash: 'victim' }
 const terminals: Terminal[] = []
 let stand: Stand
@@ -218,6 +224,32 @@ test('a public TLS certificate that changes in between touches no login', async 
   await approve(asked.code)
   asked.terminal.type('\r')
   await asked.terminal.expect(/in as owner/)
+})
+test('L9 a certificate opens for the wallet that signed for it, and for nobody once the pass has moved, not even while the next holder is active', async () => {
+  const key = join(folder, 'key')
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key], { timeout: 10_000 })
+  const parsed = parseHostKey((await readFile(`${key}.pub`, 'utf8')).trim())
+  assert.ok(parsed)
+  const request = begin(`certificate:${parsed.fingerprint as `SHA256:${string}`}`, { kind: 'cli', nonceHash: 'mine' })
+  const { state } = await approve(request.code, { address: '198.51.100.7', cookieHash: null })
+  assert.equal(state, 'approved')
+  await signIn.consume(request.requestId, () => true)
+  await signIn.outcomesKept()
+  const vm = { installation: testInstallation, tokenId: 42n, generation: 1 }
+  const made = await issueCertificate({ userCaPath: stand.userCa, key: parsed, vm, keyId: request.requestId })
+  await writeFile(`${key}-cert.pub`, `${made.certificate}\n`)
+  const door = doors['a command']
+  assert.ok(door)
+  const first = await door(stand.port, ['-i', key])
+  assert.ok(first.reached, first.shown)
+  host.chain.set({ holder: otherWallet.address.toLowerCase() as `0x${string}` })
+  const second = await door(stand.port, ['-i', key])
+  assert.equal(second.reached, false)
+  assert.match(second.shown, /Denied: The access pass has moved on since this certificate was given\./)
+  host.chain.set({})
+  host.chain.heads = { ...host.chain.heads, stale: true }
+  assert.match((await door(stand.port, ['-i', key])).shown, /Denied: The host does not know the present state of the\s+network/)
+  host.chain.heads = { ...host.chain.heads, stale: false }
 })
 test('T3 a stranger at the ssh port learns neither holder nor state: one prompt for all, whatever is true', async () => {
   const prompts: string[] = []
