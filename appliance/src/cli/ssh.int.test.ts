@@ -5,6 +5,7 @@ import { createServer, connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, beforeEach, suite, test } from 'node:test'
+import { spawn as terminal } from '@lydell/node-pty'
 import { encryptKeystoreJsonSync } from 'ethers'
 import { ended, freePort, createStand, until, type Stand } from '../../../pam-web3/tests/stand.ts'
 import { openFront, type Front } from '../api/test-front.ts'
@@ -272,6 +273,50 @@ suite('SSH by certificate', () => {
     assert.equal(approved.status, 200, approved.text)
     await ended(child)
     assert.deepEqual([child.exitCode, out], [0, 'in\n'], err)
+  })
+
+  test('L4 A4 a browser elsewhere: nothing before its reply code was typed here; a wrong one opens nothing', async () => {
+    await forget('reply')
+    front.address = '203.0.113.7'
+    const pty = terminal(
+      process.execPath,
+      [freehold, '--host', front.origin, 'ssh', '--keys', join(folder, 'reply'), vmId, '--', 'echo in'],
+      { cols: 200, rows: 24, name: 'xterm', env: { ...process.env, HOME: folder } as Record<string, string> },
+    )
+    let screen = ''
+    const exited = Promise.withResolvers<number>()
+    pty.onData((data) => (screen += data))
+    pty.onExit(({ exitCode }) => exited.resolve(exitCode))
+    await until(() => /good until/.test(screen), 'the code')
+    const code = /Code (\S+),/.exec(screen)?.[1] ?? ''
+    const page = host.client('198.51.100.9')
+    const headers = { origin: front.origin, host: new URL(front.origin).host }
+    const view = (await page.call('GET', `/v1/login-requests/${code}`, { headers })).body as unknown as LoginRequestView
+    const body = await approvalOf(view, holder)
+    const approved = await page.call('POST', `/v1/login-requests/${code}/approval`, { headers, body })
+    assert.equal(approved.body['state'], 'needs-reply', approved.text)
+    const asks = () => screen.split('Reply code that the page shows: ').length - 1
+    await until(() => asks() === 1, 'the question')
+    pty.write('AAAA-AAAA\r')
+    await until(() => asks() === 2, 'the question again')
+    assert.doesNotMatch(screen, /^in/m)
+    pty.write(`${String(approved.body['replyCode']).toLowerCase()}\r`)
+    assert.equal(await exited.promise, 0, screen)
+    assert.match(screen, /^in\r?$/m)
+  })
+  test('L9 a signer command signs; the VM may be named by its number', async () => {
+    await forget('signer')
+    const script = join(folder, 'sign.mjs')
+    await writeFile(
+      script,
+      `import { Wallet } from ${JSON.stringify(import.meta.resolve('ethers'))}
+let text = ''
+for await (const chunk of process.stdin) text += chunk
+console.log(await new Wallet('${holder.privateKey}').signMessage(text))`,
+    )
+    const signer = ['--signer', `${process.execPath} ${script}`, '--address', holder.address]
+    const ran = await command(['ssh', '42', '--', 'echo in'], signer, 'signer')
+    assert.deepEqual([ran.code, ran.out], [0, 'in\n'], ran.err)
   })
 
   const tools: [name: string, always: boolean, work: () => Promise<Ran>, seen: () => Promise<string>][] = [
