@@ -54,6 +54,8 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     bodyLimit,
     genReqId: newHexId,
     requestTimeout: 30_000,
+    // Node swaps the two limits where that of the headers is the larger (its default is 60 s), and looks every 30 s only
+    http: { headersTimeout: 15_000, requestTimeout: 30_000, connectionsCheckingInterval: 5000 },
     connectionTimeout: 0,
     keepAliveTimeout: 150_000,
     forceCloseConnections: true,

@@ -41,6 +41,8 @@ export function refusalOf(error: unknown): RpcRefusal | undefined {
 /** The node's codes for "too many requests": another try later is right. Sources: EIP-1474, providers' practice. */
 const busyCodes = new Set([-32005, 429])
 const callsPerBatch = 100
+/** A node that refuses as too many is there: more patience with it pays. */
+const extraTriesWhenBusy = 3
 
 /**
  * JSON-RPC over HTTP. Reads are tried again with back-off when the node cannot be reached or is busy; `send` is never repeated.
@@ -122,7 +124,8 @@ export class RpcClient {
       try {
         const found = await this.#post(open.map(({ call }) => call))
         for (const [i, { index }] of open.entries()) outcomes[index] = found[i]
-        if (!outcomes.some(isBusy) || attempt >= this.#options.attempts) return outcomes.filter((o) => o !== undefined)
+        if (!outcomes.some(isBusy) || attempt >= this.#options.attempts + extraTriesWhenBusy)
+          return outcomes.filter((o) => o !== undefined)
       } catch (error) {
         if (!(error instanceof AppError) || !error.retryable || attempt >= this.#options.attempts) throw error
       }
