@@ -126,8 +126,8 @@ async function setIpv6Routes(net: GuestNet, taps: readonly HostTap[]): Promise<v
   const full = (dst: string): string => (dst.includes('/') ? dst : `${dst}/128`)
   const gone = present.map((r) => full(r.dst)).filter((dst) => !wanted.includes(dst))
   await ipBatch('set the routes', [
-    ...gone.map((dst) => `-6 route del ${dst} dev ${bridgeName} proto static`),
-    ...wanted.map((dst) => `-6 route replace ${dst} dev ${bridgeName} proto static`),
+    ...gone.map((dst) => `route del ${dst} dev ${bridgeName} proto static`),
+    ...wanted.map((dst) => `route replace ${dst} dev ${bridgeName} proto static`),
   ])
   for (const { dev } of addresses.length + gone.length === 0 ? [] : await defaultRoutes('-6')) {
     if (dev === undefined) continue
@@ -135,7 +135,7 @@ async function setIpv6Routes(net: GuestNet, taps: readonly HostTap[]): Promise<v
     for (const dst of gone) await run('ip', ['-6', 'neigh', 'del', 'proxy', dst.split('/')[0] ?? '', 'dev', dev])
     await ipBatch(
       'answer for the VMs on the uplink',
-      addresses.map((dst) => `-6 neigh replace proxy ${dst.split('/')[0] ?? ''} dev ${dev}`),
+      addresses.map((dst) => `neigh replace proxy ${dst.split('/')[0] ?? ''} dev ${dev}`),
     )
   }
 }

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { reliability } from '@freehold/appliance/dev/reliability'
+import { until } from '@freehold/appliance/dev/supervisor'
+import { verbs, type HostTap } from '@freehold/appliance/host/verbs'
+import { run } from '@freehold/appliance/hypervisor/libvirt/run'
+import { tapNameOf } from '@freehold/appliance/network/guest-addresses'
+import { net, startBridgeStand, world, type BridgeStand, type Guest } from './stand.ts'
+
+const alice: HostTap = {
+  installation: '0123456789ab',
+  tokenId: '1',
+  mac: '52:54:00:00:00:01',
+  ipv4: '10.77.0.11',
+  ipv6: '2a01:7e00:2::1',
+  sshPort: 20_001,
+}
+const bob: HostTap = { ...alice, tokenId: '2', mac: '52:54:00:00:00:02', ipv4: '10.77.0.12', ipv6: null, sshPort: null }
+
+suite('the root helper', () => {
+  let stand: BridgeStand
+  let guest: Guest
+
+  before(async () => {
+    stand = await startBridgeStand({ tapOwner: 65_534, group: 65_534 })
+    await stand.client.setTaps({ net, taps: [alice] })
+    guest = await stand.guest(alice)
+  })
+  after(async () => stand?.stop())
+
+  /** All that the helper may have changed, as text. */
+  async function kernel(): Promise<string> {
+    const asked = [
+      ['nft', '-s', 'list', 'ruleset'],
+      ['ip', '-br', 'link', 'show', 'type', 'bridge'],
+      ['ip', '-br', 'link', 'show', 'type', 'tun'],
+      ['ip', '-4', 'route'],
+    ] as const
+    const answers = await Promise.all(asked.map(([program, ...args]) => stand.in(stand.host, program, ...args)))
+    return answers.map((answer) => answer.stdout).join('\n')
+  }
+
+  /** Sends bytes as they are; what came back before the other side closed. */
+  function raw(bytes: Buffer | string, end = true): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const socket = createConnection(stand.socketPath)
+    let text = ''
+    socket.on('data', (part: Buffer) => (text += part.toString()))
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve(text))
+    socket.write(bytes)
+    if (end) socket.end()
+    return promise
+  }
+
+  reliability('isolation-helper-fuzz', 'P2 P4 no verb takes what it does not know, and nothing changes', async (fault) => {
+    const was = await kernel()
+    const kept = await readFile(join(stand.stateFolder, 'state.json'), 'utf8')
+    const odd = [
+      '../x',
+      'a\nb',
+      'a\0b',
+      '$(id)',
+      '; reboot',
+      '-batch',
+      '/etc/shadow',
+      '<domain/>',
+      'é'.repeat(999),
+      '',
+      0,
+      -1,
+      1e99,
+      null,
+      true,
+      [],
+      {},
+    ]
+    const tap = (change: object) => ({ net, taps: [{ ...alice, ...change }] })
+    const bad: unknown[] = []
+    for (const verb of Object.keys(verbs)) {
+      for (const value of odd) {
+        if (verb === 'startUpdate' && JSON.stringify(value) === '{}') continue
+        bad.push(
+          { verb, argument: value },
+          { verb, argument: { unit: value, machine: value, trial: value, path: value, tokenId: value } },
+        )
+      }
+    }
+    for (const value of odd) {
+      bad.push({ verb: value, argument: {} }, value)
+      for (const field of Object.keys(alice)) {
+        if (value === null && (field === 'ipv6' || field === 'sshPort')) continue
+        bad.push({ verb: 'setTaps', argument: tap({ [field]: value }) })
+      }
+      bad.push(
+        { verb: 'setFirewall', argument: { open: [value] } },
+        { verb: 'cutConnections', argument: { ...alice, tokenId: value } },
+      )
+    }
+    bad.push(
+      { verb: 'setTaps', argument: tap({ ipv4: '10.77.0.1' }) },
+      { verb: 'setTaps', argument: tap({ ipv4: '10.78.0.5' }) },
+      { verb: 'setTaps', argument: tap({ ipv6: '2a01:7e00:3::1' }) },
+      { verb: 'setTaps', argument: tap({ sshPort: 22 }) },
+      { verb: 'setTaps', argument: tap({ name: 'eth0' }) },
+      { verb: 'setTaps', argument: { net, taps: [alice, alice] } },
+      { verb: 'setTaps', argument: { net: { ...net, ipv4: { gateway: '8.8.8.1', prefixLength: 16 } }, taps: [] } },
+      { verb: 'setTaps', argument: { net: { ...net, bridge: 'eth0' }, taps: [] } },
+      { verb: 'tryNetwork', argument: { uplink: { mac: '52:54:00:00:00:99', ipv4: 'dhcp', dns: [] }, seconds: 5 } },
+      { verb: 'factoryReset', argument: { machine: '0'.repeat(32) } },
+      { verb: 'confirmNetwork', argument: { trial: '00000000-0000-4000-8000-000000000000' } },
+      { verb: '__proto__', argument: {} },
+      { verb: 'toString', argument: {} },
+    )
+    let refused = 0
+    for (const request of bad) {
+      const answer = await raw(`${JSON.stringify(request)}\n`)
+      assert.match(
+        answer,
+        /^\{"error":\{"code":"(bad-input|host-refused)"/,
+        `${JSON.stringify(request).slice(0, 200)}: ${answer}`,
+      )
+      refused += 1
+    }
+    const broken = [
+      '',
+      '{',
+      '{"verb":"startUpdate"',
+      '\0\0\0\n',
+      randomBytes(5000),
+      Buffer.alloc(10 * 2 ** 20, 0x61),
+      '[[[['.repeat(50_000),
+    ]
+    for (const bytes of broken) {
+      const answer = await raw(bytes)
+      assert.ok(answer === '' || answer.startsWith('{"error":{"code":"bad-input"'), answer.slice(0, 200))
+      refused += 1
+    }
+    assert.equal(await kernel(), was, 'the kernel is as it was')
+    assert.equal(await readFile(join(stand.stateFolder, 'state.json'), 'utf8'), kept, 'and so is what is kept')
+    assert.deepEqual((await stand.client.setTaps({ net, taps: [alice] })).taps, [tapNameOf(alice)], 'control: it still works')
+    fault.struck(refused)
+  })
+
+  reliability('isolation-helper-strangers', 'P2 only the daemon’s group reaches the socket', async (fault) => {
+    const connect = `import socket; socket.socket(socket.AF_UNIX).connect("${stand.socketPath}")`
+    const as = (uid: string) =>
+      run('setpriv', ['--reuid', uid, '--regid', uid, '--clear-groups', '/usr/bin/python3', '-c', connect])
+    const stranger = await as('4242')
+    assert.notEqual(stranger.code, 0)
+    assert.match(stranger.stderr, /PermissionError/)
+    assert.equal((await as('65534')).code, 0, 'control: the daemon’s group may')
+    const taps = (uid: string) =>
+      run('ip', [
+        'netns',
+        'exec',
+        stand.host,
+        '/usr/bin/python3',
+        join(import.meta.dirname, 'guest.py'),
+        tapNameOf(alice),
+        '-',
+        alice.mac,
+        uid,
+      ])
+    const other = await taps('4242')
+    assert.match(other.stderr, /PermissionError|Operation not permitted/, 'and nobody else opens a tap')
+    const mode = (await stat(join(stand.stateFolder, 'state.json'))).mode & 0o777
+    assert.equal(mode, 0o600)
+    fault.struck(stranger.stderr)
+  })
+
+  reliability('isolation-helper-slow-caller', 'P5 half a message and a flood of callers hold up nobody', async (fault) => {
+    const hanging = Array.from({ length: 40 }, () => raw('{"verb":', false))
+    const began = performance.now()
+    await Promise.all([
+      stand.client.cutConnections(bob),
+      stand.client.setFirewall({ open: [] }),
+      stand.client.cutConnections(alice),
+    ])
+    const took = performance.now() - began
+    assert.ok(took < 4000, `others waited ${took} ms`)
+    const answers = await Promise.all(hanging)
+    assert.ok(answers.every((answer) => answer.includes('did not end in time')))
+    fault.struck(answers.length)
+  })
+
+  reliability('isolation-cut', 'an open login over the forwarded port and over IPv6 is cut; a new one passes', async (fault) => {
+    const peer = join(import.meta.dirname, 'peer.py')
+    const sshd = await stand.talker(guest.namespace, '/usr/bin/python3', peer, 'listen', 'tcp:22', 'tcp:80')
+    await until('the guest to listen', 5, async () => sshd.lines.includes('up'))
+    const doors = [
+      [world.uplink4, '20001'],
+      [alice.ipv6 ?? '', '22'],
+    ] as const
+    const open = () =>
+      Promise.all(doors.map(([to, port]) => stand.talker(stand.outside, '/usr/bin/python3', peer, 'hold', to, port)))
+    const held = await open()
+    const other = await stand.talker(stand.outside, '/usr/bin/python3', peer, 'hold', alice.ipv6 ?? '', '80')
+    await until('the greetings', 5, async () => [...held, other].every((t) => t.lines.includes('heard SSH-2.0-stand')))
+    assert.ok(sshd.lines.includes(`tcp ${world.outside4} 22`), 'the source address is kept')
+    await stand.client.cutConnections(bob)
+    for (const t of held) t.say('still here')
+    await until('the echo: another VM’s cut is not ours', 5, async () => held.every((t) => t.lines.includes('heard still here')))
+    await stand.client.cutConnections(alice)
+    const cut = await stand.counted('cut')
+    for (const t of [...held, other]) t.say('after the cut')
+    await until('both to be cut', 5, async () => held.every((t) => t.lines.some((line) => line.startsWith('cut'))))
+    assert.ok(held.every((t) => !t.lines.includes('heard after the cut')))
+    await until('the other port to go on', 5, async () => other.lines.includes('heard after the cut'))
+    const fresh = await open()
+    await until('new ones to be greeted', 5, async () => fresh.every((t) => t.lines.includes('heard SSH-2.0-stand')))
+    assert.deepEqual(await stand.reach(stand.outside, [[alice.ipv4, 22]]), [false], 'past the forwarded port there is no way in')
+    fault.struck((await stand.counted('cut')) - cut)
+  })
+
+  reliability('isolation-helper-killed', 'V3 killed at any moment, the next start ends in the same world', async (fault) => {
+    await stand.client.setTaps({ net, taps: [alice, bob] })
+    const whole = await kernel()
+    const { child } = stand.hostd()
+    // in the middle of a change: what is kept is the old set or the new one
+    const change = stand.client.setTaps({ net, taps: [alice] }).catch(() => undefined)
+    await stand.hostd().stop()
+    await change
+    // what a reboot leaves: nothing
+    await stand.in(stand.host, 'nft', 'flush', 'ruleset')
+    await stand.in(stand.host, 'ip', 'link', 'delete', tapNameOf(bob))
+    await stand.startHostd()
+    await stand.client.setTaps({ net, taps: [alice, bob] })
+    assert.equal(withoutEpochs(await kernel()), withoutEpochs(whole))
+    const killed = child.signalCode
+    await writeFile(join(stand.stateFolder, 'state.json'), '{"version":1,')
+    await stand.hostd().stop()
+    await stand.startHostd()
+    assert.ok(stand.hostd().lines.some((line) => line.includes('cut off')))
+    assert.doesNotMatch((await stand.in(stand.host, 'nft', 'list', 'ruleset')).stdout, /jump fhv-/, 'without a kept set: closed')
+    await stand.client.setTaps({ net, taps: [alice, bob] })
+    assert.equal(withoutEpochs(await kernel()), withoutEpochs(whole))
+    fault.struck(killed)
+  })
+
+  reliability('isolation-foreign-links', 'links and rules of others are not touched, also by clean-up', async (fault) => {
+    const ip = (...args: string[]) => stand.in(stand.host, 'ip', ...args)
+    await ip('link', 'add', 'fhv-other', 'type', 'veth', 'peer', 'name', 'fhv-peer')
+    await ip('tuntap', 'add', 'dev', 'tap7', 'mode', 'tap')
+    await stand.in(stand.host, 'nft', 'add', 'table', 'inet', 'theirs')
+    await stand.client.setTaps({ net, taps: [alice] })
+    await stand.hostd().stop()
+    const hostd = join(import.meta.dirname, '../../../appliance/src/host/hostd.ts')
+    const args = ['--state', stand.stateFolder, '--tap-owner', '65534', 'clean-up']
+    const cleaned = await stand.in(stand.host, process.execPath, hostd, ...args)
+    assert.equal(cleaned.code, 0, cleaned.stderr)
+    const left = await kernel()
+    assert.doesNotMatch(left, /freehold|fhbr0|fhv-[0-9a-f]{11}/)
+    assert.match(left, /theirs/)
+    assert.match((await ip('link')).stdout, /fhv-other[^]*tap7/)
+    await stand.startHostd()
+    fault.struck(cleaned.code === 0)
+  })
+
+  reliability(
+    'network-trial-unconfirmed',
+    'I5 a network that nobody confirms is taken back, also when the helper dies',
+    async (fault) => {
+      const address = async () => (await stand.in(stand.host, 'ip', '-4', '-br', 'addr', 'show', 'dev', 'up0')).stdout
+      const mac = (await stand.in(stand.host, 'cat', '/sys/class/net/up0/address')).stdout.trim()
+      const uplink = { mac, ipv4: { address: '45.33.32.77', prefixLength: 24, gateway: world.outside4 }, dns: [] }
+      const first = await stand.client.tryNetwork({ uplink, seconds: 2 })
+      assert.match(await address(), /45\.33\.32\.77/)
+      await assert.rejects(stand.client.tryNetwork({ uplink, seconds: 2 }), { code: 'host-refused' })
+      await stand.hostd().stop()
+      await stand.startHostd()
+      await until('the former address', 10, async () => /45\.33\.32\.2\//.test(await address()))
+      assert.match((await stand.in(stand.host, 'ip', 'route')).stdout, new RegExp(`default via ${world.outside4}`))
+      await assert.rejects(stand.client.confirmNetwork({ trial: first.trial }), { code: 'host-refused' })
+      const second = await stand.client.tryNetwork({ uplink, seconds: 60 })
+      await stand.client.confirmNetwork({ trial: second.trial })
+      await stand.hostd().stop()
+      await stand.startHostd()
+      assert.match(await address(), /45\.33\.32\.77/, 'what was confirmed stays')
+      fault.struck(first.until)
+    },
+  )
+
+  test('where systemd does not run, units are refused with the reason', async () => {
+    await assert.rejects(stand.client.restartUnit({ unit: 'web' }), { code: 'host-refused', detail: /not run by systemd/ })
+    await assert.rejects(stand.client.startUpdate(), { code: 'host-refused' })
+  })
+})
+
+/** Without what the kernel or the helper chooses anew: numbers of connections, the taps' own MACs. */
+function withoutEpochs(text: string): string {
+  return text.replaceAll(/0x[0-9a-f]{8}\b/g, 'N').replaceAll(/[0-9a-f:]{17} </g, '<')
+}
