@@ -1,3 +1,4 @@
-import { runCli } from './main.ts'
+import { standingCertificate } from './standing-certificate.ts'
 
-process.exitCode = await runCli(process.argv.slice(2))
+const argv = process.argv.slice(2)
+process.exitCode = (await standingCertificate(argv)) ?? (await (await import('./main.ts')).runCli(argv))

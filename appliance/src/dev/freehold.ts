@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { CliExtension } from '../cli/main.ts'
 import { runCli } from '../cli/main.ts'
 import { parseDuration, printJson, say } from '../cli/output.ts'
+import { standingCertificate } from '../cli/standing-certificate.ts'
 import { walletOf } from '../cli/wallet.ts'
 import { AppError } from '../errors/app-error.ts'
 import { devWallet } from './dev-wallet.ts'
@@ -49,4 +50,5 @@ const development: CliExtension = {
   },
 }
 
-process.exitCode = await runCli(process.argv.slice(2), [development])
+const argv = process.argv.slice(2)
+process.exitCode = (await standingCertificate(argv)) ?? (await runCli(argv, [development]))

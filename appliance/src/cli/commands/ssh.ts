@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
-import { connect } from 'node:net'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -11,11 +10,10 @@ import { unreachable } from '../client.ts'
 import type { CliContext } from '../context.ts'
 import { defaultKeysFolder } from '../key-folder.ts'
 import { ExitCode, printJson } from '../output.ts'
+import { relay } from '../relay.ts'
 import { sshConfig, sshOptions } from '../ssh-config.ts'
 
 type Make = (command: Command) => CliContext
-
-const connectMs = 15_000
 
 /** Verbs for SSH by certificate: `ssh`, and what stock tools are pointed at. */
 export function registerSshCommands(program: Command, make: Make): void {
@@ -57,7 +55,8 @@ export function registerSshCommands(program: Command, make: Make): void {
     .action(async (vm: string, { keys }: { keys: string }, command: Command) => {
       const context = make(command)
       const { ssh } = await certificateFor(context, await vmIdFrom(context, vm), resolve(keys))
-      await relay(ssh.host, ssh.port)
+      if (await relay(ssh.host, ssh.port)) return
+      throw unreachable(`${ssh.host} port ${ssh.port}`, 'The VM does not answer', 'See its state: freehold vms')
     })
 
   program
@@ -117,22 +116,4 @@ async function runSsh(args: readonly string[]): Promise<number> {
     for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, ignore)
     process.off('SIGTERM', end)
   }
-}
-
-async function relay(host: string, port: number): Promise<void> {
-  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true })
-  const { promise, resolve: done, reject } = Promise.withResolvers<void>()
-  const failed = (): void => reject(unreachable(`${host} port ${port}`, 'The VM does not answer', 'See its state: freehold vms'))
-  socket.setTimeout(connectMs, () => socket.destroy(new Error('no answer')))
-  socket.on('connect', () => {
-    socket.setTimeout(0)
-    process.stdin.pipe(socket)
-    socket.pipe(process.stdout)
-  })
-  socket.on('error', failed)
-  socket.on('close', () => done())
-  process.stdout.on('error', () => socket.destroy())
-  await promise
-  // standard input would keep the process: ssh has what it needs
-  process.stdin.destroy()
 }
