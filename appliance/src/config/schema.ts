@@ -83,6 +83,27 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
   }),
 ])
 
+const cidr = z.string().regex(/^[0-9a-f.:]+\/[0-9]{1,3}$/, 'a range is an address and a prefix length')
+
+/** The guests' nets on an installed host with libvirt; the root helper holds bridge, taps and rules. */
+export const networkAnswer = z.strictObject({
+  /** The host's own address in it: gateway, name server, login endpoint. */
+  ipv4: z
+    .strictObject({ gateway: z.ipv4().default('10.77.0.1'), prefixLength: z.number().int().min(8).max(29).default(16) })
+    .prefault({}),
+  /** A prefix that is routed here, or (`onLink`) that of the uplink itself. */
+  ipv6: z
+    .strictObject({
+      prefix: z.ipv6(),
+      prefixLength: z.number().int().min(32).max(124),
+      onLink: z.boolean().default(false),
+    })
+    .nullable()
+    .default(null),
+  /** Private ranges that guests may reach nevertheless. */
+  open: z.array(cidr).max(100).default([]),
+})
+
 /** The whole of freehold.yaml, which is also the answer file. Unknown fields are refused. */
 export const configSchema = z.strictObject({
   version: z.literal(1),
@@ -112,6 +133,7 @@ export const configSchema = z.strictObject({
   roles: rolesAnswer,
   plans: z.array(planAnswer).min(1),
   hypervisor: hypervisorAnswer,
+  network: networkAnswer.prefault({}),
   template: z
     .strictObject({
       image: z.string().optional(),

@@ -1,0 +1,30 @@
+import type { z } from 'zod'
+import type { networkAnswer } from '../config/schema.ts'
+import type { AddressPlan } from './address-plan.ts'
+import { ipv4ToNumber, numberToIpv4 } from './ip.ts'
+
+type NetworkAnswer = z.output<typeof networkAnswer>
+
+/** Which addresses VMs of an installed host get. Without a prefix each has a port of the host besides (design.md §9). */
+export function installedPlan({ ipv4, ipv6 }: NetworkAnswer, sshPorts: { from: number; to: number }): AddressPlan {
+  const size = 2 ** (32 - ipv4.prefixLength)
+  const network = numberToIpv4(Math.floor(ipv4ToNumber(ipv4.gateway) / size) * size)
+  return { ipv4: { network, ...ipv4 }, ipv6, sshPorts: ipv6 === null ? sshPorts : null }
+}
+
+/** What the seed tells a guest of its net. */
+export function guestNetOf({ ipv4, ipv6 }: NetworkAnswer): { prefixLength: number; gateway: string; ipv6PrefixLength: number } {
+  return { ...ipv4, ipv6PrefixLength: ipv6?.prefixLength ?? 64 }
+}
+
+/** The same as the root helper takes it. */
+export function tapSettingsOf({ ipv4, ipv6, open }: NetworkAnswer) {
+  return {
+    net: { ipv4, ipv6 },
+    open: open.map((range) => {
+      const [address = '', length = ''] = range.split('/')
+      const prefixLength = Number(length)
+      return address.includes(':') ? { ipv6: address, prefixLength } : { ipv4: address, prefixLength }
+    }),
+  }
+}
