@@ -7,6 +7,7 @@ import { AppError } from '@freehold/appliance/errors/app-error'
 import type { Bench, Row } from './row.ts'
 import { certificateLogin } from './rows/certificate-login.ts'
 import { parallelLogins } from './rows/parallel-logins.ts'
+import { daemon } from './rows/daemon.ts'
 import { reconcilePass } from './rows/reconcile-pass.ts'
 import { shell } from './rows/shell.ts'
 import { snapshot } from './rows/snapshot.ts'
@@ -25,6 +26,7 @@ const benches: readonly Bench[] = [
   warmStart,
   snapshot,
   reconcilePass,
+  daemon,
   gasOfBuy,
 ]
 
