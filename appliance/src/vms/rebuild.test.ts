@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { suite, test, type TestContext } from 'node:test'
+import { markOf } from '../chain/installation.ts'
+import { reliability } from '../dev/reliability.ts'
+import { createAddressTable } from '../network/address-table.ts'
+import { embeddedPlan } from '../network/address-plan.ts'
+import { vmSecret } from './guest-secrets.ts'
+import { rebuild } from './rebuild.ts'
+import { bob, testPlan } from './test-chain.ts'
+import { Stand } from './test-stand.ts'
+import { VmBooks } from './vm-books.ts'
+
+const day = 86_400
+const plans = [testPlan({ graceSeconds: 30 * day })]
+
+async function open(t: TestContext): Promise<Stand> {
+  const stand = await Stand.open({ plans })
+  t.after(() => stand.store.close())
+  return stand
+}
+
+/** A new daemon with an empty database on the chain and the hypervisor of `former`. */
+async function afterLoss(t: TestContext, former: Stand): Promise<Stand> {
+  const stand = await open(t)
+  const { chain, provisioner, hypervisor, clock } = former
+  Object.assign(stand, { chain, provisioner, hypervisor, clock })
+  stand.hypervisor.onStart = (key) => void stand.report(key)
+  await stand.restart()
+  return stand
+}
+
+/** What `freehold rebuild` does. */
+async function runRebuild(stand: Stand) {
+  const books = await VmBooks.load(stand.store.vms, stand.store.settings)
+  const addresses = createAddressTable(embeddedPlan({ from: 20_000, to: 29_999 }), stand.store.addresses)
+  const report = await rebuild(
+    { hypervisor: stand.hypervisor.port(), books, addresses },
+    [await stand.chain.snapshot('latest')],
+    stand.clock.now(),
+  )
+  await stand.restart()
+  return report
+}
+
+async function rows(stand: Stand) {
+  const found = await stand.store.vms.list()
+  return found.toSorted((a, b) => Number(a.tokenId - b.tokenId))
+}
+
+suite('rebuild', () => {
+  reliability('rebuild-hypervisor-down', 'the hypervisor does not answer: refused, nothing is entered', async (fault, t) => {
+    const former = await open(t)
+    former.chain.buy()
+    await former.settle()
+    const stand = await afterLoss(t, former)
+    stand.hypervisor.down = true
+    await assert.rejects(runRebuild(stand), { code: 'hypervisor-down' })
+    fault.struck(stand.hypervisor.down)
+    assert.deepEqual(await rows(stand), [])
+  })
+
+  reliability('rebuild-vms', 'database deleted: machines, addresses, host keys, generations come back', async (fault, t) => {
+    const former = await open(t)
+    for (let n = 0; n < 3; n += 1) former.chain.buy()
+    await former.settle()
+    const before = await rows(former)
+    const stand = await afterLoss(t, former)
+    fault.struck((await rows(stand)).length === 0)
+    const report = await runRebuild(stand)
+    assert.deepEqual([report.restored.length, report.unchanged.length, report.conflicts.length], [3, 0, 0])
+    const stable = (row: (typeof before)[number]) => {
+      const { tokenId, generation, planId, vcpus, memoryMiB, diskGiB, addresses, mac, template, origin, hostKey } = row
+      return { tokenId, generation, planId, vcpus, memoryMiB, diskGiB, addresses, mac, template, origin, hostKey }
+    }
+    assert.deepEqual((await rows(stand)).map(stable), before.map(stable))
+    assert.equal((await stand.store.addresses.list('ssh-port')).length, 3)
+    const calls = stand.hypervisor.calls.length
+    await stand.settle()
+    assert.deepEqual(stand.hypervisor.calls.slice(calls), [], 'no VM is made, stopped or destroyed')
+    assert.deepEqual(stand.provisioner.sent.length, 3, 'no activation is sent twice')
+  })
+
+  reliability('rebuild-twice', 'a second and third rebuild change nothing', async (fault, t) => {
+    const former = await open(t)
+    former.chain.buy()
+    former.chain.buy(bob)
+    await former.settle()
+    const stand = await afterLoss(t, former)
+    fault.struck((await runRebuild(stand)).restored)
+    const once = [await rows(stand), await stand.store.addresses.list('ssh-port')]
+    for (let n = 0; n < 2; n += 1) {
+      const report = await runRebuild(stand)
+      assert.deepEqual([report.restored, report.unchanged.length], [[], 2])
+      assert.deepEqual([await rows(stand), await stand.store.addresses.list('ssh-port')], once)
+    }
+  })
+
+  reliability('rebuild-wait-anew', 'our 24 hours before `end` begin anew: a loss never shortens them', async (fault, t) => {
+    const former = await open(t)
+    former.chain.buy()
+    await former.settle()
+    former.advance(40 * day)
+    former.chain.finalize()
+    await former.settle()
+    former.clock.advance(23 * 3600)
+    await former.settle()
+    const stand = await afterLoss(t, former)
+    fault.struck((await rows(stand)).length === 0)
+    await runRebuild(stand)
+    await stand.settle()
+    stand.clock.advance(2 * 3600)
+    await stand.settle()
+    assert.deepEqual(stand.provisioner.sent, ['activate 1'], 'an hour later no end is sent')
+    stand.clock.advance(22 * 3600 + 60)
+    await stand.settle()
+    assert.deepEqual(stand.provisioner.sent, ['activate 1', 'end 1'])
+  })
+
+  reliability(
+    'rebuild-stopped-by-person',
+    'what a person stopped runs again: that wish was only in the database',
+    async (fault, t) => {
+      const former = await open(t)
+      former.chain.buy()
+      await former.settle()
+      const vm = former.vm(1n)
+      assert.ok(vm !== undefined)
+      await former.reconciler.books.keepStopped(vm.key, true)
+      former.hypervisor.records.set(former.id(1n), { ...vm, state: 'stopped', autostart: false })
+      await former.settle()
+      assert.equal(former.vm(1n)?.state, 'stopped')
+      const stand = await afterLoss(t, former)
+      fault.struck((await rows(stand)).length === 0)
+      await runRebuild(stand)
+      await stand.settle()
+      assert.equal(stand.vm(1n)?.state, 'running', 'paid for, so it runs')
+    },
+  )
+
+  reliability('rebuild-half-made', 'a purchase whose VM was half made: it is completed and activated once', async (fault, t) => {
+    const former = await open(t)
+    const id = former.chain.buy()
+    const silent = former.id(id)
+    former.silent.add(silent)
+    await former.reconciler.pass()
+    for (let n = 0; n < 500 && former.vm(id)?.state !== 'running'; n += 1) await new Promise((resolve) => setImmediate(resolve))
+    await former.reconciler.stop()
+    assert.equal(former.vm(id)?.state, 'running')
+    const stand = await afterLoss(t, former)
+    fault.struck(stand.provisioner.sent.length === 0 && (await rows(stand)).length === 0)
+    await runRebuild(stand)
+    const key = stand.vm(id)?.key
+    assert.ok(key !== undefined)
+    // the guest calls until it is heard
+    await stand.report(key)
+    await stand.settle()
+    assert.deepEqual(stand.provisioner.sent, [`activate ${id}`])
+    assert.equal(stand.vm(id)?.state, 'running')
+  })
+
+  reliability('rebuild-missing-vm', 'paid for and not on the hypervisor: an issue, never a blank VM', async (fault, t) => {
+    const former = await open(t)
+    former.chain.buy()
+    await former.settle()
+    former.hypervisor.records.clear()
+    const stand = await afterLoss(t, former)
+    fault.struck(stand.hypervisor.records.size === 0)
+    assert.deepEqual((await runRebuild(stand)).restored, [])
+    const calls = stand.hypervisor.calls.length
+    await stand.settle()
+    assert.deepEqual(stand.hypervisor.calls.slice(calls), [])
+    assert.ok(stand.issues().includes('vm-missing'), stand.issues().join(', '))
+  })
+
+  test('rebuild-secrets: what a VM proves itself with follows from the master secret and its mark alone', async (t) => {
+    const former = await open(t)
+    former.chain.buy()
+    await former.settle()
+    const key = former.vm(1n)?.key
+    assert.ok(key !== undefined)
+    const master = new Uint8Array(32).fill(7)
+    assert.equal(vmSecret(master, markOf(key)), vmSecret(new Uint8Array(master), markOf(key)))
+    assert.notEqual(vmSecret(new Uint8Array(32).fill(8), markOf(key)), vmSecret(master, markOf(key)))
+  })
+})
