@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { request as httpRequest } from 'node:http'
 import { resolve } from 'node:path'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { Contract, JsonRpcProvider, NonceManager, verifyMessage, Wallet } from 'ethers'
+import { Contract, JsonRpcProvider, NonceManager, Wallet } from 'ethers'
 import type { z } from 'zod'
 import {
   approvalBodySchema,
@@ -29,6 +29,7 @@ import { toProblem } from '@freehold/appliance/errors/problem'
 import { parseCode } from '@freehold/appliance/sign-in/codes'
 import { isDirect } from '@freehold/appliance/sign-in/direct'
 import { displayCode, signInText, type Act } from '@freehold/appliance/sign-in/sign-in-text'
+import { recoverSigner } from '@freehold/appliance/sign-in/wallet-verifier'
 import { deploySubscriptions } from '@freehold/contracts/deploy'
 import { deployDevToken } from '@freehold/contracts/dev-token'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
@@ -585,13 +586,8 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
       ...(asked.hostKey !== null && { hostKey: asked.hostKey }),
       ...(asked.user !== null && { user: asked.user }),
     })
-    let signer: string
-    try {
-      signer = verifyMessage(text, signature)
-    } catch (cause) {
-      throw new AppError({ code: 'signature-invalid', detail: 'It could not be read.', cause })
-    }
-    if (signer.toLowerCase() !== address.toLowerCase())
+    const signer = recoverSigner(text, signature)
+    if (signer === undefined || signer !== address.toLowerCase())
       throw new AppError({ code: 'signature-invalid', detail: `It is not one of ${address}.` })
     if (asked.tokenId !== null) {
       const vm = await world.vm(BigInt(asked.tokenId))
