@@ -22,6 +22,7 @@ import type { HostPort } from './host/port.ts'
 import type { Hypervisor } from './hypervisor/port.ts'
 import { createAddressTable } from './network/address-table.ts'
 import { embeddedPlan } from './network/address-plan.ts'
+import { guestNetOf, installedPlan } from './network/installed-network.ts'
 import { createSshdProbe } from './network/ssh-banner.ts'
 import { issueCertificate } from './sign-in/certificates/issue.ts'
 import { createGuestEndpoint } from './sign-in/guest-endpoint.ts'
@@ -195,10 +196,9 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
   })
 
   // VMs: the loop that makes the world as the chain says
-  const addresses = createAddressTable(
-    embeddedPlan(config.hypervisor.kind === 'libvirt' ? config.hypervisor.sshPorts : { from: 20_000, to: 29_999 }),
-    store.addresses,
-  )
+  const sshPorts = config.hypervisor.kind === 'libvirt' ? config.hypervisor.sshPorts : { from: 20_000, to: 29_999 }
+  const onTaps = config.mode === 'installed' && config.hypervisor.kind === 'libvirt'
+  const addresses = createAddressTable(onTaps ? installedPlan(config.network, sshPorts) : embeddedPlan(sshPorts), store.addresses)
   const reconciler = await createReconciler({
     hypervisor,
     vms: store.vms,
@@ -206,7 +206,12 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     reports,
     sshd: createSshdProbe(clock),
     clock,
-    seed: { spkiSha256: secrets.spkiSha256, statementKey: secrets.statementKeyRaw, userCa: secrets.userCa, guestNet: null },
+    seed: {
+      spkiSha256: secrets.spkiSha256,
+      statementKey: secrets.statementKeyRaw,
+      userCa: secrets.userCa,
+      guestNet: onTaps ? guestNetOf(config.network) : null,
+    },
     masterSecret: secrets.master,
     async template() {
       const sha256 = config.template.sha256

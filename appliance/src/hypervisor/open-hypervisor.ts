@@ -1,19 +1,26 @@
 import { join } from 'node:path'
 import type { Clock } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
+import { createHostClient } from '../host/client.ts'
+import type { HostPort } from '../host/port.ts'
+import { tapNameOf } from '../network/guest-addresses.ts'
+import { tapSettingsOf } from '../network/installed-network.ts'
 import { createFakeHypervisor, type FakeOptions } from './fake/fake-hypervisor.ts'
 import { createLibvirtHypervisor } from './libvirt/libvirt-hypervisor.ts'
-import { defaultLibvirtFolder, libvirtUri, runFolderOf } from './libvirt/libvirtd.ts'
+import { defaultLibvirtFolder, installedLibvirt, libvirtUri, runFolderOf } from './libvirt/libvirtd.ts'
 import type { Hypervisor } from './port.ts'
+import { withTaps } from './with-taps.ts'
 import { createProxmoxHypervisor } from './proxmox/proxmox-hypervisor.ts'
 import { proxmoxOptions } from './proxmox/settings.ts'
 
 export interface OpenOptions {
-  config: Pick<Config, 'hypervisor' | 'listen'>
+  config: Pick<Config, 'mode' | 'network' | 'hypervisor' | 'listen'>
   stateFolder: string
   clock: Clock
   /** Make the storage first; setup only. */
   initialise?: boolean
+  /** The root helper of an installed host; default: the one at its socket. */
+  host?: HostPort
   /** Who plays the guests of the fake one. */
   fake?: Pick<FakeOptions, 'onStart' | 'onStop'>
 }
@@ -34,8 +41,9 @@ export async function openHypervisor(options: OpenOptions): Promise<Hypervisor> 
       })
     case 'libvirt': {
       const uid = process.getuid?.() ?? 0
-      const folder = chosen.folder ?? defaultLibvirtFolder({ stateFolder, uid })
-      const runFolder = runFolderOf(folder, uid)
+      const installed = config.mode === 'installed'
+      const folder = chosen.folder ?? (installed ? installedLibvirt.folder : defaultLibvirtFolder({ stateFolder, uid }))
+      const runFolder = installed ? installedLibvirt.runFolder : runFolderOf(folder, uid)
       const loginPort = Number(config.listen.login.split(':').at(-1))
       const hypervisor = await createLibvirtHypervisor({
         folder,
@@ -44,9 +52,15 @@ export async function openHypervisor(options: OpenOptions): Promise<Hypervisor> 
         clock,
         acceleration: chosen.acceleration,
         loginPort,
+        ...(installed && {
+          networkOf: ({ key }) => ({ kind: 'tap' as const, device: tapNameOf(key) }),
+          hostAddress: config.network.ipv4.gateway,
+          isolation: true,
+        }),
       })
       if (options.initialise === true) await hypervisor.initialisePool()
-      return hypervisor
+      if (!installed) return hypervisor
+      return withTaps(hypervisor, options.host ?? createHostClient(), tapSettingsOf(config.network))
     }
     case 'proxmox': {
       const settings = await proxmoxOptions(chosen, { clock, loginEndpoint: config.listen.login })

@@ -23,6 +23,9 @@ export function defaultLibvirtFolder(options: { stateFolder: string; uid: number
   return join('/var/lib', vmUser, shortHash(options.stateFolder))
 }
 
+/** Where an installed host has them: daemon and libvirtd are two users there and must name the same places. */
+export const installedLibvirt = { folder: join('/var/lib', vmUser), runFolder: join('/run', vmUser) } as const
+
 /** Sockets and pids. Short, since the path of a unix socket has at most 108 characters, and the same at every start. */
 export function runFolderOf(folder: string, uid: number): string {
   const session = process.env['XDG_RUNTIME_DIR']
