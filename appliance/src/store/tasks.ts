@@ -22,7 +22,7 @@ export interface TaskRepository {
   get(taskId: string): Promise<TaskRecord | undefined>
   /** Newest first. */
   list(query?: PageQuery & { subject?: string }): Promise<Page<TaskRecord>>
-  /** Those in state `running`, oldest first: what a restart takes up again. */
+  /** Those in state `running` or `interrupted`, oldest first: what a restart takes up or ends. */
   unfinished(): Promise<TaskRecord[]>
   appendLog(taskId: string, line: string): Promise<void>
   /** Lines after `seq` (0: from the start), oldest first. */
@@ -80,7 +80,9 @@ export function createTasks(db: Database): TaskRepository {
       )
     },
     async unfinished() {
-      return (await db.queries.task.findMany({ where: { state: 'running' }, orderBy: { seq: 'asc' } })).map(fromRow)
+      return (
+        await db.queries.task.findMany({ where: { state: { in: ['running', 'interrupted'] } }, orderBy: { seq: 'asc' } })
+      ).map(fromRow)
     },
     async appendLog(taskId, line) {
       await db.transaction(async (queries) => {

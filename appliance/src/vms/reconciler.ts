@@ -17,6 +17,7 @@ import { DestroyGate } from './destroy-gate.ts'
 import { isSamePurchase, wasReady } from './guards.ts'
 import { reasonOf } from './end-steps.ts'
 import { Jobs } from './jobs.ts'
+import { LeftOverTasks } from './left-over-tasks.ts'
 import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
 import { addressConflicts, adoptFound } from './adoption.ts'
 import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
@@ -62,6 +63,8 @@ export interface ReconcilerStatus {
 }
 
 export interface Reconciler {
+  /** Notes what a former life left open; part of `start`, for who makes the passes himself. */
+  takeUp(): Promise<void>
   /** Takes up what a former life left and begins to loop. */
   start(): Promise<void>
   /** Ends loop and jobs cleanly, also in the middle of one: the next start goes on from there (E10). */
@@ -94,6 +97,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   const slots = new Slots(ports.createsAtOnce ?? 2)
   const jobs = new Jobs(ports.backOff)
   const standing = new StandingIssues()
+  const leftOver = new LeftOverTasks(tasks, (event) => ports.onTaskEvent?.(event))
   const unconfirmed = new Map<VmId, Unconfirmed>()
   const making = new Map<VmId, Promised>()
   /** Issues that only a read for taking could find, until the next such read. */
@@ -118,6 +122,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       ports.onTaskEvent?.(event)
       onEvent?.(event)
     }
+    leftOver.takenUpBy(id, job.kind)
     try {
       const record = await runTask(
         {
@@ -164,14 +169,19 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     // every VM that is there is in the books before the first decision: a create must not take the address of one
     await adoptFound(world, { books, addresses: ports.addresses }, clock.now())
     found.push(...addressConflicts(books.values()))
+    const seen = new Set<string>()
     for (const observed of world.contracts) {
       for (const tokenId of tokenIds(observed, world, books)) {
         report.vms += 1
         const id = vmIdOf({ installation: observed.snapshot.installation, tokenId })
+        if (leftOver.subjects.length > 0) seen.add(id)
         if (jobs.kindOf(id) !== undefined) continue
         const issue = await look(world, observed, tokenId, id, report)
         if (issue !== undefined) found.push({ code: issue.code, subject: id, detail: issue.detail })
       }
+    }
+    if (world.records !== undefined && world.unreadable.length === 0) {
+      for (const id of leftOver.subjects) if (!seen.has(id)) await leftOver.settle(id, clock.now())
     }
     // a VM at work keeps the issues that it had: they are decided again when the work has ended
     found.push(...standing.list().filter((i) => jobs.kindOf(i.subject as VmId) !== undefined))
@@ -214,6 +224,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     if (action.kind === 'nothing' || action.kind === 'wait-before-end') {
       if (failure !== undefined) jobs.succeeded(id)
       doubts.delete(id)
+      if (action.kind === 'nothing' && action.issue === undefined) await leftOver.settle(id, clock.now())
       if (observed.provisioner && needsSettling(giving, row, world)) startSettling(observed.contract, row, id, report)
       return action.kind === 'nothing' && action.issue !== undefined
         ? { code: action.issue, detail: sentence(action.why) }
@@ -381,10 +392,9 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
 
   return {
     books,
+    takeUp: () => leftOver.load(),
     async start() {
-      for (const task of await tasks.unfinished()) {
-        if (task.subject !== 'host') await tasks.put({ ...task, state: 'interrupted' })
-      }
+      await leftOver.load()
       unwatch = [...ports.contracts.map(({ reader }) => reader.watch(wake)), hypervisor.watch(wake)]
       loop = loopForever()
     },

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { suite, type TestContext } from 'node:test'
+import { reliability } from '../dev/reliability.ts'
+import {
+  freePort,
+  insideGuest,
+  openDriver,
+  openStand,
+  tinyGuest,
+  until,
+  type LibvirtStand,
+} from '../hypervisor/libvirt/test-stand.ts'
+import { embeddedPlan } from '../network/address-plan.ts'
+import { createAddressTable } from '../network/address-table.ts'
+import { Stand } from './test-stand.ts'
+
+/** A paid VM of the tiny guest on a libvirtd of its own, delivered by the loop. */
+async function delivered(t: TestContext): Promise<{ stand: Stand; libvirt: LibvirtStand; again(): Promise<void> }> {
+  const libvirt = await openStand(t)
+  const image = await tinyGuest()
+  await libvirt.hypervisor.importTemplate(image)
+  const stand = await Stand.open()
+  t.after(() => stand.store.close())
+  const port = await freePort()
+  const again = async (): Promise<void> => {
+    await stand.restart({
+      hypervisor: libvirt.hypervisor,
+      template: () => Promise.resolve(image.sha256),
+      addresses: createAddressTable(embeddedPlan({ from: port, to: port }), stand.store.addresses),
+      backOff: { attempts: 1, firstSeconds: 0, factor: 1, longestSeconds: 0 },
+    })
+  }
+  await again()
+  stand.chain.buy()
+  await stand.reconciler.pass()
+  await until('the VM to run', 60, async () => (await libvirt.hypervisor.list())[0]?.state === 'running')
+  const [record] = await libvirt.hypervisor.list()
+  assert.ok(record !== undefined)
+  // the tiny guest has no agent of ours: its report is made here
+  await stand.report(record.key)
+  await stand.reconciler.settled()
+  await stand.settle()
+  assert.deepEqual(stand.provisioner.sent, ['activate 1'])
+  return { stand, libvirt, again }
+}
+
+async function assertWhole(stand: Stand, libvirt: LibvirtStand): Promise<void> {
+  const vms = await libvirt.hypervisor.list()
+  assert.deepEqual(
+    vms.map(({ key, state, autostart }) => [key.tokenId, key.generation, state, autostart]),
+    [[1n, 1, 'running', true]],
+  )
+  assert.equal(libvirt.machines().length, 1)
+  assert.deepEqual(stand.provisioner.sent, ['activate 1'], 'nothing is sent twice')
+  assert.deepEqual(stand.issues(), [])
+}
+
+suite('crashes under a paid VM', () => {
+  reliability('crash-libvirtd', 'libvirtd is gone: the VM runs on, nothing is taken for absent', async (fault, t) => {
+    const { stand, libvirt } = await delivered(t)
+    const machines = libvirt.machines()
+    await libvirt.libvirtd.stop()
+    stand.chain.buy()
+    await stand.settle()
+    fault.struck(stand.issues().filter((code) => code === 'hypervisor-down'))
+    assert.deepEqual(libvirt.machines(), machines, 'the guest never noticed')
+    assert.deepEqual(stand.provisioner.sent, ['activate 1'])
+    stand.chain.endFor(2n)
+    stand.chain.finalize()
+    await libvirt.restart()
+    await until('the loop to find the VM again', 20, async () => {
+      await stand.settle()
+      return stand.issues().length === 0
+    })
+    assert.deepEqual(libvirt.machines(), machines)
+    await assertWhole(stand, libvirt)
+  })
+
+  reliability('crash-qemu', 'QEMU is killed: the paid VM is started again, on its own disk', async (fault, t) => {
+    const { stand, libvirt } = await delivered(t)
+    const [pid] = libvirt.machines()
+    assert.ok(pid !== undefined)
+    process.kill(pid, 'SIGKILL')
+    await until('QEMU to be gone', 10, () => !libvirt.machines().includes(pid))
+    fault.struck(pid)
+    await until('the VM to run again', 30, async () => {
+      await stand.settle()
+      return (await libvirt.hypervisor.list())[0]?.state === 'running'
+    })
+    await assertWhole(stand, libvirt)
+  })
+
+  reliability('crash-host-reboot', 'V3: the host reboots: the paid VM runs again before anybody asks', async (fault, t) => {
+    const { stand, libvirt, again } = await delivered(t)
+    await stand.reconciler.stop()
+    const before = libvirt.machines()
+    await libvirt.libvirtd.stop()
+    for (const pid of before) process.kill(pid, 'SIGKILL')
+    await until('the machines to be gone', 10, () => libvirt.machines().length === 0)
+    fault.struck(before)
+    await libvirt.restart()
+    await until('autostart to have run', 30, () => libvirt.machines().length === 1)
+    await libvirt.hypervisor.close()
+    libvirt.hypervisor = await openDriver(libvirt.libvirtd.uri, libvirt.folder, libvirt.runFolder)
+    await again()
+    await stand.settle()
+    await assertWhole(stand, libvirt)
+  })
+
+  reliability('crash-guest-panic', 'V4: the guest panics: it boots again with its data, and its subscription stands', async (fault, t) => {
+    const { stand, libvirt } = await delivered(t)
+    const [record] = await libvirt.hypervisor.list()
+    assert.ok(record !== undefined)
+    const machines = libvirt.machines()
+    const guest = await insideGuest(libvirt.hypervisor, record.key)
+    await guest.write('kept')
+    // resolves once the console shows the second boot
+    await guest.panic()
+    fault.struck(machines)
+    assert.equal(await (await insideGuest(libvirt.hypervisor, record.key)).read(), 'kept')
+    await stand.settle()
+    await assertWhole(stand, libvirt)
+  })
+})

@@ -1,0 +1,104 @@
+// One life of the daemon's VM part, as a process of its own: it drives the world until nothing is left to do and ends with 0, or
+// dies by SIGKILL at the step it is told. Used by the tests of crashes. Arguments: folder, RPC address, contract, clock offset,
+// what to do (`settle` or an action of a person with its token id), and where to die (`kind/step/state`, or nothing).
+import { join } from 'node:path'
+import { createClients } from '../chain/any-client.ts'
+import { createChainReader } from '../chain/chain-reader.ts'
+import { loadOrCreateKey } from '../chain/provisioner-key.ts'
+import { createProvisioner } from '../chain/provisioner.ts'
+import { MovableClock } from '../clock/clock.ts'
+import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
+import { madeUpTemplate } from '../hypervisor/fake/sentinels.ts'
+import { embeddedPlan } from '../network/address-plan.ts'
+import { createAddressTable } from '../network/address-table.ts'
+import { openStore } from '../store/store.ts'
+import { createGuestReports } from './guest-reports.ts'
+import { beginAction, type TaskAction } from './operations.ts'
+import { createReconciler } from './reconciler.ts'
+
+const [folder = '', rpcUrl = '', contract = '', offset = '0', todo = 'settle', deathAt = ''] = process.argv.slice(2)
+const template = 'ab'.repeat(32)
+const clock = new MovableClock(Number(offset))
+const key = await loadOrCreateKey(join(folder, 'key'))
+const store = await openStore(join(folder, 'freehold.db'), { clock })
+const clients = createClients([rpcUrl])
+const reader = createChainReader({ clients, chainId: 31337, contract: contract as `0x${string}`, confirmations: 1, clock })
+const provisioner = createProvisioner({
+  clients,
+  reader,
+  key,
+  transactions: store.transactions,
+  clock,
+  maxFeePerTransactionWei: 10n ** 17n,
+  maxFeePerDayWei: 10n ** 18n,
+  pollMs: 20,
+})
+const reports = createGuestReports(store.vms, clock)
+const hypervisor = createFakeHypervisor({
+  clock,
+  storages: ['local'],
+  createSeconds: 0,
+  file: join(folder, 'world'),
+  onStart(record) {
+    const hostKey = { fingerprint: `SHA256:${record.key.generation}`, publicKey: 'ssh-ed25519 AAAA' }
+    void store.vms.mark(record.key, { reportedAt: clock.now(), hostKey }).then(() => reports.reported(record.key))
+  },
+})
+await hypervisor.importTemplate({ path: madeUpTemplate, sha256: template })
+let changes = 0
+const reconciler = await createReconciler({
+  contracts: [{ reader, provisioner, index: 0 }],
+  hypervisor,
+  vms: store.vms,
+  tasks: store.tasks,
+  destroys: store.destroys,
+  settings: store.settings,
+  addresses: createAddressTable(embeddedPlan({ from: 20_000, to: 29_999 }), store.addresses),
+  reports,
+  sshd: { waitForBanner: () => Promise.resolve() },
+  clock,
+  seed: { spkiSha256: 'c3BraQ==', statementKey: 'a2V5', userCa: 'ssh-ed25519 AAAA', guestNet: null },
+  masterSecret: new Uint8Array(32).fill(7),
+  template: () => Promise.resolve(template),
+  taking: { waitSeconds: 86_400, destroysPerDayMinimum: 1000 },
+  backOff: { attempts: 1, firstSeconds: 0.1, factor: 1, longestSeconds: 0.1 },
+  log: (line, cause) => process.stderr.write(`${line}${cause instanceof Error ? `: ${cause.message}` : ''}\n`),
+  // told after the record has reached the disk
+  onTaskEvent(event) {
+    changes += 1
+    if (event.type !== 'task') return
+    for (const step of event.task.steps) {
+      if (`${event.task.kind}/${step.name}/${step.state}` === deathAt) process.kill(process.pid, 'SIGKILL')
+    }
+  },
+})
+await provisioner.resume()
+
+/** Passes until nothing is begun and nothing changes. */
+async function settle(): Promise<void> {
+  for (let quiet = 0, n = 0; quiet < 2; n += 1) {
+    if (n > 200) throw new Error(`no rest: ${JSON.stringify(reconciler.status())}`)
+    const before = changes
+    const { began } = await reconciler.pass()
+    await reconciler.settled()
+    quiet = before === changes && began.every(({ kind }) => kind === 'read-for-taking') ? quiet + 1 : 0
+    if (reconciler.status().issues.some((issue) => issue.code === 'vm-work-failing')) await clock.wait(110)
+  }
+}
+
+// as a daemon's start, but passes are ours to make
+await reconciler.takeUp()
+if (todo === 'settle') await settle()
+else {
+  const [action, id] = todo.split(':')
+  const row = [...reconciler.books.values()].find((one) => one.tokenId === BigInt(id ?? '0'))
+  if (row === undefined) throw new Error('there is no such VM')
+  const { installation, tokenId, generation } = row
+  await beginAction(reconciler, { installation, tokenId, generation }, action as TaskAction)
+  await reconciler.settled()
+  await settle()
+}
+await provisioner.close()
+await hypervisor.close()
+await store.close()
+process.exit(0)
