@@ -109,7 +109,9 @@ export async function startBridgeStand(options: { tapOwner: number; group: numbe
   let daemon: Talker
   async function startHostd(): Promise<Talker> {
     const args = ['--socket', socketPath, '--state', stateFolder, '--group', String(options.group)]
-    daemon = await talker(host, process.execPath, hostd, ...args, '--tap-owner', String(options.tapOwner))
+    // the rights that its unit leaves it, no more
+    const rights = ['--bounding-set=-all,+net_admin,+chown', '--no-new-privs']
+    daemon = await talker(host, 'setpriv', ...rights, process.execPath, hostd, ...args, '--tap-owner', String(options.tapOwner))
     await until('hostd to be up', 20, async () => {
       if (daemon.child.exitCode !== null) throw new Error(daemon.lines.join('\n'))
       return daemon.lines.some((line) => line.includes('is up'))
