@@ -98,7 +98,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await supervisor.start({
       name: 'freeholdd',
       command: process.execPath,
-      args: [join(checkout, 'appliance/src/dev/freeholdd.ts'), '--state', stateFolder],
+      // Node lets its young generation grow to many times what we ever use (scripts/bench/README.md)
+      args: ['--max-semi-space-size=4', join(checkout, 'appliance/src/dev/freeholdd.ts'), '--state', stateFolder],
       ready: () => daemon.call(statusSchema, 'GET', '/v1/status').then(() => true),
       readyWithinSeconds: 60,
       stopWithinSeconds: 20,
