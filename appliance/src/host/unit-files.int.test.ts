@@ -17,7 +17,7 @@ const budget: Record<string, number> = {
   'freehold-web.service': 10,
   'freeholdd.service': 14,
 }
-const units = globSync('*.service', { cwd: folderOfUnits }).sort()
+const units: string[] = globSync('*.service', { cwd: folderOfUnits }).sort()
 const grade = (file: string, limit: number) =>
   run('systemd-analyze', ['security', '--offline=true', '--no-pager', `--threshold=${limit}`, file])
 
@@ -27,7 +27,7 @@ for (const unit of units) {
   reliability('isolation-units', `P9 ${unit} keeps within its budget, and without its sandbox it does not`, async (fault) => {
     const file = join(folderOfUnits, unit)
     const graded = await grade(file, budget[unit] ?? 0)
-    assert.equal(graded.code, 0, graded.stdout.split('\n').at(-2))
+    assert.equal(graded.code, 0, graded.stdout.split('\n').at(-2) ?? '')
     const folder = await mkdtemp(join(tmpdir(), 'freehold-unit-'))
     try {
       const bare = readFileSync(file, 'utf8').replaceAll(
@@ -49,7 +49,8 @@ for (const unit of units) {
     const said = verified.stderr.split('\n').filter((line) => /Unknown|Failed to parse|Invalid/.test(line))
     assert.deepEqual(said, [])
     const script = /^ExecStart=\S+ \/opt\/freehold\/(appliance\/\S+)$/m.exec(readFileSync(file, 'utf8'))?.[1]
-    if (unit !== 'freehold-web.service') assert.ok(existsSync(resolve(folderOfUnits, '../..', script ?? '-')), script)
+    if (unit !== 'freehold-web.service')
+      assert.ok(existsSync(resolve(folderOfUnits, '../..', script ?? '-')), script ?? 'nothing')
   })
 }
 
