@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { deployDevToken } from '@freehold/contracts/dev-token'
 import { MovableClock, systemClock, type Clock } from '../clock/clock.ts'
+import { reliability } from '../dev/reliability.ts'
 import { openStore } from '../store/store.ts'
 import { createClients } from './any-client.ts'
 import { createChainReader } from './chain-reader.ts'
@@ -251,10 +252,10 @@ describe('the watch', () => {
     assert.ok(wakes >= 2)
   })
 
-  test(
+  reliability(
+    'chain-behind',
     'E8: 5,000 blocks behind a node that takes 100 at a time; the snapshot does not wait for it',
-    { timeout: 120_000 },
-    async () => {
+    async (fault) => {
       const store = await openStore(':memory:', { clock: systemClock })
       const first = await chain.buy(chain.alice)
       await chain.mine(5000)
@@ -293,8 +294,10 @@ describe('the watch', () => {
       while ((await store.history.cursor(reader.installation)) !== latest.number) await systemClock.wait(20)
       stopAgain()
       assert.equal((await store.history.ofToken(reader.installation, first)).length, 2)
+      fault.struck(front.struck('sentinel-small-windows'))
       await store.close()
     },
+    { timeout: 120_000 },
   )
 })
 
