@@ -78,19 +78,19 @@ const tiers: Tier[] = [
     name: 'integration',
     commands: each(nodeTest(found('{appliance,contracts,wizard,testing,template-vm,pam-web3}/**/*.int.test.ts'), 1)),
     count: countNodeTest,
-    minutes: 15,
+    minutes: 45,
   },
   {
     name: 'vm',
     commands: each(nodeTest(found('{appliance,template-vm,pam-web3,testing}/**/*.vm.test.ts'), 1)),
     count: countNodeTest,
-    minutes: 20,
+    minutes: 30,
   },
   {
     name: 'browser',
     commands: each(['playwright', 'test', '--config', 'testing/playwright.config.ts', '--reporter=json']),
     count: countPlaywright,
-    minutes: 12,
+    minutes: 20,
   },
 ]
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { reliability } from '../dev/reliability.ts'
 import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
@@ -215,30 +216,34 @@ hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'lo
     }
   })
 
-  test('denies to open with other plans than the contract has, also where a deployment was killed and the answers edited', async () => {
-    const one = await host()
-    try {
-      const text = await answers()
-      assert.equal((await one.run(text)).state, 'done')
-      // as a power cut between the deployment and the last step would leave it
-      await rm(join(one.folder, 'freehold.yaml'))
-      one.opened.length = 0
-      const edited = text.replace('"1000"', '"2000"').replace('diskGiB: 4', 'diskGiB: 5')
-      const task = await one.run(edited)
-      assert.equal(task.state, 'failed')
-      assert.equal(task.steps.find((s) => s.state === 'failed')?.name, 'storefront-check')
-      assert.equal(task.error?.code, 'config-invalid')
-      assert.match(
-        task.error?.detail ?? '',
-        /Small: diskGiB is 4, the answers say 5; Small: price per day in 0x0+ is 1000, .* 2000/,
-      )
-      assert.deepEqual(one.opened, [])
-      await assert.rejects(readFile(join(one.folder, 'freehold.yaml')), { code: 'ENOENT' })
-      // the answers as the contract is: it opens, and from then on the contract goes before the answers
-      assert.equal((await one.run(text)).state, 'done')
-      assert.equal((await one.run(text.replace('"1000"', '"2000"'))).state, 'done')
-    } finally {
-      await one.close()
-    }
-  })
+  reliability(
+    'money-deploy-edited',
+    'denies to open with other plans than the contract has, also where a deployment was killed and the answers edited',
+    async (fault) => {
+      const one = await host()
+      try {
+        const text = await answers()
+        assert.equal((await one.run(text)).state, 'done')
+        // as a power cut between the deployment and the last step would leave it
+        await rm(join(one.folder, 'freehold.yaml'))
+        one.opened.length = 0
+        const edited = text.replace('"1000"', '"2000"').replace('diskGiB: 4', 'diskGiB: 5')
+        const task = await one.run(edited)
+        fault.struck(task.state === 'failed')
+        assert.equal(task.steps.find((s) => s.state === 'failed')?.name, 'storefront-check')
+        assert.equal(task.error?.code, 'config-invalid')
+        assert.match(
+          task.error?.detail ?? '',
+          /Small: diskGiB is 4, the answers say 5; Small: price per day in 0x0+ is 1000, .* 2000/,
+        )
+        assert.deepEqual(one.opened, [])
+        await assert.rejects(readFile(join(one.folder, 'freehold.yaml')), { code: 'ENOENT' })
+        // the answers as the contract is: it opens, and from then on the contract goes before the answers
+        assert.equal((await one.run(text)).state, 'done')
+        assert.equal((await one.run(text.replace('"1000"', '"2000"'))).state, 'done')
+      } finally {
+        await one.close()
+      }
+    },
+  )
 })

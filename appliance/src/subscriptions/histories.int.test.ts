@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before } from 'node:test'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { createClients } from '../chain/any-client.ts'
 import { createChainReader } from '../chain/chain-reader.ts'
 import { zeroAddress, type Address } from '../chain/subscription.ts'
 import { day, startTestChain, type TestChain } from '../chain/test-chain.ts'
+import { reliability } from '../dev/reliability.ts'
 import { systemClock } from '../clock/clock.ts'
 import { openStore } from '../store/store.ts'
 import { entitlement } from './entitlement.ts'
@@ -99,12 +100,11 @@ async function views(calls: { name: string; args: readonly unknown[] }[]): Promi
   return answers.map((answer) => BigInt(String(answer)))
 }
 
-test(
-  `one rule in two languages: ${cohorts * perCohort} random histories, equal at every block (FREEHOLD_SEED=${seed})`,
-  {
-    timeout: all ? 1_800_000 : 120_000,
-  },
-  async (t) => {
+reliability(
+  'money-two-languages',
+  'one rule in two languages: random histories, equal at every block',
+  async (fault, t) => {
+    t.diagnostic(`${cohorts * perCohort} histories, FREEHOLD_SEED=${seed}`)
     const random = randomOf(seed)
     const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T
     const reader = createChainReader({
@@ -243,10 +243,12 @@ test(
     } finally {
       await store.close()
     }
+    fault.struck(met.size)
     t.diagnostic(`seed ${seed}; ${[...met].map(([what, times]) => `${what} ${times}`).join(', ')}`)
     const acts = ['activate', 'reject', 'end', 'refund', 'cancel', 'settle', 'transfer', 'extend']
     for (const what of [...phases.slice(1), ...acts.flatMap((act) => [`${act} allowed`, `${act} refused`])]) {
       assert.ok((met.get(what) ?? 0) > 0, `the histories met: ${what}`)
     }
   },
+  { timeout: all ? 1_800_000 : 120_000 },
 )

@@ -154,7 +154,7 @@ function keyOf(row: Record<string, unknown>): StoredApiKey {
     id: String(row['id']),
     mac: String(row['mac']),
     scopes: String(row['scopes']).split(' ') as Scope[],
-    wallet: row['wallet'] === null ? null : String(row['wallet']),
+    wallet: typeof row['wallet'] === 'string' ? row['wallet'] : null,
     label: String(row['label']),
     createdAt: Number(row['created_at']),
     expiresAt: time(row['expires_at']),

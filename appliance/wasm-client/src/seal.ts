@@ -25,6 +25,8 @@ export interface RunRequest {
   timeout_seconds: number
   gas_limit?: string
   client_id?: string
+  /** The two results name bytes of memory, which come back as well. */
+  result_region?: boolean
 }
 
 /** What goes over the wire. */
@@ -39,6 +41,7 @@ export interface SealedRequest {
   request_metadata: { client_id: string; version: string }
   issued_at: string
   nonce: string
+  result_region?: boolean
 }
 
 /** A sealed request, and what opens its answer. Keep it: nobody else can. */
@@ -72,6 +75,7 @@ export async function sealRequest(key: HostKey, wasm: Uint8Array, request: RunRe
     arguments: request.arguments,
     timeout_seconds: request.timeout_seconds,
     ...(request.gas_limit !== undefined && { gas_limit: request.gas_limit }),
+    ...(request.result_region !== undefined && { result_region: request.result_region }),
     request_metadata: { client_id: request.client_id ?? 'freehold-wasm-client', version },
     issued_at: now.toISOString(),
     nonce: toHex(crypto.getRandomValues(new Uint8Array(16))),

@@ -72,6 +72,7 @@ export class ApiKeyring {
   }
 }
 
-function shown({ mac: _, ...rest }: StoredApiKey): ShownApiKey {
-  return rest
+function shown(stored: StoredApiKey): ShownApiKey {
+  const { id, scopes, wallet, label, createdAt, expiresAt, revokedAt, lastUsedAt } = stored
+  return { id, scopes, wallet, label, createdAt, expiresAt, revokedAt, lastUsedAt }
 }
