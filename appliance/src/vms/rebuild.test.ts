@@ -4,6 +4,7 @@ import { markOf } from '../chain/installation.ts'
 import { reliability } from '../dev/reliability.ts'
 import { createAddressTable } from '../network/address-table.ts'
 import { embeddedPlan } from '../network/address-plan.ts'
+import { guestBySecret } from '../sign-in/guest-auth.ts'
 import { vmSecret } from './guest-secrets.ts'
 import { rebuild } from './rebuild.ts'
 import { bob, testPlan } from './test-chain.ts'
@@ -182,4 +183,97 @@ suite('rebuild', () => {
     assert.equal(vmSecret(master, markOf(key)), vmSecret(new Uint8Array(master), markOf(key)))
     assert.notEqual(vmSecret(new Uint8Array(32).fill(8), markOf(key)), vmSecret(master, markOf(key)))
   })
+
+  reliability(
+    'rebuild-secrets-lost',
+    'the master secret is lost: no guest gets in with the former one, no disk is touched',
+    async (fault, t) => {
+      const former = await open(t)
+      former.chain.buy()
+      await former.settle()
+      const key = former.vm(1n)?.key
+      assert.ok(key !== undefined)
+      const [old, fresh] = [new Uint8Array(32).fill(7), new Uint8Array(32).fill(8)]
+      const bearer = `Bearer ${markOf(key).slice('freehold:'.length)}.${vmSecret(old, markOf(key))}`
+      const ports = { mode: 'embedded' as const, vms: former.store.vms }
+      assert.equal((await guestBySecret({ ...ports, master: old }, bearer, '127.0.0.1')).key.tokenId, 1n)
+      await assert.rejects(guestBySecret({ ...ports, master: fresh }, bearer, '127.0.0.1'), { code: 'not-signed-in' })
+      fault.struck(vmSecret(fresh, markOf(key)) !== vmSecret(old, markOf(key)))
+      const before = former.hypervisor.calls.length
+      await former.restart({ masterSecret: fresh })
+      await former.settle()
+      assert.deepEqual(former.hypervisor.calls.slice(before), [])
+    },
+  )
+
+  reliability(
+    'rebuild-key-lost',
+    'the provisioner key is lost: the new one changes nothing until the owner names it',
+    async (fault, t) => {
+      const former = await open(t)
+      former.chain.buy()
+      await former.settle()
+      const stand = await afterLoss(t, former)
+      const next = { ...former.provisioner, address: `0x${'d1'.repeat(20)}` as const, sent: [] }
+      Object.assign(stand, { provisioner: next })
+      await stand.restart()
+      former.chain.buy(bob)
+      await stand.settle()
+      fault.struck(stand.issues().includes('not-provisioner'))
+      assert.deepEqual(next.sent, [])
+      assert.equal(stand.vm(2n), undefined)
+      // the owner signs setProvisioner: from then on it serves
+      former.chain.mine(1, (state) => {
+        state.provisioner = next.address
+      })
+      former.chain.finalize()
+      await stand.settle()
+      assert.equal(stand.vm(2n)?.state, 'running')
+      assert.equal(stand.issues().includes('not-provisioner'), false)
+    },
+  )
+
+  reliability(
+    'rebuild-week-old',
+    'restored from a week-old backup, rebuild enters what came since and leaves the rest alone',
+    async (fault, t) => {
+      const former = await open(t)
+      former.chain.buy()
+      await former.settle()
+      const stand = await afterLoss(t, former)
+      // the backup knows the first VM as it was a week ago
+      const [row] = await rows(former)
+      assert.ok(row !== undefined)
+      await stand.store.vms.put({ ...row, hostKey: null, reportedAt: null })
+      const second = former.chain.buy(bob, 0, 20 * day)
+      await former.settle()
+      fault.struck((await rows(stand)).length === 1)
+      const report = await runRebuild(stand)
+      assert.deepEqual(report.restored, [stand.id(second)])
+      assert.deepEqual(report.unchanged, [stand.id(1n)])
+      assert.deepEqual(report.conflicts, [])
+      const before = stand.hypervisor.calls.length
+      await stand.settle()
+      assert.deepEqual(stand.hypervisor.calls.slice(before), [])
+    },
+  )
+
+  reliability(
+    'rebuild-conflict-named',
+    'two VMs on one address: every rebuild names both, not only the first',
+    async (fault, t) => {
+      const former = await open(t)
+      former.chain.buy()
+      former.chain.buy(bob)
+      await former.settle()
+      const [first, second] = [former.vm(1n), former.vm(2n)]
+      assert.ok(first !== undefined && second !== undefined)
+      former.hypervisor.records.set(former.id(2n), { ...second, spec: { ...second.spec, addresses: first.spec.addresses } })
+      const stand = await afterLoss(t, former)
+      const both = [stand.id(1n), stand.id(2n)]
+      const reports = [await runRebuild(stand), await runRebuild(stand)]
+      fault.struck(reports.flatMap((report) => report.conflicts))
+      for (const report of reports) assert.deepEqual(report.conflicts.toSorted(), both)
+    },
+  )
 })

@@ -5,6 +5,7 @@ import type { UnixSeconds } from '../clock/clock.ts'
 import type { Hypervisor, VmRecord } from '../hypervisor/port.ts'
 import type { AddressTable } from '../network/address-table.ts'
 import type { StoredVm } from '../store/vms.ts'
+import { addressConflicts } from './address-conflicts.ts'
 import type { VmBooks } from './vm-books.ts'
 
 /** What a rebuild found. Each list holds VM ids. */
@@ -81,8 +82,14 @@ export async function rebuild(
       continue
     }
     const subscription = byInstallation.get(record.key.installation)?.subscriptions.get(record.key.tokenId)
-    const free = await adopt(record, subscription, ports, now)
-    report[free ? 'restored' : 'conflicts'].push(id)
+    await adopt(record, subscription, ports, now)
+    report.restored.push(id)
   }
+  // asked of the books, so that a second run names them too
+  const clashing = new Set(addressConflicts(ports.books.values()).map(({ subject }) => subject))
+  const clashes = (id: VmId): boolean => clashing.has(id)
+  report.conflicts = [...report.restored, ...report.unchanged].filter(clashes)
+  report.restored = report.restored.filter((id) => !clashes(id))
+  report.unchanged = report.unchanged.filter((id) => !clashes(id))
   return report
 }
