@@ -1,9 +1,11 @@
 // One life of the daemon's VM part, as a process of its own: it drives the world until nothing is left to do and ends with 0, or
 // dies by SIGKILL at the step it is told. Used by the tests of crashes. Arguments: folder, RPC address, contract, clock offset,
-// what to do (`settle` or an action of a person with its token id), and where to die (`kind/step/state`, or nothing).
+// what to do (`settle` or an action of a person with its token id), where to die (`kind/step/state`, or nothing); and for libvirt
+// its address, folders and the template's hash. Without these the hypervisor is the fake one, whose world is a file.
 import { join } from 'node:path'
 import { createClients } from '../chain/any-client.ts'
 import { createChainReader } from '../chain/chain-reader.ts'
+import type { VmKey } from '../chain/installation.ts'
 import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import { createProvisioner } from '../chain/provisioner.ts'
 import { MovableClock } from '../clock/clock.ts'
@@ -11,13 +13,16 @@ import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
 import { madeUpTemplate } from '../hypervisor/fake/sentinels.ts'
 import { embeddedPlan } from '../network/address-plan.ts'
 import { createAddressTable } from '../network/address-table.ts'
+import { openDriver } from '../hypervisor/libvirt/test-stand.ts'
+import type { Hypervisor } from '../hypervisor/port.ts'
 import { openStore } from '../store/store.ts'
 import { createGuestReports } from './guest-reports.ts'
 import { beginAction, type TaskAction } from './operations.ts'
 import { createReconciler } from './reconciler.ts'
 
-const [folder = '', rpcUrl = '', contract = '', offset = '0', todo = 'settle', deathAt = ''] = process.argv.slice(2)
-const template = 'ab'.repeat(32)
+const [folder = '', rpcUrl = '', contract = '', offset = '0', todo = 'settle', deathAt = '', ...libvirt] = process.argv.slice(2)
+const [uri, pool = '', runFolder = '', imageSha256] = libvirt
+const template = imageSha256 ?? 'ab'.repeat(32)
 const clock = new MovableClock(Number(offset))
 const key = await loadOrCreateKey(join(folder, 'key'))
 const store = await openStore(join(folder, 'freehold.db'), { clock })
@@ -34,17 +39,39 @@ const provisioner = createProvisioner({
   pollMs: 20,
 })
 const reports = createGuestReports(store.vms, clock)
-const hypervisor = createFakeHypervisor({
-  clock,
-  storages: ['local'],
-  createSeconds: 0,
-  file: join(folder, 'world'),
-  onStart(record) {
-    const hostKey = { fingerprint: `SHA256:${record.key.generation}`, publicKey: 'ssh-ed25519 AAAA' }
-    void store.vms.mark(record.key, { reportedAt: clock.now(), hostKey }).then(() => reports.reported(record.key))
-  },
-})
-await hypervisor.importTemplate({ path: madeUpTemplate, sha256: template })
+/** What a guest does when it has booted: it reports itself. The tiny guest has no agent of ours, the fake one none at all. */
+function report(key: VmKey): void {
+  const hostKey = { fingerprint: `SHA256:${key.generation}`, publicKey: 'ssh-ed25519 AAAA' }
+  void store.vms.mark(key, { reportedAt: clock.now(), hostKey }).then(() => reports.reported(key))
+}
+
+async function openHypervisor(): Promise<Hypervisor & { close(): Promise<void> }> {
+  if (uri !== undefined) {
+    const driver = await openDriver(uri, pool, runFolder)
+    const start: Hypervisor['start'] = async (key, options) => {
+      await driver.start(key, options)
+      report(key)
+    }
+    // what fits on this machine's disk is no matter here: the sparse disks of the tiny guest take some MiB
+    const capacity: Hypervisor['capacity'] = async () => ({
+      ...(await driver.capacity()),
+      diskUnpromisedBytes: 2 ** 40,
+      memoryUnpromisedMiB: 2 ** 20,
+    })
+    return Object.assign(Object.create(driver) as typeof driver, { start, capacity })
+  }
+  const fake = createFakeHypervisor({
+    clock,
+    storages: ['local'],
+    createSeconds: 0,
+    file: join(folder, 'world'),
+    onStart: (record) => report(record.key),
+  })
+  await fake.importTemplate({ path: madeUpTemplate, sha256: template })
+  return fake
+}
+
+const hypervisor = await openHypervisor()
 let changes = 0
 const reconciler = await createReconciler({
   contracts: [{ reader, provisioner, index: 0 }],

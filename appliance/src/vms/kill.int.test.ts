@@ -1,226 +1,24 @@
-import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, suite } from 'node:test'
-import { createClients } from '../chain/any-client.ts'
-import { createChainReader } from '../chain/chain-reader.ts'
-import { vmIdOf } from '../chain/installation.ts'
-import { loadOrCreateKey } from '../chain/provisioner-key.ts'
-import { day, startTestChain, type TestChain } from '../chain/test-chain.ts'
-import { MovableClock } from '../clock/clock.ts'
-import { reliability } from '../dev/reliability.ts'
 import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
-import { openStore } from '../store/store.ts'
-import { createSteps } from './create-steps.ts'
-import { destroySteps, endSteps, rejectSteps } from './end-steps.ts'
-import { personSteps } from './person-steps.ts'
-import { startSteps, suspendSteps } from './power-steps.ts'
+import { killSuite } from './kill-suite.ts'
 
-// every step of every job, by the lists that the daemon itself runs: a new step is killed here without being named
-const jobs = {
-  create: createSteps,
-  suspend: suspendSteps,
-  start: startSteps,
-  end: endSteps,
-  destroy: destroySteps,
-  reject: rejectSteps,
-  reinstall: personSteps.reinstall,
-} as const
-type Job = keyof typeof jobs
-const all = process.env['FREEHOLD_ALL'] === '1'
-
-let folder: string
-let chain: TestChain
-let provisioner: string
-let offset = 0
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'freehold-kill-'))
-  const key = await loadOrCreateKey(join(folder, 'key'))
-  provisioner = key.address
-  chain = await startTestChain(key.address)
-})
-after(async () => {
-  await chain.close()
-  await rm(folder, { recursive: true })
-})
-
-async function live(todo = 'settle', deathAt = ''): Promise<{ code: number | null; signal: string | null; words: string }> {
-  const args = [join(import.meta.dirname, 'kill-child.ts'), folder, chain.url, chain.contract, String(offset), todo, deathAt]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000, killSignal: 'SIGTERM' })
-  let words = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text))
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
-  return { code, signal, words }
-}
-
-async function advance(seconds: number): Promise<void> {
-  offset += seconds
-  await chain.advance(seconds)
-  await chain.mine(3)
-}
-
-/** The world after a life: the VM, the tasks, what was sent. Read from disk and chain, not from the daemon. */
-async function world(tokenId: bigint) {
-  const clock = new MovableClock(offset)
-  const hypervisor = createFakeHypervisor({ clock, storages: ['local'], createSeconds: 0, file: join(folder, 'world') })
-  const store = await openStore(join(folder, 'freehold.db'), { clock })
-  const reader = createChainReader({
-    clients: createClients([chain.url]),
-    chainId: 31337,
-    contract: chain.contract as `0x${string}`,
-    confirmations: 1,
-    clock,
-  })
-  try {
-    const id = vmIdOf({ installation: reader.installation, tokenId })
-    const vms = (await hypervisor.list()).filter((record) => record.key.tokenId === tokenId)
-    const { items } = await store.tasks.list({ subject: id, limit: 200 })
-    return {
-      vms: vms.map(({ state, key, autostart }) => `${state} ${key.generation}${autostart ? '' : ' off'}`),
-      open: items.filter((task) => task.state === 'running' || task.state === 'interrupted').map((task) => task.kind),
-      chain: (await reader.subscription(tokenId, (await reader.heads()).latest))?.state,
-      leases: (await store.addresses.list('ssh-port')).filter((lease) => lease.owner === id).length,
-    }
-  } finally {
-    await hypervisor.close()
-    await store.close()
-  }
-}
-
-/** How many transactions of the provisioner the chain has. */
-async function sent(): Promise<number> {
-  return Number(await chain.rpc('eth_getTransactionCount', provisioner, 'latest'))
-}
-
-/** Brings a new subscription to where the job begins, and says what the job is asked by. */
-interface Scene {
-  prepare(): Promise<bigint>
-  todo?(id: bigint): string
-  ends: object
-  /** Where the end depends on the moment of the death. */
-  endsAfter?(where: string): object
-  transactions: number
-}
-const scenes: Record<Job, Scene> = {
-  create: {
-    prepare: () => chain.buy(chain.alice, 40 * day),
-    ends: { vms: ['running 1'], open: [], chain: 'active', leases: 1 },
-    transactions: 1,
-  },
-  suspend: {
-    prepare: async () => {
-      const id = await chain.buy(chain.alice, day)
-      await settled()
-      await advance(day + 60)
-      return id
-    },
-    ends: { vms: ['stopped 1 off'], open: [], chain: 'active', leases: 1 },
-    transactions: 0,
-  },
-  start: {
-    prepare: async () => {
-      const id = await scenes.suspend.prepare()
-      await settled()
-      await chain.send(chain.alice, 'extend', [id, 20 * day, 10n ** 18n], 20n * 10n ** 15n)
-      await chain.mine(3)
-      return id
-    },
-    ends: { vms: ['running 1'], open: [], chain: 'active', leases: 1 },
-    transactions: 0,
-  },
-  end: {
-    prepare: async () => {
-      const id = await scenes.suspend.prepare()
-      await settled()
-      await advance(day + 60)
-      await settled()
-      await advance(day + 1)
-      return id
-    },
-    // once the end is final the disk goes as well
-    ends: { vms: [], open: [], chain: 'ended', leases: 0 },
-    transactions: 1,
-  },
-  destroy: {
-    prepare: async () => {
-      const id = await chain.buy(chain.alice, 5 * day)
-      await settled()
-      await chain.send(chain.alice, 'cancel', [id])
-      await chain.mine(3)
-      return id
-    },
-    ends: { vms: [], open: [], chain: 'ended', leases: 0 },
-    transactions: 0,
-  },
-  reject: {
-    prepare: async () => {
-      const id = await chain.buy(chain.alice, day)
-      // no daemon was there: less than a quarter of the hour is left
-      await advance(50 * 60)
-      return id
-    },
-    ends: { vms: [], open: [], chain: 'ended', leases: 0 },
-    transactions: 1,
-  },
-  reinstall: {
-    prepare: async () => {
-      const id = await chain.buy(chain.alice, 40 * day)
-      await settled()
-      return id
-    },
-    todo: (id) => `reinstall:${id}`,
-    // before the generation is raised nothing has begun: it is not begun again, as its asker may hold the pass no longer
-    endsAfter: (where) => ({
-      ...scenes.reinstall.ends,
-      vms: [
-        where.includes('/keep-running/done') ? 'running 1' : where.includes('/generation/running') ? 'running 1' : 'running 2',
-      ],
-    }),
-    ends: { vms: ['running 2'], open: [], chain: 'active', leases: 1 },
-    transactions: 0,
-  },
-}
-
-async function settled(): Promise<void> {
-  const life = await live()
-  assert.equal(life.code, 0, life.words)
-}
-
-await suite('killed after every persisted step, and started again', () => {
-  for (const job of Object.keys(jobs) as Job[]) {
-    reliability(
-      'crash-every-step',
-      `E1 E7: kill -9 after each step of ${job}: the same world, nothing twice`,
-      async (fault, t) => {
-        const deaths = jobs[job].flatMap(({ name }) => ['running', 'done'].map((state) => `${job}/${name}/${state}`))
-        let scene: { id: bigint; before: number } | undefined
-        async function ends(where: string): Promise<void> {
-          if (scene === undefined) return
-          await settled()
-          await chain.mine(3)
-          await settled()
-          assert.deepEqual(await world(scene.id), scenes[job].endsAfter?.(where) ?? scenes[job].ends, where)
-          assert.equal((await sent()) - scene.before, scenes[job].transactions, `${where}: transactions`)
-          scene = undefined
+// in the default run one subscription dies at every step in turn; each death with one of its own takes minutes
+await killSuite('killed after every persisted step, and started again', {
+  row: 'crash-every-step',
+  title: (job) => `E1 E7: kill -9 after each step of ${job}: the same world, nothing twice`,
+  open: (folder) =>
+    Promise.resolve({
+      childArguments: [],
+      async list(clock) {
+        const hypervisor = createFakeHypervisor({ clock, storages: ['local'], createSeconds: 0, file: join(folder, 'world') })
+        try {
+          return await hypervisor.list()
+        } finally {
+          await hypervisor.close()
         }
-        for (const where of deaths) {
-          scene ??= { id: await scenes[job].prepare(), before: await sent() }
-          // one subscription dies at every step in turn; each death with one of its own is for the long run
-          const { code, signal, words } = await live(scenes[job].todo?.(scene.id) ?? 'settle', where)
-          if (signal === 'SIGKILL') fault.struck(signal)
-          else {
-            // a step whose check holds already is never `running`: the life ended well without having been there
-            assert.deepEqual([code, where.endsWith('/running')], [0, true], `${where}: ${words}`)
-            t.diagnostic(`${where} is not reached: its check holds already`)
-          }
-          if (signal !== 'SIGKILL' || all || scenes[job].todo !== undefined) await ends(where)
-        }
-        await ends(`${job}: the last`)
       },
-    )
-  }
+      close: () => Promise.resolve(),
+    }),
+  deaths: (_, places) => places,
+  alone: process.env['FREEHOLD_ALL'] === '1',
 })
