@@ -3,14 +3,6 @@ import type { FastifyRequest } from 'fastify'
 import type { LoginRequest } from '../sign-in/login-request.ts'
 import { askerHash } from './identity.ts'
 
-/**
- * The nonce that is signed for a CLI's request: a hash of the one that the CLI keeps. The signed one is shown to whoever has
- * the code, so it proves nothing; the kept one proves who asked.
- */
-export function signedNonceOf(kept: string): string {
-  return sha256(`freehold-asker-nonce:${kept}`).slice(0, 32)
-}
-
 export function nonceHashOf(kept: string): string {
   return sha256(`freehold-asker:${kept}`)
 }

@@ -1,3 +1,4 @@
+import { staleAfterSeconds } from '../chain/heads.ts'
 import type { ChainSnapshot, Heads } from '../chain/port.ts'
 import type { Capabilities, VmRecord } from '../hypervisor/port.ts'
 import type { StoredVm } from '../store/vms.ts'
@@ -51,4 +52,9 @@ export function perFacts<T>(make: (facts: HostFacts) => T): (facts: HostFacts) =
     }
     return value
   }
+}
+
+/** By our clock now, not as it was when the block was read: a node that falls silent makes it stale too. */
+export function isStale({ heads }: HostFacts, now: number): boolean {
+  return heads === null || ((heads.stale || now - heads.latest.timestamp > staleAfterSeconds) && !heads.standing)
 }

@@ -45,7 +45,7 @@ const callsPerBatch = 100
 const extraTriesWhenBusy = 3
 
 /**
- * JSON-RPC over HTTP. Reads are tried again with back-off when the node cannot be reached or is busy; `send` is never repeated.
+ * JSON-RPC over HTTP. Reads are tried again with back-off when the node cannot be reached or is busy; `send` only where the node says that it took nothing.
  * All throw AppError `rpc-unreachable` or `rpc-refused` (cause: RpcRefusal); neither names the address, which may hold a key.
  */
 export class RpcClient {
@@ -92,9 +92,9 @@ export class RpcClient {
     return outcomes
   }
 
-  /** One call that must not be repeated by itself, such as a broadcast. */
+  /** One call that must not be repeated by itself, such as a broadcast: again only where the node says that it took nothing. */
   async send(method: string, params: readonly unknown[]): Promise<unknown> {
-    const [result] = await this.#post([{ method, params }])
+    const [result] = await this.#again([{ method, params }], false)
     return this.#value(result)
   }
 
@@ -114,7 +114,7 @@ export class RpcClient {
   }
 
   /** Asks again what was refused as too many, and that alone: a node that lets half of a batch pass must not be met with all of it. */
-  async #again(calls: readonly RpcCall[]): Promise<RpcOutcome[]> {
+  async #again(calls: readonly RpcCall[], alsoWhenCut = true): Promise<RpcOutcome[]> {
     const outcomes: (RpcOutcome | undefined)[] = calls.map(() => undefined)
     const isBusy = (o: RpcOutcome | undefined): boolean => o !== undefined && 'error' in o && busyCodes.has(o.error.rpcCode)
     for (let attempt = 1; ; attempt += 1) {
@@ -127,7 +127,7 @@ export class RpcClient {
         if (!outcomes.some(isBusy) || attempt >= this.#options.attempts + extraTriesWhenBusy)
           return outcomes.filter((o) => o !== undefined)
       } catch (error) {
-        if (!(error instanceof AppError) || !error.retryable || attempt >= this.#options.attempts) throw error
+        if (!alsoWhenCut || !(error instanceof AppError) || !error.retryable || attempt >= this.#options.attempts) throw error
       }
       const { promise, resolve } = Promise.withResolvers<void>()
       setTimeout(resolve, this.#options.backoffMs * 2 ** (attempt - 1))

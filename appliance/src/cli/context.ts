@@ -59,7 +59,7 @@ export function createContext(command: Command, sources: readonly WalletSources[
     options,
     client,
     admin,
-    status: () => (status ??= client.call(statusSchema, 'GET', '/v1/status')),
+    status: () => (status ??= readStatus()),
     chosenWallet: () => (wallet ??= findWallet()),
     wallet: async () => (await context.chosenWallet()) ?? nobodySigns(),
     async signedIn() {
@@ -68,6 +68,16 @@ export function createContext(command: Command, sources: readonly WalletSources[
       await signIn(client, found, origin, now)
       return found
     },
+  }
+  /** What a host says of itself counts only under the name that the person gave: another name would get another host's signatures. */
+  async function readStatus(): Promise<Status> {
+    const said = await client.call(statusSchema, 'GET', '/v1/status')
+    if (new URL(said.origin).origin === new URL(options.host).origin) return said
+    throw new AppError({
+      code: 'misdirected',
+      detail: `The host at ${options.host} calls itself ${said.origin}.`,
+      hint: `If that is the host you mean, use --host ${new URL(said.origin).origin}; else sign nothing.`,
+    })
   }
   async function findWallet(): Promise<CliWallet | undefined> {
     for (const source of sources) {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, open, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, open, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { certificateSchema, type CertificateView } from '../api/schemas/ssh-certificates.ts'
 import { systemClock } from '../clock/clock.ts'
@@ -35,6 +35,7 @@ export function keyFilesOf(keys: string, vmId: string): KeyFiles {
 /** The certificate that stands and lasts long enough, or undefined. */
 export async function currentCertificate(keys: string, vmId: string): Promise<CertificateView | undefined> {
   try {
+    await checkFolder(keys)
     const kept = certificateSchema.parse(JSON.parse(await readFile(join(keys, vmId, 'vm.json'), 'utf8')))
     return kept.vmId === vmId && kept.validBefore - systemClock.now() >= leastSeconds ? kept : undefined
   } catch (error) {
@@ -106,8 +107,21 @@ export async function keep(keys: string, made: CertificateView, draft: string, h
 /** Private keys lie here: the folder must be this user's, and nobody else may enter. */
 async function makeFolder(keys: string): Promise<void> {
   await mkdir(keys, { recursive: true, mode: 0o700 })
+  await checkFolder(keys)
+}
+
+/** What lies in a folder that somebody else made or may change is not ours: neither keys nor the host that they are for. */
+async function checkFolder(keys: string): Promise<void> {
+  const own = process.getuid?.()
   const { mode, uid } = await lstat(keys)
-  if ((mode & 0o077) !== 0 || uid !== process.getuid?.()) {
+  let others = (mode & 0o170077) !== 0o040000 || uid !== own
+  for (let path = dirname(resolve(keys)); !others; path = dirname(path)) {
+    const parent = await stat(path)
+    const sticky = (parent.mode & 0o1000) !== 0
+    others = (parent.uid !== own && parent.uid !== 0) || ((parent.mode & 0o022) !== 0 && !sticky)
+    if (path === dirname(path)) break
+  }
+  if (others) {
     throw new AppError({
       code: 'config-unreadable',
       detail: `The folder ${keys} for SSH keys is open to others.`,

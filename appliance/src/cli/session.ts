@@ -12,6 +12,7 @@ import {
   type LoginRequestView,
 } from '../api/schemas/sign-in.ts'
 import { AppError } from '../errors/app-error.ts'
+import { signedNonceOf } from '../sign-in/asker-nonce.ts'
 import { signInText } from '../sign-in/sign-in-text.ts'
 import type { ApiClient } from './client.ts'
 import type { CliWallet } from './wallet.ts'
@@ -74,6 +75,15 @@ export async function signIn(client: ApiClient, wallet: CliWallet, origin: strin
     body: { act: 'session', nonce },
     headers: fresh(),
   })
+  // a session's text names no VM, and the nonce is ours: nothing else is signed here, whatever the host answers
+  const asked = view.act === 'session' && view.vmId === null && view.contract === null && view.hostKey === null
+  if (!asked || view.nonce !== signedNonceOf(nonce)) {
+    throw new AppError({
+      code: 'misdirected',
+      detail: `The host answered with a request for ${view.act}, not for a session of this terminal.`,
+      hint: 'Do not sign it. This host is not to be trusted.',
+    })
+  }
   const approval = await approve(client, view, wallet, origin)
   if (approval.state !== 'approved') {
     throw new AppError({

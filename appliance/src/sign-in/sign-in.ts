@@ -102,9 +102,22 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
     })
   }
 
+  /** A contract wallet may change its mind or its owners between the approval and the release: it is asked again. */
+  async function stillSigned(
+    request: LoginRequest,
+    claim: { signer: string; signature: string; verifiedBy: VerifiedBy; text: string },
+  ): Promise<void> {
+    if (claim.verifiedBy === 'ecdsa' || request.state.kind === 'waiting') return
+    const again = await verifier.verify({ address: claim.signer, text: claim.text, signature: claim.signature })
+    if (again !== undefined) return
+    requests.deny(request, { code: 'signature-invalid', text: 'The wallet does not stand by its signature any more.' })
+    throw new AppError({ code: 'signature-invalid', detail: `${claim.signer} does not stand by its signature any more.` })
+  }
+
   /** Looks the right up now. Throws the refusal, having ended the request where no other wallet could do better. */
   async function vouch(request: LoginRequest, signer: string, signature: string, verifiedBy: VerifiedBy): Promise<ApprovedBy> {
     const text = textOf(request, signer)
+    await stillSigned(request, { signer, signature, verifiedBy, text })
     const approval = { signer, signature, verifiedBy, checkedMs: ports.clock.monotonicMs() }
     if (request.vm === null) return { ...approval, statement: null }
     const chain = ports.chain(request.vm.installation)

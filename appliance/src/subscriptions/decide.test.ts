@@ -35,7 +35,14 @@ const stopped: ActualVm = { ...running, power: 'stopped', autostart: false }
 const halfMade: ActualVm = { ...stopped, activating: false }
 const absent: ActualVm = { kind: 'absent' }
 const unknown: ActualVm = { kind: 'unknown' }
-const notes: VmNotes = { origin, activateIntentAt: t0, graceOverSeenSince: null, destroyedAt: null, keptStopped: false }
+const notes: VmNotes = {
+  origin,
+  activateIntentAt: t0,
+  graceOverSeenSince: null,
+  graceOverFor: null,
+  destroyedAt: null,
+  keptStopped: false,
+}
 const fresh: VmNotes = { ...notes, activateIntentAt: null }
 
 /** The rule looks at nothing else of a subscription. */
@@ -166,7 +173,21 @@ const table: [string, string, Partial<DecisionFacts>][] = [
   [
     'denies an end before 24 hours of our own clock',
     'wait-before-end',
-    { giving: graceOver, vm: stopped, notes: { ...notes, graceOverSeenSince: t0 + 3 * day } },
+    {
+      giving: graceOver,
+      vm: stopped,
+      notes: { ...notes, graceOverSeenSince: t0 + 3 * day, graceOverFor: activeSub.graceEndsAt },
+    },
+  ],
+  [
+    'denies an end by the wait of an earlier grace: an extension that nobody saw lies in between',
+    'wait-before-end',
+    {
+      giving: graceOver,
+      vm: stopped,
+      notes: { ...notes, graceOverSeenSince: t0 - 5 * day, graceOverFor: activeSub.graceEndsAt - 5 * day },
+      taking: both(activeSub, t0 + 3 * day),
+    },
   ],
   [
     'denies an end that only the newest block knows',
@@ -289,7 +310,7 @@ const table: [string, string, Partial<DecisionFacts>][] = [
     {
       giving: graceOver,
       vm: stopped,
-      notes: { ...notes, graceOverSeenSince: t0 + 2 * day },
+      notes: { ...notes, graceOverSeenSince: t0 + 2 * day, graceOverFor: activeSub.graceEndsAt },
       taking: both(activeSub, t0 + 3 * day),
     },
   ],
@@ -299,7 +320,7 @@ const table: [string, string, Partial<DecisionFacts>][] = [
     {
       giving: graceOver,
       vm: absent,
-      notes: { ...notes, graceOverSeenSince: t0 + 2 * day },
+      notes: { ...notes, graceOverSeenSince: t0 + 2 * day, graceOverFor: activeSub.graceEndsAt },
       taking: both(activeSub, t0 + 3 * day),
     },
   ],
@@ -344,6 +365,7 @@ describe('decide, for all facts', () => {
       origin: fc.constantFrom(origin, { buyer: '0xb2', boughtBlock: 9 }),
       activateIntentAt: fc.option(fc.constant(t0)),
       graceOverSeenSince: fc.option(time),
+      graceOverFor: fc.constantFrom(null, activeSub.graceEndsAt, t0),
       destroyedAt: fc.option(fc.constant(t0)),
       keptStopped: fc.boolean(),
     }),
@@ -407,6 +429,8 @@ describe('decide, for all facts', () => {
     assert.ok(['nothing', 'forget-grace-over'].includes(action.kind))
   })
   always('ends only after the wait', (action, f, now) => {
-    if (action.kind === 'send-end') assert.ok(now - (f.notes?.graceOverSeenSince ?? now + 1) >= f.waitSeconds)
+    if (action.kind !== 'send-end') return
+    assert.ok(now - (f.notes?.graceOverSeenSince ?? now + 1) >= f.waitSeconds)
+    assert.equal(f.notes?.graceOverFor, f.giving.subscription?.graceEndsAt, 'and that of this very grace')
   })
 })

@@ -15,6 +15,8 @@ export interface VmNotes {
   activateIntentAt: UnixSeconds | null
   /** Our clock since when a finalized block past the grace has been seen. */
   graceOverSeenSince: UnixSeconds | null
+  /** The `graceEndsAt` that was over then. */
+  graceOverFor: UnixSeconds | null
   /** Disk and domain are gone and the addresses are free again. */
   destroyedAt: UnixSeconds | null
   /** A person stopped it on purpose. */
@@ -168,7 +170,9 @@ function over(facts: DecisionFacts, now: UnixSeconds): Action {
     return vm.kind === 'absent' ? nothing('in grace, and not there', 'vm-missing') : nothing('suspended as it should be')
   }
   if (unconfirmed?.verb === 'end' && giving.block.number < unconfirmed.minedBlock) return nothing('waiting for confirmations')
-  const since = notes?.graceOverSeenSince ?? null
+  // a mark of an earlier grace counts for nothing: an extension that we never saw may lie in between
+  const sameGrace = notes !== undefined && notes.graceOverFor === giving.subscription?.graceEndsAt
+  const since = sameGrace ? notes.graceOverSeenSince : null
   if (since !== null && now - since < facts.waitSeconds) return { kind: 'wait-before-end', since, isNew: false }
   const refused = refusalToTake(taking)
   if (refused !== undefined) return refused

@@ -204,13 +204,11 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
       },
       todo: (id) => `reinstall:${id}`,
       // before the generation is raised nothing has begun: it is not begun again, as its asker may hold the pass no longer
-      endsAfter: (where) => ({
-        ...scenes.reinstall.ends,
-        vms: [
-          where.includes('/keep-running/done') ? 'running 1' : where.includes('/generation/running') ? 'running 1' : 'running 2',
-        ],
-      }),
       ends: { vms: ['running 2'], open: [], chain: 'active', leases: 1 },
+      endsAfter: (where) => {
+        const begun = !/[/](entitled|keep-running)[/]|[/]generation[/]running/.test(where)
+        return { ...scenes.reinstall.ends, vms: [begun ? 'running 2' : 'running 1'] }
+      },
       transactions: 0,
     },
   }

@@ -70,10 +70,14 @@ const generation: Step<VmWork> = {
   name: 'generation',
   estimateSeconds: 1,
   check: ({ books, key }) => Promise.resolve(books.get(vmIdOf(key))?.generation === key.generation),
-  async run({ books, key, ports }) {
+  async run({ books, key, ports, contract }) {
     const row = books.get(vmIdOf(key))
     if (row === undefined) throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmIdOf(key)}.` })
     const template = await ports.template()
+    const now = await contract.reader.subscription(key.tokenId, (await contract.reader.heads()).latest)
+    if (now === undefined) throw new AppError({ code: 'not-entitled', detail: `Nobody holds VM ${vmIdOf(key)}.` })
+    // whose wish it is goes to disk before the generation is raised: nobody else's disk is erased for it later
+    await books.noteReinstall(key, { generation: key.generation, holder: now.holder.toLowerCase() })
     await books.put({ ...row, generation: key.generation, template, hostKey: null, reportedAt: null, secretUsedAt: null })
   },
 }
@@ -120,5 +124,6 @@ export const personSteps = {
   reboot: [entitled, ...stopSteps, startForPerson],
   snapshot: [entitled, snapshot],
   rollback: [entitled, rollback, startForPerson],
-  reinstall: [keepRunning, generation, freshDisk, start, guestReport, sshd],
+  // the right is asked before anything is raised: who may not, changes nothing
+  reinstall: [entitled, keepRunning, generation, freshDisk, start, guestReport, sshd],
 } as const satisfies Record<string, readonly Step<VmWork>[]>

@@ -214,7 +214,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       giving,
       taking: 'not-asked',
       vm: actualVm(world, id),
-      notes: row && { ...row, keptStopped: books.isKeptStopped(id) },
+      notes: row && { ...row, keptStopped: books.isKeptStopped(id), graceOverFor: books.graceOverFor(id) },
       noRoom: giving.entitlement?.kind === 'pending' && record === undefined ? await noRoom(world, giving) : undefined,
       destroysAllowed: true,
       unconfirmed: unconfirmed.get(id),
@@ -275,10 +275,12 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
           jobs.succeeded(id)
           return false
         case 'wait-before-end':
-          if (chosen.isNew) await books.mark(base.key, { graceOverSeenSince: chosen.since })
+          if (chosen.isNew && subscription !== undefined) {
+            await books.noteGraceOver(base.key, { since: chosen.since, graceEndsAt: subscription.graceEndsAt })
+          }
           return false
         case 'forget-grace-over':
-          await books.mark(base.key, { graceOverSeenSince: null })
+          await books.noteGraceOver(base.key, null)
           return true
         case 'read-for-taking':
           return false
@@ -335,7 +337,10 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     }
   }
 
-  /** A kill stopped a reinstall: the books have the next generation, the hypervisor the former one, or none at all. */
+  /**
+   * A kill stopped a reinstall: the books have the next generation, the hypervisor the former one, or none at all. It is taken up
+   * only for whoever asked for it, while he holds the pass; else the books go back to the disk that stands.
+   */
   async function isHalfReinstalled(
     giving: GivingView,
     record: VmRecord | undefined,
@@ -343,12 +348,23 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     id: VmId,
     answered: boolean,
   ): Promise<boolean> {
-    if (row === undefined || stopping.signal.aborted || giving.entitlement?.kind !== 'active' || !answered) return false
-    if (giving.subscription === undefined || !isSamePurchase(row.origin, giving.subscription)) return false
-    if (record !== undefined) return record.key.generation < row.generation
-    if (row.generation === 1) return false
-    const newest = (await tasks.list({ subject: id, limit: 20 })).items.find((t) => t.kind === 'reinstall')
-    return newest?.state === 'interrupted' || newest?.state === 'failed'
+    if (row === undefined || stopping.signal.aborted || !answered) return false
+    const begun = books.reinstallOf(id)
+    // its disk stands: what comes later is no longer the reinstall's
+    if (record !== undefined && record.key.generation >= row.generation) {
+      if (begun !== undefined) await books.noteReinstall(row, undefined)
+      return false
+    }
+    if (giving.entitlement?.kind !== 'active' || giving.subscription === undefined) return false
+    if (!isSamePurchase(row.origin, giving.subscription)) return false
+    if (begun?.generation === row.generation && begun.holder === giving.subscription.holder.toLowerCase()) return true
+    if (record !== undefined && begun !== undefined) {
+      ports.log?.(`the reinstall of ${id} is given up: its asker does not hold the pass any more`)
+      const { generation } = record.key
+      await books.put({ ...row, generation, hostKey: record.facts.hostKey, reportedAt: clock.now(), secretUsedAt: clock.now() })
+      await books.noteReinstall(row, undefined)
+    }
+    return false
   }
 
   function resumeReinstall(contract: ServedContract, record: VmRecord | undefined, row: StoredVm, report: PassReport): void {

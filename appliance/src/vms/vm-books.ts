@@ -6,6 +6,12 @@ import type { StoredVm, VmMarkers, VmRepository } from '../store/vms.ts'
 
 type VmName = Pick<VmKey, 'installation' | 'tokenId'>
 const keptStoppedSetting = 'vms-kept-stopped'
+const reinstallsSetting = 'vms-reinstalling'
+const graceOverSetting = 'vms-grace-over-for'
+
+/** A reinstall that has begun: for which generation, and who asked for it (lower case). */
+const reinstallSchema = z.strictObject({ generation: z.number().int(), holder: z.string() })
+export type BegunReinstall = z.output<typeof reinstallSchema>
 
 /** What the loop itself notes, and what no other part of the daemon writes: safe to hold in memory. */
 type OwnMarkers = Pick<VmMarkers, 'activateIntentAt' | 'activatedSeenAt' | 'graceOverSeenSince' | 'destroyedAt'>
@@ -19,6 +25,8 @@ export class VmBooks {
   readonly #settings: Pick<SettingRepository, 'get' | 'put'>
   readonly #rows = new Map<VmId, StoredVm>()
   readonly #keptStopped = new Set<VmId>()
+  readonly #reinstalls = new Map<VmId, BegunReinstall>()
+  readonly #graceOverFor = new Map<VmId, UnixSeconds>()
 
   private constructor(vms: VmRepository, settings: Pick<SettingRepository, 'get' | 'put'>) {
     this.#vms = vms
@@ -30,6 +38,10 @@ export class VmBooks {
     for (const row of await vms.list()) books.#rows.set(vmIdOf(row), row)
     const kept = await settings.get(keptStoppedSetting, z.array(z.string()))
     for (const id of kept ?? []) books.#keptStopped.add(id as VmId)
+    const over = await settings.get(graceOverSetting, z.record(z.string(), z.number()))
+    for (const [id, at] of Object.entries(over ?? {})) books.#graceOverFor.set(id as VmId, at)
+    const begun = await settings.get(reinstallsSetting, z.record(z.string(), reinstallSchema))
+    for (const [id, reinstall] of Object.entries(begun ?? {})) books.#reinstalls.set(id as VmId, reinstall)
     return books
   }
 
@@ -60,6 +72,8 @@ export class VmBooks {
   async destroyed(vm: VmName, at: UnixSeconds): Promise<void> {
     await this.#vms.mark(vm, { destroyedAt: at })
     this.#rows.delete(vmIdOf(vm))
+    await this.noteReinstall(vm, undefined)
+    if (this.#graceOverFor.delete(vmIdOf(vm))) await this.#settings.put(graceOverSetting, Object.fromEntries(this.#graceOverFor))
     await this.keepStopped(vm, false)
   }
 
@@ -70,5 +84,34 @@ export class VmBooks {
     if (stopped) this.#keptStopped.add(id)
     else this.#keptStopped.delete(id)
     await this.#settings.put(keptStoppedSetting, [...this.#keptStopped])
+  }
+
+  /** Which end of grace `graceOverSeenSince` was noted for; null if for none. */
+  graceOverFor(id: VmId): UnixSeconds | null {
+    return this.#graceOverFor.get(id) ?? null
+  }
+
+  /** Notes since when a grace is seen to be over, and which; or (null) that none is. */
+  async noteGraceOver(vm: VmName, over: { since: UnixSeconds; graceEndsAt: UnixSeconds } | null): Promise<void> {
+    const id = vmIdOf(vm)
+    if (over === null) this.#graceOverFor.delete(id)
+    else this.#graceOverFor.set(id, over.graceEndsAt)
+    // which one first: a kill in between leaves a mark that counts for nothing
+    await this.#settings.put(graceOverSetting, Object.fromEntries(this.#graceOverFor))
+    await this.mark(vm, { graceOverSeenSince: over?.since ?? null })
+  }
+
+  /** The reinstall of a VM that has begun and whose disk is not there yet. */
+  reinstallOf(id: VmId): BegunReinstall | undefined {
+    return this.#reinstalls.get(id)
+  }
+
+  /** Begun, or (undefined) over. Persisted: only its own asker's reinstall may ever be taken up again. */
+  async noteReinstall(vm: VmName, begun: BegunReinstall | undefined): Promise<void> {
+    const id = vmIdOf(vm)
+    if (begun === undefined && !this.#reinstalls.has(id)) return
+    if (begun === undefined) this.#reinstalls.delete(id)
+    else this.#reinstalls.set(id, begun)
+    await this.#settings.put(reinstallsSetting, Object.fromEntries(this.#reinstalls))
   }
 }

@@ -1,5 +1,4 @@
-import { staleAfterSeconds } from '../../chain/heads.ts'
-import { perFacts, type HostFacts } from '../facts.ts'
+import { isStale, perFacts, type HostFacts } from '../facts.ts'
 import type { ApiServer } from '../app.ts'
 import type { ApiPorts } from '../ports.ts'
 import { statusSchema, type Status } from '../schemas/status.ts'
@@ -34,9 +33,4 @@ export function registerStatus(app: ApiServer, ports: ApiPorts): void {
     chain: { ...fixed(ports.facts()).chain, stale: isStale(ports.facts(), ports.clock.now()) },
     now: ports.clock.now(),
   }))
-}
-
-/** By our clock now, not as it was when the block was read: a node that falls silent makes it stale too. */
-function isStale({ heads }: HostFacts, now: number): boolean {
-  return heads === null || ((heads.stale || now - heads.latest.timestamp > staleAfterSeconds) && !heads.standing)
 }

@@ -3,7 +3,7 @@ import { AppError } from '../../errors/app-error.ts'
 import type { FastifyRequest } from 'fastify'
 import type { ApiServer } from '../app.ts'
 import { askedBy } from '../asker.ts'
-import { perFacts } from '../facts.ts'
+import { isStale, perFacts } from '../facts.ts'
 import { holdingFor, pageOfHoldings, visibleTo, type Holding } from '../holdings.ts'
 import { nameOf, type Caller } from '../identity.ts'
 import type { ApiPorts } from '../ports.ts'
@@ -77,6 +77,7 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       const refusal = reasonAgainst(action, facts)
       if (refusal !== null) throw new AppError({ code: facts.busy ? 'task-running' : 'not-in-this-state', detail: refusal })
       mustBeEntitled(caller, shown, action)
+      mustBeSettled(caller, holding)
       if (action === 'console')
         throw new AppError({
           code: 'not-supported',
@@ -132,6 +133,21 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       return view(holding)
     },
   )
+
+  /** A holder acts on what both depths say, and on nothing old (design.md §8): the operator's own socket is no wallet. */
+  function mustBeSettled(caller: Caller, { subscription, contract }: Holding): void {
+    if (caller.kind !== 'wallet' || subscription.holder.toLowerCase() !== caller.address) return
+    if (isStale(ports.facts(), ports.clock.now())) {
+      throw new AppError({ code: 'chain-stale', detail: 'The host does not know the present state of the network.' })
+    }
+    const settled = contract.giving.subscriptions.get(subscription.tokenId)
+    if (settled?.holder.toLowerCase() !== caller.address) {
+      throw new AppError({
+        code: 'pass-not-confirmed',
+        detail: `The pass has come to ${caller.address}, but too few blocks stand upon it yet.`,
+      })
+    }
+  }
 
   /** The act's own signature, once, and only through the browser or terminal that asked for it (design.md §8). */
   async function consumeSignature(

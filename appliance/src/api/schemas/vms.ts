@@ -65,9 +65,10 @@ export const vmSchema = z.strictObject({
   /** Null until the guest has reported. */
   ssh: z
     .strictObject({
-      user: z.string(),
-      host: z.string(),
-      port: z.number().int(),
+      user: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/),
+      /** A name or an address: it becomes a word of an ssh configuration on the reader's machine. */
+      host: z.string().regex(/^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$/),
+      port: z.number().int().min(1).max(65_535),
       /** The whole line to type. */
       command: z.string(),
       /** As `ssh` prints it: `SHA256:…`. */

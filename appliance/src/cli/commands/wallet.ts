@@ -4,6 +4,7 @@ import { formatUnits, getAddress, Interface, isAddress } from 'ethers'
 import { approvalSchema, loginRequestSchema } from '../../api/schemas/sign-in.ts'
 import { plansSchema, quoteSchema, type PlanView } from '../../api/schemas/status.ts'
 import { purchaseSchema, vmSchema, type Purchase, type VmView } from '../../api/schemas/vms.ts'
+import { installationId } from '../../chain/installation.ts'
 import { zeroAddress } from '../../chain/subscription.ts'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -71,7 +72,18 @@ async function allow(context: CliContext, rpc: HostRpc, token: string, contract:
 
 async function ownVm(context: CliContext, vmId: string): Promise<VmView> {
   await context.signedIn()
-  return await context.client.call(vmSchema, 'GET', `/v1/vms/${encodeURIComponent(vmId)}`)
+  const vm = await context.client.call(vmSchema, 'GET', `/v1/vms/${encodeURIComponent(vmId)}`)
+  const { contract, tokenId } = vm.subscription
+  const { chainId } = (await context.status()).chain
+  // a transaction is made of these: they must be those of the VM that the person named
+  if (vm.vmId !== vmId || `${installationId(chainId, contract)}-${tokenId}` !== vmId) {
+    throw new AppError({
+      code: 'misdirected',
+      detail: `The host answered for ${vmId} with subscription ${tokenId} of ${contract}, which is another.`,
+      hint: 'Sign nothing. This host is not to be trusted.',
+    })
+  }
+  return vm
 }
 
 /** Verbs that sign: buy, extend, cancel, transfer, approve. */
