@@ -206,7 +206,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
       // before the generation is raised nothing has begun: it is not begun again, as its asker may hold the pass no longer
       ends: { vms: ['running 2'], open: [], chain: 'active', leases: 1 },
       endsAfter: (where) => {
-        const begun = !/[/](entitled|keep-running)[/]|[/]generation[/]running/.test(where)
+        const begun = !/\/entitled\/|\/keep-running\/done|\/generation\/running/.test(where)
         return { ...scenes.reinstall.ends, vms: [begun ? 'running 2' : 'running 1'] }
       },
       transactions: 0,
