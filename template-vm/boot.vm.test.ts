@@ -53,7 +53,9 @@ describe('a booted template', () => {
   })
 
   test('logs owner in on the serial console', async () => {
-    assert.match(await shell(guest, 'ps -o user= -t ttyS0'), /^owner$/m)
+    // the guest answers before its last getty has started
+    const wait = 'i=0; until ps -o user= -t ttyS0 | grep -qx owner; do i=$((i + 1)); [ $i -lt 60 ]; sleep 1; done'
+    assert.match(await shell(guest, `set -e; ${wait}; ps -o user= -t ttyS0`), /^owner$/m)
   })
 
   test('makes its own host key: two machines, two keys', async () => {

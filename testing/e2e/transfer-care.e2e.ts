@@ -11,7 +11,8 @@ test('L5 S12 the new holder’s first page says that another was root, and keep 
   const vmId = await transferred(stand)
   await useWallet([8])
   await signIn(page, stand)
-  await expect(page.getByText('Another wallet was root here before you.', { exact: false })).toBeVisible()
+  const card = page.getByRole('article', { name: `vm-${vmId.split('-')[1]}`, exact: true })
+  await expect(card.getByText('Another wallet was root here before you.', { exact: false })).toBeVisible()
   await page.getByRole('link', { name: `Manage vm-${vmId.split('-')[1]}`, exact: true }).click()
   await expect(page.getByText('Another wallet was root in this VM')).toBeVisible()
   await expect(page.getByText('Nothing but a reinstall rules that out.', { exact: false })).toBeVisible()
@@ -38,9 +39,9 @@ test('L5 X7 X9 reinstall wants the name and the signature, shows its steps, and 
   await dialog.getByLabel(/^Type vm-/).fill(`vm-${vmId.split('-')[1]}`)
   stand.world.deliveryHeld = true
   await dialog.getByRole('button', { name: 'Sign and reinstall' }).click()
-  await expect(page.getByText(/^Step \d of 6: /)).toBeVisible()
+  await expect(page.getByText(/^Step \d of 7: /)).toBeVisible()
   await page.reload()
-  await expect(page.getByText('Step 3 of 6: Making the disk')).toBeVisible()
+  await expect(page.getByText('Step 4 of 7: Making the disk')).toBeVisible()
   stand.world.deliveryHeld = false
   await expect(page.getByText('Running', { exact: true })).toBeVisible()
   await expect(page.getByText('Another wallet was root in this VM')).toHaveCount(0)

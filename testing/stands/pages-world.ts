@@ -20,7 +20,7 @@ export interface StandRequest extends Omit<LoginRequestView, 'browserAddress' | 
 /** How long each phase of a delivery takes here, in milliseconds. */
 const phaseMs = 250
 const reinstallStepMs = 400
-const reinstallSteps = ['keep-running', 'generation', 'disk', 'start', 'guest-report', 'sshd'] as const
+const reinstallSteps = ['entitled', 'keep-running', 'generation', 'disk', 'start', 'guest-report', 'sshd'] as const
 const phases = ['addresses', 'disk', 'start', 'guest-report', 'sshd', 'activate'] as const
 
 /** A VM as the stand's hypervisor has it; what is paid and until when is asked of the real contract. */
@@ -209,7 +209,7 @@ export class PagesWorld {
   #reinstall(vmId: string, own: StandVm): TaskView | null {
     if (own.reinstallAt === null) return null
     const passed = Math.floor((performance.now() - own.reinstallAt) / reinstallStepMs)
-    const at = this.deliveryHeld ? Math.min(passed, 2) : passed
+    const at = this.deliveryHeld ? Math.min(passed, reinstallSteps.indexOf('disk')) : passed
     if (at >= reinstallSteps.length) {
       own.reinstallAt = null
       return null

@@ -9,6 +9,7 @@ import {
   openStand,
   tinyGuest,
   until,
+  withRoom,
   type LibvirtStand,
 } from '../hypervisor/libvirt/test-stand.ts'
 import { embeddedPlan } from '../network/address-plan.ts'
@@ -25,7 +26,7 @@ async function delivered(t: TestContext): Promise<{ stand: Stand; libvirt: Libvi
   const port = await freePort()
   const again = async (): Promise<void> => {
     await stand.restart({
-      hypervisor: libvirt.hypervisor,
+      hypervisor: withRoom(libvirt.hypervisor),
       template: () => Promise.resolve(image.sha256),
       addresses: createAddressTable(embeddedPlan({ from: port, to: port }), stand.store.addresses),
       backOff: { attempts: 1, firstSeconds: 0, factor: 1, longestSeconds: 0 },

@@ -13,7 +13,7 @@ import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
 import { madeUpTemplate } from '../hypervisor/fake/sentinels.ts'
 import { embeddedPlan } from '../network/address-plan.ts'
 import { createAddressTable } from '../network/address-table.ts'
-import { openDriver } from '../hypervisor/libvirt/test-stand.ts'
+import { openDriver, withRoom } from '../hypervisor/libvirt/test-stand.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
 import { openStore } from '../store/store.ts'
 import { createGuestReports } from './guest-reports.ts'
@@ -52,13 +52,7 @@ async function openHypervisor(): Promise<Hypervisor & { close(): Promise<void> }
       await driver.start(key, options)
       report(key)
     }
-    // what fits on this machine's disk is no matter here: the sparse disks of the tiny guest take some MiB
-    const capacity: Hypervisor['capacity'] = async () => ({
-      ...(await driver.capacity()),
-      diskUnpromisedBytes: 2 ** 40,
-      memoryUnpromisedMiB: 2 ** 20,
-    })
-    return Object.assign(Object.create(driver) as typeof driver, { start, capacity })
+    return Object.assign(withRoom(driver), { start })
   }
   const fake = createFakeHypervisor({
     clock,

@@ -288,7 +288,8 @@ export async function createLibvirtHypervisor(options: LibvirtOptions): Promise<
       const owed = vms.reduce((sum, vm, i) => sum + Math.max(0, vm.spec.diskGiB * gib * 2 - (allocated[i] ?? 0)), 0)
       const memoryTotalMiB = Math.floor(totalmem() / mib)
       return {
-        diskTotalBytes: disk.blocks * disk.bsize,
+        // blocks that only the system may take are no room of ours; df counts the same way
+        diskTotalBytes: (disk.blocks - disk.bfree + disk.bavail) * disk.bsize,
         diskFreeBytes: free,
         diskUnpromisedBytes: Math.max(0, free - owed),
         memoryTotalMiB,
