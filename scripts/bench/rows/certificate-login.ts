@@ -30,8 +30,13 @@ export const certificateLogin: Bench = {
       await run('ssh-keygen', [...sign, join(folder, 'certified.pub')], { timeout: 10_000 })
       const knownHosts = join(folder, 'known_hosts')
       await writeFile(knownHosts, `[127.0.0.1]:${stand.port} ${stand.hostKey}\n`)
+      const at = { host: '127.0.0.1', port: stand.port, user: 'owner', knownHosts }
       const login = (keyFile: string) =>
-        publicKeyLogin({ host: '127.0.0.1', port: stand.port, user: 'owner', keyFile: join(folder, keyFile), knownHosts })
+        publicKeyLogin({
+          ...at,
+          keyFile: join(folder, keyFile),
+          ...(keyFile === 'certified' && { certificateFile: join(folder, 'certified-cert.pub') }),
+        })
       await login('plain')
       const [plain, certified]: [number[], number[]] = [[], []]
       // in turn, so that a busy moment of the machine meets both
