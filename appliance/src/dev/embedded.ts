@@ -1,5 +1,6 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { statusSchema } from '../api/schemas/status.ts'
 import { createClient } from '../cli/client.ts'
@@ -100,6 +101,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       command: process.execPath,
       // Node lets its young generation grow to many times what we ever use (scripts/bench/README.md)
       args: ['--max-semi-space-size=4', join(checkout, 'appliance/src/dev/freeholdd.ts'), '--state', stateFolder],
+      // code that was compiled before: half the start, and the type stripper is never loaded
+      env: { NODE_COMPILE_CACHE: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freehold/node') },
       ready: () => daemon.call(statusSchema, 'GET', '/v1/status').then(() => true),
       readyWithinSeconds: 60,
       stopWithinSeconds: 20,

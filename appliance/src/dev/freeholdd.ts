@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { deployDevToken, devTokenInterface } from '@freehold/contracts/dev-token'
@@ -81,6 +82,8 @@ const daemon = await startDaemon({
   },
 })
 
+// now, not at the end: a daemon that is killed leaves it to the next one too
+flushCompileCache()
 const stop = () => void daemon.stop().then(() => process.exit(0))
 process.on('SIGTERM', stop)
 process.on('SIGINT', stop)
