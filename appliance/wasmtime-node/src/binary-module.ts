@@ -37,16 +37,16 @@ export function wideTable(targets: number): Buffer {
   ])
 }
 
-function section(id: number, content: Buffer): Buffer {
+export function section(id: number, content: Buffer): Buffer {
   return Buffer.concat([Buffer.from([id]), leb(content.length), content])
 }
 
-function vector(items: readonly Buffer[]): Buffer {
+export function vector(items: readonly Buffer[]): Buffer {
   return Buffer.concat([leb(items.length), ...items])
 }
 
 /** Unsigned LEB128. */
-function leb(value: number): Buffer {
+export function leb(value: number): Buffer {
   const bytes: number[] = []
   for (let rest = value; ; rest = Math.floor(rest / 128)) {
     bytes.push(rest >= 128 ? (rest % 128) | 128 : rest)

@@ -30,6 +30,11 @@ export interface CallOptions {
   maxMemoryBytes?: number
   /** The two results name bytes of the memory: pointer and length. */
   region?: boolean
+  /**
+   * Calls made first in the same instance and under the same limits, such as `_initialize` of a module that is a library. Their
+   * results are dropped; a trap in one of them is the trap of the run.
+   */
+  before?: readonly { name: string; values: readonly LooseValue[] }[]
   signal?: AbortSignal
 }
 
@@ -108,15 +113,12 @@ export class Module {
    * guest does afterwards is an outcome. An aborted signal ends it at its next slice.
    */
   async run(name: string, values: readonly LooseValue[], options: CallOptions): Promise<Outcome> {
-    const signature = this.functions.get(name)
-    if (signature === undefined) {
-      throw new WasmError(
-        'function-not-found',
-        `the module exports no function ${JSON.stringify(name.slice(0, 80))}`,
-        'Name one that it exports.',
-      )
-    }
+    const signature = this.#signature(name)
     const call = {
+      before: (options.before ?? []).map((step) => ({
+        function: step.name,
+        arguments: encodeArguments(this.#signature(step.name).params, step.values),
+      })),
       function: name,
       arguments: encodeArguments(signature.params, values),
       gasLimit: options.gasLimit,
@@ -139,5 +141,15 @@ export class Module {
     } finally {
       options.signal?.removeEventListener('abort', onAbort)
     }
+  }
+
+  #signature(name: string): Signature {
+    const signature = this.functions.get(name)
+    if (signature !== undefined) return signature
+    throw new WasmError(
+      'function-not-found',
+      `the module exports no function ${JSON.stringify(name.slice(0, 80))}`,
+      'Name one that it exports.',
+    )
   }
 }

@@ -40,6 +40,8 @@ export interface NativeCancel {
 }
 
 export interface NativeCall {
+  /** Made first, in the same instance; a trap in one is that of the run. */
+  before: readonly { function: string; arguments: Uint8Array }[]
   function: string
   arguments: Uint8Array
   gasLimit: bigint

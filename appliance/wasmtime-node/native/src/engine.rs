@@ -104,8 +104,18 @@ pub struct ExportedFunction {
     pub results: Vec<String>,
 }
 
+/// A call that comes first, in the same instance; its results are nobody's.
+#[napi(object)]
+pub struct NativeStep {
+    pub function: String,
+    /// Eight bytes for each argument, little-endian.
+    pub arguments: Buffer,
+}
+
 #[napi(object)]
 pub struct NativeCall {
+    /// Made before the call itself; a trap in one of them is that of the run.
+    pub before: Vec<NativeStep>,
     pub function: String,
     /// Eight bytes for each argument, little-endian.
     pub arguments: Buffer,
@@ -144,7 +154,12 @@ impl NativeModule {
     pub fn run<'env>(&self, env: &'env Env, call: NativeCall, cancel: &NativeCancel) -> Result<Object<'env>> {
         let options = &self.shared.options;
         let call = Call {
-            arguments: self.arguments_of(&call)?,
+            before: call
+                .before
+                .into_iter()
+                .map(|step| Ok((self.arguments_of(&step.function, &step.arguments)?, step.function)))
+                .collect::<Result<_>>()?,
+            arguments: self.arguments_of(&call.function, &call.arguments)?,
             function: call.function,
             gas_limit: call.gas_limit.get_u64().1,
             slice_gas: u64::from(options.slice_gas.max(1)),
@@ -164,11 +179,10 @@ impl NativeModule {
 }
 
 impl NativeModule {
-    fn arguments_of(&self, call: &NativeCall) -> Result<Vec<wasmtime::Val>> {
-        let Some(ExternType::Func(kind)) = self.module.get_export(&call.function) else {
+    fn arguments_of(&self, function: &str, bytes: &[u8]) -> Result<Vec<wasmtime::Val>> {
+        let Some(ExternType::Func(kind)) = self.module.get_export(function) else {
             return Err(Error::new(Status::InvalidArg, "there is no such function"));
         };
-        let bytes: &[u8] = &call.arguments;
         if bytes.len() != kind.params().len() * 8 {
             return Err(Error::new(Status::InvalidArg, "another number of arguments is needed"));
         }

@@ -89,6 +89,8 @@ impl ResourceLimiter for Limits {
 
 /// What to run, all of it checked against the module before.
 pub struct Call {
+    /// Calls that come first, in the same instance: arguments and name.
+    pub before: Vec<(Vec<Val>, String)>,
     pub function: String,
     /// One value for each parameter.
     pub arguments: Vec<Val>,
@@ -198,13 +200,15 @@ async fn run(store: &mut Store<Limits>, module: Module, call: Call) -> End {
         Err(error) => return End::Failed(error),
     };
     store.data_mut().started = true;
-    let Some(Extern::Func(function)) = instance.get_export(&mut *store, &call.function) else {
-        return End::Refused(format!("there is no function {}", call.function));
-    };
-    let mut results: Vec<Val> = function.ty(&*store).results().map(|kind| empty(&kind)).collect();
-    if let Err(error) = function.call_async(&mut *store, &call.arguments, &mut results).await {
-        return End::Failed(error);
+    for (arguments, name) in &call.before {
+        if let Err(end) = call_one(store, &instance, name, arguments).await {
+            return end;
+        }
     }
+    let results = match call_one(store, &instance, &call.function, &call.arguments).await {
+        Ok(results) => results,
+        Err(end) => return end,
+    };
     let mut bytes = Vec::with_capacity(results.len() * 8);
     for result in &results {
         let Some(bits) = bits_of(result) else { return End::Refused("a result is not a number".into()) };
@@ -223,6 +227,22 @@ async fn run(store: &mut Store<Limits>, module: Module, call: Call) -> End {
     match region {
         Some(region) => End::Returned { results: bytes, region: Some(region) },
         None => End::Refused("the region lies outside the memory".into()),
+    }
+}
+
+async fn call_one(
+    store: &mut Store<Limits>,
+    instance: &Instance,
+    name: &str,
+    arguments: &[Val],
+) -> Result<Vec<Val>, End> {
+    let Some(Extern::Func(function)) = instance.get_export(&mut *store, name) else {
+        return Err(End::Refused(format!("there is no function {name}")));
+    };
+    let mut results: Vec<Val> = function.ty(&*store).results().map(|kind| empty(&kind)).collect();
+    match function.call_async(&mut *store, arguments, &mut results).await {
+        Ok(()) => Ok(results),
+        Err(error) => Err(End::Failed(error)),
     }
 }
 
