@@ -70,11 +70,11 @@ suite('SSH certificates', () => {
     assert.doesNotMatch(got.text, /cert-v01/)
     return got
   }
-  function asksGuest(view: LoginRequestView, tokenId = 42n) {
+  function asksGuest(view: LoginRequestView, tokenId = 42n, generation = 1) {
     const { latestChain, outcomes } = stand.ports
     return presenceOfCertificate(
       { latestChain, outcomes },
-      { installation: testInstallation, tokenId, generation: 1 },
+      { installation: testInstallation, tokenId, generation },
       view.requestId,
     )
   }
@@ -207,6 +207,7 @@ suite('SSH certificates', () => {
     test('denies one after the end, and for another VM', async () => {
       const view = await given()
       assert.equal((await asksGuest(view, 43n)).activeUntil, null)
+      assert.equal((await asksGuest(view, 42n, 2)).activeUntil, null, 'the next generation')
       stand.chain.set({ state: 'ended' })
       assert.equal((await asksGuest(view)).activeUntil, null)
     })

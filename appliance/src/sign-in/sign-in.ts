@@ -68,6 +68,7 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
       requestId: request.requestId,
       act: request.act,
       vmId: request.vm?.vmId ?? null,
+      generation: request.vm?.generation ?? null,
       user: request.user,
       source: request.source,
       signer,

@@ -7,6 +7,8 @@ export interface StoredLoginOutcome {
   requestId: string
   act: string
   vmId: string | null
+  /** Of the VM that was asked for; null where none was, and in rows older than this column. */
+  generation: number | null
   user: string | null
   source: string
   signer: string | null

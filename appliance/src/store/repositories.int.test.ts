@@ -361,7 +361,16 @@ describe('idempotency', () => {
 
 describe('what people read', () => {
   withStore('login outcomes: one row per request, the last word stands', async () => {
-    const outcome = { requestId: 'r', act: 'shell', vmId: 'a-1', user: 'owner', source: '::1', signer: null, reason: null }
+    const outcome = {
+      requestId: 'r',
+      act: 'shell',
+      vmId: 'a-1',
+      generation: 1,
+      user: 'owner',
+      source: '::1',
+      signer: null,
+      reason: null,
+    }
     await store.loginOutcomes.record({ ...outcome, outcome: 'approved' })
     await store.loginOutcomes.record({ ...outcome, outcome: 'denied', reason: 'wrong-wallet' })
     const { items } = await store.loginOutcomes.list({ vmId: 'a-1' })

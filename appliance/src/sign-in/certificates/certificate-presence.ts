@@ -18,7 +18,8 @@ export async function presenceOfCertificate(
   const presence = presenceOf(ports.latestChain, vm)
   const no = (reason: DenialReason): Presence => ({ ...presence, activeUntil: null, reason })
   if (presence.activeUntil === null) return presence
-  if (given?.outcome !== 'used' || !given.act.startsWith('certificate:') || given.vmId !== vmIdOf(vm)) {
+  const isOfVm = given?.vmId === vmIdOf(vm) && given.generation === vm.generation
+  if (given?.outcome !== 'used' || !given.act.startsWith('certificate:') || !isOfVm) {
     return no({ code: 'not-found', text: 'This host gave no such certificate for this VM.' })
   }
   if (given.signer === null || given.signer.toLowerCase() !== presence.holder) {

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "login_outcomes" ADD COLUMN "generation" INTEGER;
