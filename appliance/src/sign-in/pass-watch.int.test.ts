@@ -94,6 +94,21 @@ suite('who was root, and whose connections stand', () => {
     assert.deepEqual(cuts, ['42/1', '42/1'])
   })
 
+  test('L5 a pass that moved while nobody was let in: what its former holder opened meanwhile is cut at the renewal', async () => {
+    const now = stand.chain.heads.latest.timestamp
+    stand.chain.set({ expiresAt: now })
+    await watch.look()
+    assert.deepEqual(cuts, ['42/1'])
+    // a plain key still opens the guest until it is shut down
+    stand.chain.set({ expiresAt: now, holder: next })
+    await watch.look()
+    const restarted = await open()
+    stand.chain.set({ holder: next })
+    await restarted.look()
+    await restarted.look()
+    assert.deepEqual(cuts, ['42/1', '42/1'])
+  })
+
   test('P5 a helper that is silent about one VM keeps no other waiting', async () => {
     const held = Promise.withResolvers<void>()
     const other = { ...vm, tokenId: 43n }

@@ -86,7 +86,7 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
     // a VM that is new here belongs to its buyer; with a lost store that errs towards telling too much
     const before = known.get(vmId) ?? first(vm, delivered ? vm.origin.buyer.toLowerCase() : holder)
     let next = before
-    if (before.generation !== vm.generation) next = { ...first(vm, holder), letIn: before.letIn }
+    if (before.generation !== vm.generation) next = { ...first(vm, holder), letIn: before.letIn, lastIn: before.lastIn }
     else if (before.holder !== holder) next = { ...before, holder, former: delivered ? before.holder : null }
     const letIn = entitlement(newest, now).kind === 'active' ? newest.holder.toLowerCase() : null
     const isNew = !known.has(vmId) || next !== before
@@ -100,7 +100,9 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
   /** Nobody's connections outlive the right they were made under. */
   async function cut(vm: StoredVm, pass: WatchedPass, letIn: string | null): Promise<void> {
     if (pass.letIn === letIn) return
-    if (pass.letIn !== null) {
+    // while nobody is let in, a plain key of the last one may still have opened something
+    const inside = pass.letIn ?? pass.lastIn
+    if (inside !== null && inside !== letIn) {
       try {
         await ports.cutConnections(vm)
       } catch (error) {
@@ -108,7 +110,7 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
         return
       }
     }
-    await save({ ...pass, letIn })
+    await save({ ...pass, letIn, lastIn: letIn ?? inside })
   }
 
   async function save(pass: WatchedPass): Promise<void> {
@@ -181,5 +183,5 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
 }
 
 function first({ installation, tokenId, generation }: StoredVm, holder: string): WatchedPass {
-  return { installation, tokenId, generation, holder, former: null, letIn: null }
+  return { installation, tokenId, generation, holder, former: null, letIn: null, lastIn: null }
 }

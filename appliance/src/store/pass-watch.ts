@@ -14,6 +14,8 @@ export interface WatchedPass {
   former: string | null
   /** The holder for whom connections to port 22 stand; null while nobody may be inside. */
   letIn: string | null
+  /** The last holder that was let in, also while nobody is: whoever comes next finds no connection of theirs. Null: nobody so far. */
+  lastIn: string | null
 }
 
 export interface PassWatchRepository {

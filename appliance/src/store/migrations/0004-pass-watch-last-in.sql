@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "pass_watch" ADD COLUMN "lastIn" TEXT;
