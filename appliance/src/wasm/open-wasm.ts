@@ -2,22 +2,27 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, ty
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { JWK } from 'jose'
 import { ArtifactCache } from 'wasmtime-node/artifact-cache'
 import { Engine, type EngineOptions } from 'wasmtime-node/engine'
 import type { Clock } from '../clock/clock.ts'
 import { readOrCreateSecret } from '../sign-in/secret-file.ts'
 import { ExecutorPool } from './executor/executor-pool.ts'
+import { Credit } from './credit.ts'
 import { FairQueue } from './fair-queue.ts'
 import { ApiKeyring } from './keys/api-keyring.ts'
 import { KeyRing, signKeyDocument } from './keys/key-ring.ts'
+import { PlanTable } from './plan-table.ts'
 import { Programs } from './programs.ts'
 import { publicJwk } from './protocol/receipt.ts'
+import { RateLimits } from './rate-limits.ts'
 import { ReceiptLog } from './receipt-log.ts'
 import { ReplayGuard } from './replay-guard.ts'
 import type { WasmConfig } from './wasm-config.ts'
+import type { WasmErrorCode } from './wasm-error.ts'
+import { createWasmMetrics } from './wasm-metrics.ts'
 import { createWasmServer } from './wasm-server.ts'
-import { WasmService, type Credit } from './wasm-service.ts'
+import { WasmService } from './wasm-service.ts'
 import { WasmStore } from './wasm-store.ts'
 
 const MiB = 2 ** 20
@@ -31,8 +36,24 @@ export interface OpenWasm {
   pool: ExecutorPool
   store: WasmStore
   log: ReceiptLog
+  /** What wallets have bought, as the daemon tells it. */
+  plans: PlanTable
+  /** Of the key that receipts are signed with; anybody may have it. */
+  hostKey: JWK
+  /** What an operator wants to see. Nothing of any caller. */
+  overview(): WasmOverview
   /** Ends executors and closes the store, in this order. */
   close(): Promise<void>
+}
+
+/** Counts are of today (UTC) and kept; refusals and restarts are since the start. */
+export interface WasmOverview {
+  health: Record<string, unknown>
+  day: number
+  outcomes: { code: string; runs: number; gas: bigint }[]
+  refused: { code: WasmErrorCode; count: number }[]
+  executors: { pids: number; wanted: number; restarts: number }
+  log: { size: number; kept: number }
 }
 
 export interface OpenWasmOptions {
@@ -40,8 +61,10 @@ export interface OpenWasmOptions {
   /** The service's own folder: database, cache, secrets. */
   folder: string
   clock: Clock
-  /** Gas that a wallet's subscription gives a day; absent: none, and the free tier counts. */
+  /** Gas a day that every wallet has, in the place of what the daemon tells; for tests. */
   gasPerDay?(wallet: string): bigint
+  /** Milliseconds in which a request has to arrive whole. Default: 30 s. */
+  arriveMs?: number
   logLine?(line: Record<string, unknown>): void
 }
 
@@ -63,7 +86,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     memoryBudgetBytes: Math.floor((config.wasm.memory_budget_mb * MiB) / workers),
     sliceGas,
   }
-  const metrics = metricsOf()
+  const metrics = createWasmMetrics()
   const pool = new ExecutorPool({ workers, engine, onRestart: () => metrics.restarts.inc() })
   const programs = new Programs({
     cache: new ArtifactCache({ folder: join(folder, 'artifacts'), key: await secret('artifact-key'), maxBytes: 512 * MiB }),
@@ -84,17 +107,29 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     clock,
   )
   const apiKeys = new ApiKeyring(store, await secret('api-key-pepper'), clock)
-  const free = BigInt(config.payment.free_gas_per_day)
-  const credit: Credit = {
-    left: (owner) => {
-      const given = (owner.startsWith('0x') ? options.gasPerDay?.(owner) : undefined) ?? 0n
-      return (given > free ? given : free) - store.usage(owner, Math.floor(clock.now() / 86_400)).gas
+  const plans = new PlanTable(clock)
+  const { gasPerDay } = options
+  const credit = new Credit({
+    clock,
+    sources: (wallet) => (gasPerDay === undefined ? plans.sources(wallet) : [{ id: wallet, gasPerDay: gasPerDay(wallet) }]),
+    used: (payer, day) => store.usage(payer, day).gas,
+    freeGasPerDay: BigInt(config.payment.free_gas_per_day),
+  })
+  const { rate } = config
+  const rates = new RateLimits(
+    {
+      requests: { perSecond: rate.requests_per_second, burst: rate.requests_burst },
+      bytes: { perSecond: rate.megabytes_per_second * MiB, burst: rate.megabytes_burst * MiB },
+      gas: { perSecond: rate.gas_per_second, burst: rate.gas_burst },
     },
-  }
+    clock,
+  )
+  const refused = new Map<WasmErrorCode, number>()
+  const replay = new ReplayGuard()
   const service = new WasmService({
     clock,
     keys,
-    replay: new ReplayGuard(),
+    replay,
     programs,
     queue,
     pool,
@@ -109,7 +144,10 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
       scheme: config.crypto.commitment_scheme,
       maxAgeSeconds,
     },
+    onCrypto: (op, ok) => metrics.crypto.inc({ op, outcome: ok ? 'ok' : 'failed' }),
     onEnd: (end) => {
+      metrics.gas.observe(Number(end.gas))
+      metrics.memoryPeak.observe(end.memoryBytes)
       metrics.executions.inc({ status: end.code === 'OK' ? 'ok' : 'error', error_code: end.code, engine: 'wasmtime-48' })
       metrics.duration.observe(end.runMs / 1000)
       metrics.queueWait.observe(end.queueMs / 1000)
@@ -117,6 +155,19 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     },
   })
   const started = clock.monotonicMs()
+  const hostKey = await publicJwk(signing.publicKey)
+  const health = () => {
+    const { running, waiting, memoryBytes } = queue.state
+    const full = running >= config.wasm.max_concurrent_executions
+    return {
+      status: full && waiting > 0 ? 'overloaded' : pool.pids.length < workers ? 'degraded' : 'ok',
+      capacity: { max: config.wasm.max_concurrent_executions, in_flight: running, queued: waiting },
+      memory_budget: { bytes: config.wasm.memory_budget_mb * MiB, admitted_bytes: memoryBytes },
+      engine: { name: 'wasmtime', version: '48' },
+      key_expires_in_seconds: keys.secondsLeft(),
+      uptime_seconds: Math.floor((clock.monotonicMs() - started) / 1000),
+    }
+  }
   const app = createWasmServer({
     clock,
     service,
@@ -124,42 +175,65 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     apiKeys,
     log,
     store,
+    rates,
     keyDocument: async () => {
       const offered = keys.offered()
-      return {
-        keys: offered,
-        jws: await signKeyDocument(offered, signing.privateKey, signingId),
-        host_key: await publicJwk(signing.publicKey),
-      }
+      return { keys: offered, jws: await signKeyDocument(offered, signing.privateKey, signingId), host_key: hostKey }
     },
-    health: () => {
-      const { running, waiting, memoryBytes } = queue.state
-      const full = running >= config.wasm.max_concurrent_executions
-      return {
-        status: full && waiting > 0 ? 'overloaded' : pool.pids.length < workers ? 'degraded' : 'ok',
-        capacity: { max: config.wasm.max_concurrent_executions, in_flight: running, queued: waiting },
-        memory_budget: { bytes: config.wasm.memory_budget_mb * MiB, admitted_bytes: memoryBytes },
-        engine: { name: 'wasmtime', version: '48' },
-        key_expires_in_seconds: keys.secondsLeft(),
-        uptime_seconds: Math.floor((clock.monotonicMs() - started) / 1000),
-      }
-    },
+    health,
     metrics: async () => {
       metrics.inFlight.set(queue.state.running)
+      metrics.capacity.set(config.wasm.max_concurrent_executions)
       metrics.queueDepth.set(queue.state.waiting)
       metrics.stored.set(store.kept())
+      // the library's counters only grow by differences
+      for (const [counter, now] of [
+        [metrics.cacheHits, programs.hits],
+        [metrics.cacheMisses, programs.misses],
+      ] as const) {
+        const { values } = await counter.get()
+        counter.inc(now - (values[0]?.value ?? 0))
+      }
       return { type: metrics.registry.contentType, text: await metrics.registry.metrics() }
     },
+    onAnswer: ({ route, method, status, seconds }) => metrics.http.observe({ route, method, status }, seconds),
+    onRefused: (code) => {
+      refused.set(code, (refused.get(code) ?? 0) + 1)
+      metrics.refused.inc({ error_code: code })
+      if (code === 'RATE_LIMITED') metrics.rateLimited.inc()
+    },
     bodyLimit: Math.ceil(config.wasm.max_module_mb * MiB * 1.4) + 65_536,
+    ...(options.arriveMs !== undefined && { arriveMs: options.arriveMs }),
     logLine: options.logLine ?? (() => {}),
   })
+  // what time has taken goes: private keys, their replays, the texts of old receipts
+  const tidy = (): void => {
+    replay.keep(keys.ids())
+    store.forgetExpired(clock.now())
+  }
+  tidy()
+  const tidying = setInterval(tidy, 60_000).unref()
   return {
     app,
     apiKeys,
     pool,
     store,
     log,
+    plans,
+    hostKey,
+    overview: () => {
+      const day = Math.floor(clock.now() / 86_400)
+      return {
+        health: health(),
+        day,
+        outcomes: store.outcomes(day),
+        refused: [...refused].map(([code, count]) => ({ code, count })),
+        executors: { pids: pool.pids.length, wanted: workers, restarts: pool.restarts },
+        log: { size: log.size, kept: store.kept() },
+      }
+    },
     close: async () => {
+      clearInterval(tidying)
       await app.close()
       await pool.close()
       store.close()
@@ -173,28 +247,4 @@ async function signingKey(path: string): Promise<{ privateKey: KeyObject; public
   )
   const privateKey = createPrivateKey(pem)
   return { privateKey, publicKey: createPublicKey(pem) }
-}
-
-function metricsOf() {
-  const registry = new Registry()
-  const prefix = 'wasm_hypervisor_'
-  const registers = [registry]
-  collectDefaultMetrics({ register: registry, prefix })
-  const name = (text: string) => `${prefix}${text}`
-  return {
-    registry,
-    executions: new Counter({
-      name: name('executions_total'),
-      help: 'Runs that ended',
-      labelNames: ['status', 'error_code', 'engine'],
-      registers,
-    }),
-    duration: new Histogram({ name: name('execution_duration_seconds'), help: 'Wall time of runs', registers }),
-    compile: new Histogram({ name: name('compile_duration_seconds'), help: 'Time spent compiling', registers }),
-    queueWait: new Histogram({ name: name('queue_wait_seconds'), help: 'Time spent waiting for room', registers }),
-    restarts: new Counter({ name: name('executor_restarts_total'), help: 'Executors that were replaced', registers }),
-    inFlight: new Gauge({ name: name('executions_in_flight'), help: 'Runs now', registers }),
-    queueDepth: new Gauge({ name: name('queue_depth'), help: 'Requests that wait', registers }),
-    stored: new Gauge({ name: name('commitments_stored'), help: 'Receipts whose commitments can be verified', registers }),
-  }
 }

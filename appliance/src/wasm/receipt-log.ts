@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { leafHash, MerkleTree } from './protocol/merkle-tree.ts'
-import { receiptHash, signReceipt, type Receipt } from './protocol/receipt.ts'
+import { receiptHash, signHead, signReceipt, type Receipt } from './protocol/receipt.ts'
 import type { WasmStore } from './wasm-store.ts'
 
 /** What a proof needs, hashes in hex. */
@@ -14,7 +14,11 @@ export interface InclusionProof {
 export interface NewReceipt {
   receipt: Omit<Receipt, 'index' | 'prev_hash'>
   owner: string
+  /** Whose day's gas it counts for, where that is not the owner itself: the subscription. */
+  payer?: string
   gas: bigint
+  /** How the run ended: an error code of the wire, or `OK`. */
+  code?: string
   /** Unix seconds. */
   now: number
   retentionSeconds: number
@@ -67,12 +71,18 @@ export class ReceiptLog {
     return this.#tree.consistencyProof(from, to).map((hash) => hash.toString('hex'))
   }
 
-  /** The newest root: size and hash. Signing it is for whoever publishes it. */
+  /** The newest root: size and hash. */
   head(): { size: number; root: string } {
     return { size: this.#tree.size, root: this.#tree.root().toString('hex') }
   }
 
-  async #append({ receipt, owner, gas, now, retentionSeconds }: NewReceipt): Promise<string> {
+  /** The newest root, signed: two heads that do not fit together convict the host. `at`: Unix seconds. */
+  async signedHead(at: number): Promise<{ size: number; root: string; timestamp: number; jws: string }> {
+    const head = { ...this.head(), timestamp: at }
+    return { ...head, jws: await signHead(head, this.#key, this.#keyId) }
+  }
+
+  async #append({ receipt, owner, payer, gas, code, now, retentionSeconds }: NewReceipt): Promise<string> {
     const index = this.#tree.size
     const jws = await signReceipt({ ...receipt, prev_hash: this.#previous, index }, this.#key, this.#keyId)
     const leaf = leafHash(Buffer.from(jws))
@@ -89,6 +99,7 @@ export class ReceiptLog {
       },
       leaf,
       gas,
+      { ...(payer !== undefined && { payer }), ...(code !== undefined && { code }) },
     )
     this.#tree.append(leaf)
     this.#previous = leaf.toString('hex')

@@ -50,6 +50,18 @@ export const wasmConfigSchema = z.strictObject({
         .default('0'),
     })
     .prefault({}),
+  /** What one API key may ask for a second on average, and at once. */
+  rate: z
+    .strictObject({
+      requests_per_second: positive.default(10_000),
+      requests_burst: positive.default(20_000),
+      megabytes_per_second: positive.default(256),
+      megabytes_burst: positive.default(1024),
+      /** Counted when a run has ended; what is over it makes the next request wait. */
+      gas_per_second: positive.default(1e12),
+      gas_burst: positive.default(1e13),
+    })
+    .prefault({}),
 })
 
 export type WasmConfig = z.output<typeof wasmConfigSchema>

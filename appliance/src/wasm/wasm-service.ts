@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { gasSchedule } from 'wasmtime-node/engine'
 import type { Clock } from '../clock/clock.ts'
+import type { Credit, Reservation } from './credit.ts'
 import type { ExecuteRequest } from './execute-schema.ts'
 import type { CallEnd } from './executor/executor.ts'
 import type { ExecutorPool } from './executor/executor-pool.ts'
@@ -18,11 +19,6 @@ import type { ReceiptLog } from './receipt-log.ts'
 import type { ReplayGuard } from './replay-guard.ts'
 import { WasmRefusal, type WasmErrorCode } from './wasm-error.ts'
 
-/** Gas that an owner may still spend today. */
-export interface Credit {
-  left(owner: string): bigint
-}
-
 export interface WasmServicePorts {
   clock: Clock
   keys: KeyRing
@@ -31,7 +27,7 @@ export interface WasmServicePorts {
   queue: FairQueue
   pool: ExecutorPool
   log: ReceiptLog
-  credit: Credit
+  credit: Pick<Credit, 'reserve'>
   limits: {
     maxSeconds: number
     maxMemoryBytes: number
@@ -43,6 +39,8 @@ export interface WasmServicePorts {
     /** Oldest `issued_at` that is taken. */
     maxAgeSeconds: number
   }
+  /** Told of each seal, for metrics. */
+  onCrypto?(op: 'open' | 'seal', ok: boolean): void
   /** Told of each end, for metrics. */
   onEnd?(end: {
     code: WasmErrorCode | 'OK'
@@ -94,30 +92,39 @@ export class WasmService {
   }
 
   /** Throws `WasmRefusal`; one whose guest ran carries gas and receipt. `owner` is who pays, and whose cache it is. */
-  async execute(request: ExecuteRequest, owner: string, signal?: AbortSignal): Promise<ExecuteAnswer> {
-    const requestId = randomUUID()
-    const gasLimit = this.#gasLimit(request, owner)
-    const opened = this.#open(request)
-    const program = await this.#ports.programs.get(opened.wasm, owner)
-    const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
-    if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
-    if ('kind' in place) {
-      const code = place.kind === 'rate' ? 'RATE_LIMITED' : 'CAPACITY_EXCEEDED'
-      throw new WasmRefusal(code, { retryAfterSeconds: place.retryAfterSeconds })
-    }
+  async execute(
+    request: ExecuteRequest,
+    owner: string,
+    signal?: AbortSignal,
+    requestId: string = randomUUID(),
+  ): Promise<ExecuteAnswer> {
+    const reserved = this.#reserve(request, owner)
     try {
-      return await this.#run({ request, requestId, owner, gasLimit, opened, program, queueMs: place.waitedMs, signal })
+      const { gasLimit, payer } = reserved
+      const opened = this.#open(request)
+      const program = await this.#ports.programs.get(opened.wasm, owner)
+      const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
+      if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
+      if ('kind' in place) {
+        const code = place.kind === 'rate' ? 'RATE_LIMITED' : 'CAPACITY_EXCEEDED'
+        throw new WasmRefusal(code, { retryAfterSeconds: place.retryAfterSeconds })
+      }
+      try {
+        const queueMs = place.waitedMs
+        return await this.#run({ request, requestId, owner, payer, gasLimit, opened, program, queueMs, signal })
+      } finally {
+        place.release()
+      }
     } finally {
-      place.release()
+      reserved.release()
     }
   }
 
-  #gasLimit(request: ExecuteRequest, owner: string): bigint {
-    const left = this.#ports.credit.left(owner)
-    if (left <= 0n) throw new WasmRefusal('ALLOWANCE_SPENT')
-    const wanted = request.gas_limit === undefined ? this.#ports.limits.defaultGas : BigInt(request.gas_limit)
+  #reserve(request: ExecuteRequest, owner: string): Reservation {
+    const { limits, credit } = this.#ports
+    const wanted = request.gas_limit === undefined ? limits.defaultGas : BigInt(request.gas_limit)
     if (wanted === 0n) throw new WasmRefusal('INVALID_REQUEST', { detail: 'gas_limit is 0.' })
-    return wanted < left ? wanted : left
+    return credit.reserve(owner, wanted, Math.min(request.timeout_seconds, limits.maxSeconds))
   }
 
   /** One word for everything that does not open: whoever guesses learns nothing. */
@@ -128,7 +135,7 @@ export class WasmService {
       throw new WasmRefusal('INVALID_REQUEST', { detail: 'issued_at is too far from the time here.' })
     }
     const [enc, sealed] = [parseBase64(request.public_key), parseBase64(request.encrypted_wasm)]
-    if (enc === undefined || sealed === undefined) throw new WasmRefusal('ENCRYPTION_ERROR')
+    if (enc === undefined || sealed === undefined) return this.#unopened()
     const aad = requestAad(request)
     for (const { kid, recipient } of recipients) {
       const tried = tryOpen(recipient, kid, enc, sealed, aad)
@@ -136,8 +143,14 @@ export class WasmService {
       const noted = replay.note(kid, enc)
       if (noted === 'replayed') throw new WasmRefusal('REPLAY_DETECTED')
       if (noted === 'full') throw new WasmRefusal('CAPACITY_EXCEEDED', { retryAfterSeconds: 60 })
+      this.#ports.onCrypto?.('open', true)
       return { ...tried, enc, kid }
     }
+    return this.#unopened()
+  }
+
+  #unopened(): never {
+    this.#ports.onCrypto?.('open', false)
     throw new WasmRefusal('ENCRYPTION_ERROR')
   }
 
@@ -152,13 +165,14 @@ export class WasmService {
     request: ExecuteRequest
     requestId: string
     owner: string
+    payer: string
     gasLimit: bigint
     opened: Opened
     program: Program
     queueMs: number
     signal: AbortSignal | undefined
   }): Promise<ExecuteAnswer> {
-    const { request, requestId, owner, gasLimit, opened, program, signal } = run
+    const { request, requestId, owner, payer, gasLimit, opened, program, signal } = run
     const { clock, limits, pool, log } = this.#ports
     const seconds = Math.min(request.timeout_seconds, limits.maxSeconds)
     const startedAt = clock.now() * 1000
@@ -177,6 +191,7 @@ export class WasmService {
     )
     if (end.kind === 'refused') throw refusalOfCode(end.code, end.message)
     const facts = factsOf(end, gasLimit, limits.sliceGas)
+    const code = facts.status === 'returned' ? 'OK' : facts.code
     const salt = randomBytes(32)
     const content = canonicalJson(facts.results)
     const scheme = limits.scheme
@@ -198,7 +213,9 @@ export class WasmService {
         ended_at: clock.now() * 1000,
       },
       owner,
+      payer,
       gas: facts.billed,
+      code,
       now: clock.now(),
       retentionSeconds: limits.retentionSeconds,
     })
@@ -215,7 +232,6 @@ export class WasmService {
       queue_ms: Math.round(run.queueMs),
       effective_timeout_seconds: seconds,
     }
-    const code = facts.status === 'returned' ? 'OK' : facts.code
     this.#ports.onEnd?.({
       code,
       gas: facts.billed,
@@ -232,6 +248,7 @@ export class WasmService {
     })
     const commitment = result ?? ''
     const sealed = sealResponse(opened.context, opened.enc, plain, { requestId, resultCommitment: commitment, summary })
+    this.#ports.onCrypto?.('seal', true)
     const answer = {
       request_id: requestId,
       encrypted_result: sealed.toString('base64'),

@@ -26,6 +26,10 @@ CREATE INDEX IF NOT EXISTS receipts_by_expiry ON receipts (expires_at) WHERE jws
 CREATE TABLE IF NOT EXISTS usage (
   owner TEXT NOT NULL, day INTEGER NOT NULL, gas TEXT NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (owner, day)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcomes (
+  day INTEGER NOT NULL, code TEXT NOT NULL, runs INTEGER NOT NULL, gas TEXT NOT NULL, PRIMARY KEY (day, code)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS receipts_by_owner ON receipts (owner, position);
 `
 
 /**
@@ -82,8 +86,12 @@ export class WasmStore {
     this.#db.prepare('UPDATE api_keys SET last_used_at = ? WHERE id = ?').run(at, id)
   }
 
-  /** Appends to the log and counts the gas in one transaction: neither is there without the other. */
-  append(receipt: StoredReceipt, leaf: Uint8Array, gas: bigint): void {
+  keysOf(wallet: string): StoredApiKey[] {
+    return this.#db.prepare('SELECT * FROM api_keys WHERE wallet = ? ORDER BY created_at, id').all(wallet).map(keyOf)
+  }
+
+  /** Appends to the log and counts the gas in one transaction: neither is there without the other. `code`: how the run ended. */
+  append(receipt: StoredReceipt, leaf: Uint8Array, gas: bigint, { payer = receipt.owner, code = 'OK' } = {}): void {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       this.#db
@@ -99,10 +107,14 @@ export class WasmStore {
           receipt.expiresAt,
         )
       const day = Math.floor(receipt.committedAt / 86_400)
-      const before = this.usage(receipt.owner, day)
+      const before = this.usage(payer, day)
       this.#db
         .prepare('INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs')
-        .run(receipt.owner, day, String(before.gas + gas), before.runs + 1)
+        .run(payer, day, String(before.gas + gas), before.runs + 1)
+      const ended = this.#db.prepare('SELECT runs, gas FROM outcomes WHERE day = ? AND code = ?').get(day, code)
+      this.#db
+        .prepare('INSERT INTO outcomes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs')
+        .run(day, code, Number(ended?.['runs'] ?? 0) + 1, String(BigInt(String(ended?.['gas'] ?? 0)) + gas))
       this.#db.exec('COMMIT')
     } catch (error) {
       this.#db.exec('ROLLBACK')
@@ -115,18 +127,25 @@ export class WasmStore {
     return row === undefined ? { gas: 0n, runs: 0 } : { gas: BigInt(String(row['gas'])), runs: Number(row['runs']) }
   }
 
+  /** How the runs of a day ended. */
+  outcomes(day: number): { code: string; runs: number; gas: bigint }[] {
+    return this.#db
+      .prepare('SELECT code, runs, gas FROM outcomes WHERE day = ? ORDER BY code')
+      .all(day)
+      .map((row) => ({ code: String(row['code']), runs: Number(row['runs']), gas: BigInt(String(row['gas'])) }))
+  }
+
   receipt(requestId: string): StoredReceipt | undefined {
     const row = this.#db.prepare('SELECT * FROM receipts WHERE request_id = ? AND jws IS NOT NULL').get(requestId)
-    if (row === undefined) return undefined
-    return {
-      index: Number(row['position']),
-      requestId: String(row['request_id']),
-      owner: String(row['owner']),
-      jws: String(row['jws']),
-      commitments: JSON.parse(String(row['commitments'])) as Record<string, string>,
-      committedAt: Number(row['committed_at']),
-      expiresAt: Number(row['expires_at']),
-    }
+    return row === undefined ? undefined : receiptOf(row)
+  }
+
+  /** Receipts of an owner that are still kept, newest first, before a place in the log. */
+  receiptsOf(owner: string, { before = Number.MAX_SAFE_INTEGER, limit = 50 } = {}): StoredReceipt[] {
+    return this.#db
+      .prepare('SELECT * FROM receipts WHERE owner = ? AND position < ? AND jws IS NOT NULL ORDER BY position DESC LIMIT ?')
+      .all(owner, before, limit)
+      .map(receiptOf)
   }
 
   /** Forgets what receipts said; their hashes stay, so that the log keeps its shape and its proofs. */
@@ -145,6 +164,18 @@ export class WasmStore {
 
   kept(): number {
     return Number(this.#db.prepare('SELECT count(*) AS n FROM receipts WHERE jws IS NOT NULL').get()?.['n'] ?? 0)
+  }
+}
+
+function receiptOf(row: Record<string, unknown>): StoredReceipt {
+  return {
+    index: Number(row['position']),
+    requestId: String(row['request_id']),
+    owner: String(row['owner']),
+    jws: String(row['jws']),
+    commitments: JSON.parse(String(row['commitments'])) as Record<string, string>,
+    committedAt: Number(row['committed_at']),
+    expiresAt: Number(row['expires_at']),
   }
 }
 

@@ -43,6 +43,11 @@ export function isSecretOf(stored: Pick<StoredApiKey, 'id' | 'mac'>, secret: str
   return timingSafeEqual(Buffer.from(stored.mac, 'hex'), Buffer.from(macOf(pepper, stored.id, secret), 'hex'))
 }
 
+/** Who pays, and whose cache and receipts they are: the wallet, or the key itself where it belongs to none. */
+export function ownerOf(key: Pick<StoredApiKey, 'id' | 'wallet'>): string {
+  return key.wallet ?? key.id
+}
+
 /** Whether a key counts at `now`. */
 export function isLive(stored: Pick<StoredApiKey, 'expiresAt' | 'revokedAt'>, now: number): boolean {
   const { expiresAt, revokedAt } = stored

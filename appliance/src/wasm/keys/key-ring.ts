@@ -91,6 +91,12 @@ export class KeyRing {
     return { kind: 'key', kid, recipient: held.recipient }
   }
 
+  /** Ids of all keys that can still open something: erases those that are over their time. */
+  ids(): string[] {
+    this.#sweep()
+    return [...this.#held.keys()]
+  }
+
   /** Seconds until the current key is no longer offered. */
   secondsLeft(): number {
     this.#sweep()

@@ -24,12 +24,22 @@ export interface Receipt {
 }
 
 export const receiptType = 'whv-receipt+jws'
+export const headType = 'whv-head+jws'
 
 /** A receipt as compact JWS (RFC 7515) with Ed25519 over its canonical JSON. */
 export async function signReceipt(receipt: Receipt, key: KeyObject, keyId: string): Promise<string> {
   return await new CompactSign(canonicalJson(receipt))
     .setProtectedHeader({ alg: 'EdDSA', typ: receiptType, kid: keyId })
     .sign(key)
+}
+
+/** The root of the log at a time, as compact JWS with Ed25519. `timestamp`: Unix seconds. */
+export async function signHead(
+  head: { size: number; root: string; timestamp: number },
+  key: KeyObject,
+  keyId: string,
+): Promise<string> {
+  return await new CompactSign(canonicalJson(head)).setProtectedHeader({ alg: 'EdDSA', typ: headType, kid: keyId }).sign(key)
 }
 
 /** Throws unless the text is a receipt under this key. */
