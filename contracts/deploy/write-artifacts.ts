@@ -12,6 +12,7 @@ interface Built {
 const here = import.meta.dirname
 const artifacts = {
   'subscriptions-artifact.json': 'Subscriptions.sol/Subscriptions.json',
+  'broker-registry-artifact.json': 'BrokerRegistry.sol/BrokerRegistry.json',
   'dev-token-artifact.json': 'DevToken.sol/DevToken.json',
   'signature-check-artifact.json': 'SignatureCheck.sol/SignatureCheck.json',
   // wallets of the tests of signing in
