@@ -31,6 +31,7 @@ import { loadOrCreateSecrets } from './sign-in/secrets.ts'
 import { createSessions } from './sign-in/sessions.ts'
 import { createSignIn } from './sign-in/sign-in.ts'
 import { contractWalletVerifier } from './sign-in/contract-wallets.ts'
+import { othersOnLoopback } from './sign-in/direct.ts'
 import type { SignInPorts } from './sign-in/ports.ts'
 import { ecdsaVerifier, firstOf } from './sign-in/wallet-verifier.ts'
 import type { TaskEvents } from './steps/task-events.ts'
@@ -148,6 +149,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     mode: config.mode,
     chain: (installation) => readers.find((reader) => reader.installation === installation),
     latestChain: keeper,
+    loopbackIsShared: (wallet) => config.mode === 'embedded' && othersOnLoopback(keeper.facts(), wallet),
     vms: store.vms,
     outcomes: store.loginOutcomes,
     audit: store.audit,

@@ -58,7 +58,7 @@ suite('the life of one subscription, on a real guest', () => {
         const code = new URL(url).pathname.slice(3)
         const view = await client.call(loginRequestSchema, 'GET', `/v1/login-requests/${code}`)
         try {
-          await approve(client, view, walletOf(devWallet(by)), stand.origin)
+          return (await approve(client, view, walletOf(devWallet(by)), stand.origin)).replyCode ?? ''
         } catch (error) {
           refusal = (error as { code?: string }).code ?? 'unknown'
           await client.call(z.unknown(), 'POST', `/v1/login-requests/${code}/refusal`, {

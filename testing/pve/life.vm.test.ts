@@ -102,7 +102,7 @@ suite('the life of one subscription on Proxmox, on a real guest', () => {
         const code = new URL(url).pathname.slice(3)
         const view = await client.call(loginRequestSchema, 'GET', `/v1/login-requests/${code}`)
         try {
-          await approve(client, view, walletOf(devWallet(by)), embedded.origin)
+          return (await approve(client, view, walletOf(devWallet(by)), embedded.origin)).replyCode ?? ''
         } catch (error) {
           refusal = (error as { code?: string }).code ?? 'unknown'
           const headers = { 'idempotency-key': code.repeat(2) }

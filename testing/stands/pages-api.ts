@@ -378,7 +378,11 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     cookieHash: cookieOf(request, '__Host-freehold-asker') ?? null,
   })
   const directFor = (asked: StandRequest, request: FastifyRequest) =>
-    isDirect({ source: asked.source, behindLoopbackForward: false, cookieHash: asked.askedBy }, placeOf(request))
+    isDirect(
+      { source: asked.source, behindLoopbackForward: false, seenInGuest: false, cookieHash: asked.askedBy },
+      placeOf(request),
+      false,
+    )
   const ownRequest = (request: FastifyRequest) => {
     const asked = requestOf(request)
     if (asked.askedBy === null || asked.askedBy !== cookieOf(request, '__Host-freehold-asker'))

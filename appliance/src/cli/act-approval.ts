@@ -6,7 +6,7 @@ import type { Act } from '../sign-in/sign-in-text.ts'
 import type { ApiClient } from './client.ts'
 import type { CliContext } from './context.ts'
 import { say } from './output.ts'
-import { approve } from './session.ts'
+import { approve, sendReply } from './session.ts'
 import { askTerminal } from './terminal.ts'
 import type { CliWallet } from './wallet.ts'
 
@@ -72,11 +72,6 @@ async function inBrowser(client: ApiClient, view: LoginRequestView, nonce: strin
         })
     }
   }
-}
-
-async function sendReply(client: ApiClient, view: LoginRequestView, nonce: string, reply: string): Promise<void> {
-  const headers = { ...once(), 'freehold-nonce': nonce }
-  await client.call(outcomeSchema, 'POST', `${pathOf(view)}/reply`, { headers, body: { reply } })
 }
 
 /** A host that lies about what it asks for gets no signature and sends nobody to another page. */

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import {
   approvalSchema,
   loginRequestSchema,
+  outcomeSchema,
   sessionSchema,
   type Approval,
   type LoginRequestView,
@@ -36,6 +37,14 @@ export async function approve(
   return await client.call(approvalSchema, 'POST', `/v1/login-requests/${code}/approval`, {
     body: { address: wallet.address, signature },
     headers: { 'idempotency-key': randomBytes(16).toString('hex') },
+  })
+}
+
+/** Sends the reply code back as the asker. Throws what the host throws; a wrong code is no error, the outcome says so. */
+export async function sendReply(client: ApiClient, view: LoginRequestView, nonce: string, reply: string): Promise<void> {
+  await client.call(outcomeSchema, 'POST', `/v1/login-requests/${view.code.replace('-', '')}/reply`, {
+    headers: { 'idempotency-key': randomBytes(16).toString('hex'), 'freehold-nonce': nonce },
+    body: { reply },
   })
 }
 
@@ -85,13 +94,8 @@ export async function signIn(client: ApiClient, wallet: CliWallet, origin: strin
     })
   }
   const approval = await approve(client, view, wallet, origin)
-  if (approval.state !== 'approved') {
-    throw new AppError({
-      code: 'not-signed-in',
-      detail: 'The host sees this terminal at two addresses.',
-      hint: 'Sign in from one network.',
-    })
-  }
+  // signer and asker are one process here: it may take the code from one hand into the other
+  if (approval.state === 'needs-reply') await sendReply(client, view, nonce, approval.replyCode ?? '')
   const session = await client.call(sessionSchema, 'POST', '/v1/sessions', {
     body: { requestId: view.requestId, nonce, bearer: true },
     headers: fresh(),

@@ -44,6 +44,8 @@ export interface SignInPorts {
   /** The contract of an installation, or undefined if it is not served. */
   chain(installation: string): LoginChain | undefined
   latestChain: LatestChain
+  /** Whether VMs of other wallets than this (null: of any) can dial the host's loopback: embedded mode, which isolates nothing. */
+  loopbackIsShared(this: void, wallet: string | null): boolean
   vms: Pick<VmRepository, 'get' | 'mark' | 'useSecret'>
   outcomes: Pick<LoginOutcomeRepository, 'record' | 'get'>
   audit: Pick<AuditRepository, 'append'>

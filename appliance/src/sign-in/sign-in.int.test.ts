@@ -53,6 +53,27 @@ suite('approvals', () => {
     return await signIn.approve(request.code, { address: wallet.address, signature }, place)
   }
 
+  test('A4 on a loopback that another tenant can dial too, every approval needs its reply code', async () => {
+    const neighbours: (string | null)[] = []
+    const shared = createSignIn({
+      ...stand.ports,
+      loopbackIsShared: (wallet) => {
+        neighbours.push(wallet)
+        return true
+      },
+    })
+    for (const source of ['10.0.2.2', '127.0.0.1']) {
+      const { state: _, ...made } = { ...shell(), source, behindLoopbackForward: true }
+      const request = shared.requests.create(made)
+      const signature = await holder.signMessage(shared.textOf(request, holder.address))
+      const browser = { address: '127.0.0.1', cookieHash: null }
+      assert.equal(shared.reachesAsker(request, browser), false)
+      const claim = { address: holder.address, signature }
+      assert.equal((await shared.approve(request.code, claim, browser)).state, 'needs-reply')
+    }
+    assert.deepEqual(new Set(neighbours), new Set([holder.address.toLowerCase()]))
+  })
+
   test('L7 denies the wrong wallet; the right one may still sign', async () => {
     const request = shell()
     await assert.rejects(approve(request, otherWallet), { code: 'wrong-wallet', message: /and 0x.* signed/ })

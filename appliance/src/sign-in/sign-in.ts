@@ -26,6 +26,10 @@ export interface SignIn {
   /** The text to sign, rebuilt from the facts of the request. */
   textOf(request: LoginRequest, address: string): string
   /**
+   * Whether an approval from there would reach the asker by itself. Without `wallet` as for the one that is expected to sign.
+   */
+  reachesAsker(request: LoginRequest, place: SignerPlace, wallet?: string): boolean
+  /**
    * Takes a signature. Throws `signature-invalid`, `wrong-wallet`, `pass-not-confirmed`, `not-entitled`, `chain-stale`,
    * `request-expired`, `request-used`, or what the chain reader throws. The same approval again gets the same answer.
    */
@@ -148,6 +152,17 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
     return { ...approval, statement }
   }
 
+  function reachesAsker(request: LoginRequest, place: SignerPlace, wallet?: string): boolean {
+    const { source, behindLoopbackForward, asker, vm } = request
+    const cookieHash = asker.kind === 'browser' ? asker.cookieHash : null
+    const expected = vm === null ? undefined : ports.latestChain.latest(vm.installation, vm.tokenId)?.subscription?.holder
+    return isDirect(
+      { source, behindLoopbackForward, seenInGuest: asker.kind === 'guest', cookieHash },
+      place,
+      ports.loopbackIsShared(wallet ?? expected ?? null),
+    )
+  }
+
   function open(text: string): LoginRequest {
     const request = parseCode(text) === undefined ? undefined : requests.byCode(text)
     if (request === undefined) {
@@ -179,6 +194,7 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
     outcomesKept: () => keeping,
     textOf,
     open,
+    reachesAsker,
     async approve(code, claim, place) {
       const request = open(code)
       refuseEnded(request)
@@ -204,9 +220,7 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
       refuseEnded(request)
       if (request.state.kind !== 'waiting')
         throw new AppError({ code: 'request-used', detail: 'Another wallet has already signed.' })
-      const { source, behindLoopbackForward, asker } = request
-      const cookieHash = asker.kind === 'browser' ? asker.cookieHash : null
-      if (isDirect({ source, behindLoopbackForward, cookieHash }, place)) {
+      if (reachesAsker(request, place, signer)) {
         requests.become(request, { kind: 'approved', approval })
         return { state: 'approved', replyCode: null }
       }

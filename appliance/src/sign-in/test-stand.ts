@@ -131,6 +131,7 @@ export async function signInStand(
     mode,
     chain: (installation) => (installation === chain.installation ? chain : undefined),
     latestChain: chain,
+    loopbackIsShared: () => false,
     vms: store.vms,
     outcomes: store.loginOutcomes,
     audit: store.audit,

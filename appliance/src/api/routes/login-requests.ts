@@ -3,7 +3,6 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError } from '../../errors/app-error.ts'
 import { newHexId } from '../../sign-in/codes.ts'
-import { isDirect } from '../../sign-in/direct.ts'
 import type { LoginRequest } from '../../sign-in/login-request.ts'
 import { displayCode, type Act } from '../../sign-in/sign-in-text.ts'
 import { hashToken } from '../../sign-in/sessions.ts'
@@ -33,7 +32,7 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
 
   function viewOf(asked: LoginRequest, request: FastifyRequest): LoginRequestView {
     const place = { address: request.clientAddress, cookieHash: askerHash(request) }
-    const { vm, asker } = asked
+    const { vm } = asked
     return {
       requestId: asked.requestId,
       code: displayCode(asked.code),
@@ -44,7 +43,7 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
       user: asked.user,
       source: asked.source,
       browserAddress: request.clientAddress,
-      direct: isDirect({ ...asked, cookieHash: asker.kind === 'browser' ? asker.cookieHash : null }, place),
+      direct: signIn.reachesAsker(asked, place),
       origin: asked.origin,
       chainId: asked.chainId,
       contract: vm?.contract ?? null,
