@@ -96,6 +96,12 @@ export const errorCatalogue = {
     status: 503,
     retryable: true,
   },
+  'wasm-down': {
+    title: 'WASM hosting does not answer',
+    hint: 'Try again in a moment; the operator finds the reason in the log of freehold-wasmd.',
+    status: 503,
+    retryable: true,
+  },
   'host-refused': {
     title: 'The host does not do this',
     hint: 'Correct what is named and try again.',

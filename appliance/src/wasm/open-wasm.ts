@@ -234,7 +234,10 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     },
     close: async () => {
       clearInterval(tidying)
+      // no new calls; those that run get their answer, and nobody gets more time than a call may take
+      const late = setTimeout(() => app.server.closeAllConnections(), (config.wasm.max_execution_time_seconds + 2) * 1000)
       await app.close()
+      clearTimeout(late)
       await pool.close()
       store.close()
     },

@@ -75,7 +75,8 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
     },
     keepAliveTimeout: 65_000,
     genReqId: () => randomUUID(),
-    forceCloseConnections: true,
+    // who has a call running gets its answer; see `close` of open-wasm.ts
+    forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),
   })
   const kept = new KeptAnswers(ports.clock)

@@ -162,6 +162,12 @@ export class WasmStore {
       yield Buffer.from(row['leaf'] as Uint8Array)
   }
 
+  /** The leaf at a place of the log, or undefined. */
+  leaf(index: number): Buffer | undefined {
+    const row = this.#db.prepare('SELECT leaf FROM receipts WHERE position = ?').get(index)
+    return row === undefined ? undefined : Buffer.from(row['leaf'] as Uint8Array)
+  }
+
   kept(): number {
     return Number(this.#db.prepare('SELECT count(*) AS n FROM receipts WHERE jws IS NOT NULL').get()?.['n'] ?? 0)
   }
