@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -53,6 +56,54 @@ suite('the command freehold, given wrong input', () => {
       assert.doesNotMatch(result.stderr, /\n\s+at .*:\d+:\d+/, 'a stack is for nobody')
     })
   }
+
+  test("T9 a host's words reach the terminal without control, escape and direction characters, in text and in JSON", async () => {
+    const evil = 'a\x1b]0;owned\x07\x9b31m\r\n[host-trusted]\u202eb\u2066\u200f\u2028\x7f'
+    const status = {
+      version: evil,
+      mode: 'installed',
+      now: 1,
+      storefront: 'closed',
+      closedBecause: evil,
+      chain: { chainId: 1, name: evil, rpcUrl: evil, confirmations: 1, latest: null, stale: false },
+      contracts: [],
+      hypervisor: { name: evil, acceleration: evil, isolation: true },
+      notices: [{ code: evil, title: evil }],
+    }
+    const problem = {
+      type: evil,
+      title: evil,
+      status: 409,
+      detail: evil,
+      instance: evil,
+      code: evil,
+      hint: evil,
+      retryable: false,
+      requestId: evil,
+      errors: [{ pointer: evil, detail: evil }],
+    }
+    let origin = ''
+    const server = createServer((request, response) => {
+      const known = request.url === '/v1/status'
+      response.writeHead(known ? 200 : 409, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(known ? { ...status, origin } : problem))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      for (const args of [['status'], ['--json', 'status'], ['plans']]) {
+        const { code, stdout, stderr } = await run(packaged, '--host', origin, ...args)
+        const all = stdout + stderr
+        assert.equal(code, args[0] === 'plans' ? 1 : 0, all)
+        assert.match(all, /owned/, 'the words did arrive')
+        assert.doesNotMatch(all, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/)
+        assert.doesNotMatch(all, /^\[host-trusted\]/m, 'no line is the host’s alone')
+        if (args[0] === '--json') assert.equal((JSON.parse(stdout) as { version: string }).version, evil, 'JSON loses nothing')
+      }
+    } finally {
+      server.close()
+    }
+  })
 
   test('validate names line, field and remedy of each mistake', async () => {
     const file = join(folder, 'answers.yaml')

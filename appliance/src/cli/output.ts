@@ -9,13 +9,31 @@ export function lively(): boolean {
   return process.stderr.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
 }
 
-/** A result, on stdout. */
+/** What moves a cursor, colours, names windows, turns the writing direction or begins a line: C0, C1, formats, separators. */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/** One line for a terminal. Hosts and files are strangers: what they say is shown, what it would do to a screen is not. */
+export function oneLine(text: string): string {
+  return text.replaceAll(unseen, '?')
+}
+
+/** A result, on stdout. Nothing is lost: what a terminal would act upon is escaped as JSON has it. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v), 2)}\n`)
+  const text = JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v), 2)
+  const escaped = text.replaceAll(unseen, (c) =>
+    c === '\n' ? c : c.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
+  process.stdout.write(`${escaped}\n`)
+}
+
+/** A line of a result, on stdout. */
+export function printLine(line: string): void {
+  process.stdout.write(`${oneLine(line)}\n`)
 }
 
 /** Rows as a plain table on stdout; the first row names the columns. */
-export function printTable(rows: readonly (readonly string[])[]): void {
+export function printTable(cells: readonly (readonly string[])[]): void {
+  const rows = cells.map((row) => row.map(oneLine))
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
   for (const row of rows) {
     process.stdout.write(
@@ -27,9 +45,9 @@ export function printTable(rows: readonly (readonly string[])[]): void {
   }
 }
 
-/** A message, on stderr. */
-export function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+/** A message of one or several lines, on stderr. Words of others that enter it go through `oneLine` where they could end a line. */
+export function say(message: string): void {
+  process.stderr.write(`${message.split('\n').map(oneLine).join('\n')}\n`)
 }
 
 /** Ends the command with the exit code of the program that did its work, whose own words were enough. */
@@ -49,7 +67,7 @@ export function printError(error: unknown): number {
   if (error instanceof ApiProblem || error instanceof AppError) {
     const fields = error.fields.map((f) => `  ${f.line === undefined ? '' : `line ${f.line}, `}${f.pointer || '/'}: ${f.detail}`)
     const request = error instanceof ApiProblem && error.requestId !== '-' ? ` · request ${error.requestId}` : ''
-    say([error.title, error.detail, ...fields, error.hint, `[${error.code}${request}]`].join('\n'))
+    say([error.title, error.detail, ...fields, error.hint, `[${error.code}${request}]`].map(oneLine).join('\n'))
     if (error.code === 'host-unreachable') return exitCodes.unreachable
     if (error.status === 401 || error.status === 403) return exitCodes.denied
     return error.status === 400 ? exitCodes.badInput : exitCodes.failed

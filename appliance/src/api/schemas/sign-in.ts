@@ -14,32 +14,35 @@ export const newLoginRequestSchema = z.strictObject({
     .optional(),
 })
 
+/** One line of printable ASCII: it may stand in a signed text and at a terminal. */
+const lineSchema = z.string().regex(/^[\x20-\x7e]{0,300}$/)
+
 /** What the page shows of a request: GET /v1/login-requests/{code}. Opening it changes nothing. */
 export const loginRequestSchema = z.strictObject({
-  requestId: z.string(),
+  requestId: lineSchema,
   /** With dash. */
-  code: z.string(),
+  code: lineSchema,
   act: actSchema,
   state: z.enum(['waiting', 'needs-reply', 'approved', 'denied', 'expired', 'used']),
   vmId: vmIdSchema.nullable(),
-  hostname: z.string().nullable(),
-  user: z.string().nullable(),
+  hostname: lineSchema.nullable(),
+  user: lineSchema.nullable(),
   /** The address that asked, as the asker's side saw it. */
-  source: z.string(),
+  source: lineSchema,
   /** This browser's address as the host sees it. */
-  browserAddress: z.string(),
+  browserAddress: lineSchema,
   /** True if approval from here reaches the asker by itself; else a reply code will be shown. */
   direct: z.boolean(),
-  origin: z.string(),
+  origin: lineSchema,
   chainId: z.number().int(),
   contract: addressSchema.nullable(),
-  tokenId: z.string().nullable(),
+  tokenId: lineSchema.nullable(),
   generation: z.number().int().nullable(),
-  hostKey: z.string().nullable(),
-  nonce: z.string(),
+  hostKey: lineSchema.nullable(),
+  nonce: lineSchema,
   /** ISO text as it stands in the signed text. */
-  issuedAt: z.string(),
-  expiresAt: z.string(),
+  issuedAt: lineSchema,
+  expiresAt: lineSchema,
   /** The host's time, for the countdown. */
   now: unixSecondsSchema,
 })
@@ -54,14 +57,14 @@ export const approvalBodySchema = z.strictObject({
 /** `replyCode` is set when the asker must send it back. */
 export const approvalSchema = z.strictObject({
   state: z.enum(['approved', 'needs-reply']),
-  replyCode: z.string().nullable(),
+  replyCode: lineSchema.nullable(),
 })
 export type Approval = z.output<typeof approvalSchema>
 
 /** GET /v1/login-requests/{code}/outcome with the header `Freehold-Nonce` (CLI) or the asking browser's cookie. */
 export const outcomeSchema = z.strictObject({
   state: z.enum(['waiting', 'needs-reply', 'approved', 'denied', 'expired', 'used']),
-  reason: z.strictObject({ code: z.string(), text: z.string() }).nullable(),
+  reason: z.strictObject({ code: lineSchema, text: lineSchema }).nullable(),
   /** How often a reply code may still be sent; null unless one is asked for. */
   triesLeft: z.number().int().nullable(),
 })

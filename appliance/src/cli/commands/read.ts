@@ -5,7 +5,7 @@ import { plansSchema, type PlanView } from '../../api/schemas/status.ts'
 import { taskLogSchema, tasksPageSchema, taskSchema, type TaskView } from '../../api/schemas/tasks.ts'
 import { vmSchema, vmsPageSchema, type VmView } from '../../api/schemas/vms.ts'
 import type { CliContext } from '../context.ts'
-import { printJson, printTable, say, whenText } from '../output.ts'
+import { printJson, printLine, printTable, say, whenText } from '../output.ts'
 import { followTask } from '../tasks.ts'
 
 type Make = (command: Command) => CliContext
@@ -123,9 +123,12 @@ export function registerReadCommands(program: Command, make: Make): void {
       if (context.options.json) return printJson(issues)
       if (issues.length === 0) return say('Nothing needs attention.')
       for (const issue of issues)
-        process.stdout.write(
-          `${issue.severity}  ${issue.title} (${issue.subject})\n  ${issue.effect}\n  ${issue.remedy}  [${issue.code}]\n`,
-        )
+        for (const line of [
+          `${issue.severity}  ${issue.title} (${issue.subject})`,
+          `  ${issue.effect}`,
+          `  ${issue.remedy}  [${issue.code}]`,
+        ])
+          printLine(line)
     })
 
   program
@@ -142,6 +145,6 @@ export function registerReadCommands(program: Command, make: Make): void {
       }
       const { lines } = await context.admin.call(taskLogSchema, 'GET', `${path}/log`)
       if (context.options.json) return printJson({ task: await context.admin.call(taskSchema, 'GET', path), lines })
-      for (const { at, line } of lines) process.stdout.write(`${new Date(at * 1000).toISOString()} ${line}\n`)
+      for (const { at, line } of lines) printLine(`${new Date(at * 1000).toISOString()} ${line}`)
     })
 }

@@ -10,7 +10,7 @@ import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { HostRpc, sendTransaction } from '../chain-client.ts'
 import type { CliContext } from '../context.ts'
-import { parseDuration, printJson, printTable, say, whenText } from '../output.ts'
+import { parseDuration, printJson, printLine, printTable, say, whenText } from '../output.ts'
 import { factsOf } from '../../api/schemas/sign-in-facts.ts'
 import { approve } from '../session.ts'
 import { signInText } from '../../sign-in/sign-in-text.ts'
@@ -160,7 +160,7 @@ export function registerWalletCommands(program: Command, make: Make): void {
         if (context.options.json) return printJson(purchase)
         const vm = await ownVm(context, purchase.vmId ?? '')
         say('Ready. Log in with:')
-        process.stdout.write(`${vm.ssh?.command ?? ''}\n`)
+        printLine(vm.ssh?.command ?? '')
       },
     )
 
@@ -286,7 +286,7 @@ export function registerWalletCommands(program: Command, make: Make): void {
       if (context.options.json) return printJson(approval)
       if (approval.state === 'approved') return say('Approved. Go back to the terminal and press Enter.')
       say('The terminal is somewhere else: paste this reply code there, if it is yours.')
-      process.stdout.write(`${approval.replyCode ?? ''}\n`)
+      printLine(approval.replyCode ?? '')
     })
 }
 
