@@ -165,6 +165,7 @@ suite('the login endpoint of embedded mode', () => {
     const other = stand.guest(mark43)
     for (const [method, path, sent] of [
       ['GET', `/guest/v1/login-requests/${String(body['id'])}`, undefined],
+      ['GET', `/guest/v1/login-requests/${String(body['id'])}/refusal`, undefined],
       ['POST', `/guest/v1/login-requests/${String(body['id'])}/reply`, { reply: 'A' }],
     ] as const) {
       const answer = await other.call(method, path, sent)
@@ -205,6 +206,34 @@ suite('the login endpoint of embedded mode', () => {
       stand.base.lines.filter((l) => l.includes('failed')),
       [],
     )
+  })
+
+  test('A3 *Not me* reaches the terminal that waits at once, also after the signature, and nothing else does', async () => {
+    const guest = stand.guest(mark42)
+    const begin = async () => (await guest.call('POST', '/guest/v1/login-requests', login)).body as { id: string; code: string }
+    const refusal = (id: string) => guest.call('GET', `/guest/v1/login-requests/${id}/refusal`)
+    const first = await begin()
+    const asked = refusal(first.id)
+    await stand.signIn.refuse(first.code, '127.0.0.1')
+    assert.deepEqual((await asked).body, { state: 'refused' })
+    assert.deepEqual((await refusal(first.id)).body, { state: 'refused' })
+
+    const second = await begin()
+    let settled = false
+    const watched = refusal(second.id).finally(() => (settled = true))
+    await stand.approve(second.code, '127.0.0.1')
+    // another call goes all the way there and back meanwhile
+    await guest.call('GET', '/guest/v1/presence')
+    assert.equal(settled, false, 'a signature is no refusal')
+    assert.equal(stand.signIn.open(second.code).state.kind, 'approved', 'asking has released nothing')
+    await stand.signIn.refuse(second.code, '127.0.0.1')
+    assert.deepEqual((await watched).body, { state: 'refused' })
+
+    const third = await begin()
+    const until = refusal(third.id)
+    await stand.approve(third.code, '127.0.0.1')
+    assert.equal((await guest.call('GET', `/guest/v1/login-requests/${third.id}`)).body['state'], 'approved')
+    assert.deepEqual((await until).body, { state: 'over' })
   })
 
   test('a sign-in from the terminal to the shell: waits, is approved, tells signature and statement', async () => {

@@ -16,6 +16,7 @@ import {
   loginBodySchema,
   longPollMs,
   ownRequest,
+  refusalOf,
   presenceQuerySchema,
   replyBodySchema,
   report,
@@ -41,14 +42,15 @@ export interface GuestEndpoint {
   close(): Promise<void>
 }
 
-/** Limits that keep one guest's flood from the others. */
-const limits = { connections: 4000, connectionsPerPeer: 100, pollsPerVm: 64, presencePerVm: 4 }
+/** Limits that keep one guest's flood from the others. A waiting terminal has two connections: its own, and one for *Not me*. */
+const limits = { connections: 4000, connectionsPerPeer: 200, pollsPerVm: 64, refusalsPerVm: 64, presencePerVm: 4 }
 
 export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
   const secretsSeen = new Set<string>()
-  const perVm = createAllowance(ports.clock, { burst: 60, perSecond: 10 })
+  const perVm = createAllowance(ports.clock, { burst: 120, perSecond: 10 })
   const reports = createAllowance(ports.clock, { burst: 20, perSecond: 2 })
   const polls = createSlots(limits.pollsPerVm)
+  const refusals = createSlots(limits.refusalsPerVm)
   const presences = createSlots(limits.presencePerVm)
   const connections = createSlots(limits.connectionsPerPeer)
   const closing = new AbortController()
@@ -68,7 +70,7 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
     // taken literally: nothing here is normalised into another path
     const [path = '', query = ''] = (request.url ?? '/').split('?', 2)
     const call = `${request.method} ${path}`
-    const id = /^(?:GET|POST) \/guest\/v1\/login-requests\/([0-9a-f]{32})(?:\/reply)?$/.exec(call)?.[1]
+    const id = /^(?:GET|POST) \/guest\/v1\/login-requests\/([0-9a-f]{32})(?:\/reply|\/refusal)?$/.exec(call)?.[1]
     const gone = new AbortController()
     response.on('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, closing.signal])
@@ -89,7 +91,12 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
       ports.signIn.reply(own, reply)
       return { status: 200, body: await answerOf(ports.signIn, own) }
     }
-    if (id !== undefined && call.startsWith('GET') && !call.endsWith('/reply')) {
+    if (id !== undefined && call.startsWith('GET') && call.endsWith('/refusal')) {
+      const own = ownRequest(ports.signIn, guest, id)
+      await holding(refusals.enter(guest.mark), () => ports.signIn.requests.ended(own, longPollMs, signal))
+      return { status: 200, body: refusalOf(own) }
+    }
+    if (id !== undefined && call.startsWith('GET') && call.endsWith(id)) {
       const own = ownRequest(ports.signIn, guest, id)
       await holding(polls.enter(guest.mark), () => ports.signIn.requests.settled(own, longPollMs, signal))
       return { status: 200, body: await answerOf(ports.signIn, own) }

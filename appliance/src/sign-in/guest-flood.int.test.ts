@@ -91,7 +91,7 @@ test('P8 10,000 login requests a minute from one guest are refused with a delay,
   const [opened, refused] = [counted.get(201) ?? 0, counted.get(429) ?? 0]
   assert.equal(opened + refused, rounds * 1000, 'all were sent, and each had an answer of its own')
   assert.equal(advised, refused)
-  // 60 at once and 10 a second of them are looked at, at most 600 in five minutes are opened
+  // 120 at once and 10 a second of them are looked at, at most 600 in five minutes are opened
   assert.ok(opened <= 600, `${opened} opened`)
   // those that were evicted are kept, as denied, until their five minutes are over: never more than may be opened in that time
   assert.ok(signIn.requests.size <= 600 + rounds, `${signIn.requests.size} requests are kept`)

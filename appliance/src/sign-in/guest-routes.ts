@@ -140,6 +140,15 @@ export async function answerOf(signIn: SignIn, request: LoginRequest): Promise<o
   }
 }
 
+/**
+ * GET /guest/v1/login-requests/{id}/refusal: whether *Not me* was pressed. It releases nothing, so that a terminal may ask it while
+ * its person has not pressed Enter. `over`: the request has ended in another way, there is nothing more to wait for.
+ */
+export function refusalOf({ state }: LoginRequest): { state: 'open' | 'refused' | 'over' } {
+  if (state.kind === 'denied') return { state: state.reason.code === 'refused' ? 'refused' : 'over' }
+  return { state: state.kind === 'used' || state.kind === 'expired' ? 'over' : 'open' }
+}
+
 /** GET /guest/v1/presence: at once if it differs from what is known, else when it changes or after 25 s. Throws `chain-stale`. */
 export async function awaitPresence(
   ports: Pick<GuestRoutePorts, 'latestChain' | 'clock'>,

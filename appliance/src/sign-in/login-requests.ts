@@ -40,6 +40,8 @@ export interface LoginRequests {
   deny(request: LoginRequest, reason: DenialReason): void
   /** Resolves when the request leaves `waiting`, when `ms` have passed or when `signal` aborts. Never rejects. */
   settled(request: LoginRequest, ms: number, signal?: AbortSignal): Promise<void>
+  /** The same for the end of the request: nobody can be let in by it any more, or somebody is. */
+  ended(request: LoginRequest, ms: number, signal?: AbortSignal): Promise<void>
   /** Expires and forgets. Called by itself at every look; a timer may call it too. */
   sweep(): void
   readonly size: number
@@ -118,6 +120,28 @@ export function createLoginRequests(options: LoginRequestsOptions): LoginRequest
     }
   }
 
+  /** Waits until a state is `reached`. */
+  async function reaching(
+    request: LoginRequest,
+    ms: number,
+    signal: AbortSignal | undefined,
+    reached: (state: RequestState) => boolean,
+  ): Promise<void> {
+    const until = request.createdMs + requestSeconds * 1000
+    const left = Math.min(ms, until - clock.monotonicMs())
+    if (reached(request.state) || left <= 0 || signal?.aborted === true) return sweep()
+    const early = new AbortController()
+    const mine = waiters.get(request.requestId) ?? new Set()
+    const waiter = (): void => {
+      if (reached(request.state)) early.abort()
+    }
+    waiters.set(request.requestId, mine.add(waiter))
+    await clock.wait(left, signal === undefined ? early.signal : AbortSignal.any([early.signal, signal]))
+    mine.delete(waiter)
+    if (mine.size === 0) waiters.delete(request.requestId)
+    sweep()
+  }
+
   return {
     create(wanted) {
       sweep()
@@ -151,19 +175,8 @@ export function createLoginRequests(options: LoginRequestsOptions): LoginRequest
     },
     become,
     deny: (request, reason) => become(request, { kind: 'denied', reason }),
-    async settled(request, ms, signal) {
-      const until = request.createdMs + requestSeconds * 1000
-      const left = Math.min(ms, until - clock.monotonicMs())
-      if (request.state.kind !== 'waiting' || left <= 0 || signal?.aborted === true) return sweep()
-      const early = new AbortController()
-      const mine = waiters.get(request.requestId) ?? new Set()
-      const waiter = (): void => early.abort()
-      waiters.set(request.requestId, mine.add(waiter))
-      await clock.wait(left, signal === undefined ? early.signal : AbortSignal.any([early.signal, signal]))
-      mine.delete(waiter)
-      if (mine.size === 0) waiters.delete(request.requestId)
-      sweep()
-    },
+    settled: (request, ms, signal) => reaching(request, ms, signal, ({ kind }) => kind !== 'waiting'),
+    ended: (request, ms, signal) => reaching(request, ms, signal, (state) => isFinal(state) && state.kind !== 'approved'),
     sweep,
     get size() {
       return byId.size
