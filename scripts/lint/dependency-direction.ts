@@ -12,7 +12,7 @@ const ranks: readonly (readonly string[])[] = [
   ['api'],
   ['setup', 'sign-in', 'health', 'wasm'],
   ['vms'],
-  ['subscriptions', 'hypervisor', 'network', 'host'],
+  ['subscriptions', 'hypervisor', 'network', 'host', 'broker'],
   ['chain', 'store', 'steps', 'config'],
   ['generated'],
   ['errors', 'clock'],

@@ -305,6 +305,81 @@ export const errorCatalogue = {
     status: 409,
     retryable: false,
   },
+  // the IPv6 broker
+  'broker-data-path-failed': {
+    title: "The broker's network could not be set",
+    hint: "Look at the broker's log; it tries again by itself.",
+    status: 503,
+    retryable: true,
+  },
+  'broker-not-admitted': {
+    title: 'This broker does not serve this installation',
+    hint: 'Ask its operator to list the installation, or pay its fee through the registry.',
+    status: 403,
+    retryable: false,
+  },
+  'broker-signature-invalid': {
+    title: 'The request is not signed by this installation',
+    hint: 'Sign it with the provisioner key of the contract.',
+    status: 403,
+    retryable: false,
+  },
+  'broker-clock-off': {
+    title: 'The clocks of host and broker differ',
+    hint: 'Set the clock of the machine that is wrong and ask again.',
+    status: 400,
+    retryable: false,
+  },
+  'broker-replayed': {
+    title: 'This request was made before',
+    hint: 'Ask again with a higher sequence number.',
+    status: 409,
+    retryable: false,
+  },
+  'broker-key-taken': {
+    title: 'This WireGuard key belongs to another host',
+    hint: 'Make a new key and ask again.',
+    status: 409,
+    retryable: false,
+  },
+  'broker-prefix-taken': {
+    title: 'This prefix belongs to another host',
+    hint: 'Ask again without naming a prefix.',
+    status: 409,
+    retryable: false,
+  },
+  'broker-pool-full': { title: 'The broker has no free prefix', hint: 'Choose another broker.', status: 503, retryable: true },
+  'broker-no-lease': {
+    title: 'There is no lease for this installation',
+    hint: 'Request one first.',
+    status: 404,
+    retryable: false,
+  },
+  'broker-other-size': {
+    title: 'The lease has another size',
+    hint: 'Release it, then request the other size.',
+    status: 409,
+    retryable: false,
+  },
+  'broker-too-far-ahead': {
+    title: 'The lease is paid for long enough',
+    hint: 'Renew it nearer to its end.',
+    status: 409,
+    retryable: false,
+  },
+  'broker-name-refused': { title: 'This name cannot be used', hint: 'Choose another name.', status: 409, retryable: false },
+  'broker-dns-failed': {
+    title: 'The name server did not take the change',
+    hint: "Look at the broker's log; it tries again by itself.",
+    status: 503,
+    retryable: true,
+  },
+  'broker-unreadable': {
+    title: 'The request cannot be read',
+    hint: 'Encrypt it to the key that the broker shows now.',
+    status: 400,
+    retryable: false,
+  },
 } as const satisfies Record<string, CatalogueEntry>
 
 /** Stable, unique, kebab-case. */
