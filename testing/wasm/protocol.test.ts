@@ -56,6 +56,12 @@ suite('a sealed call', () => {
     assert.throws(() => open({ ...body, result_region: true } as SealedRequest))
   })
 
+  test('holds the program alone, also where that is a view into a larger buffer', async () => {
+    const pool = Buffer.concat([Buffer.from('a stranger’s secret'), wasm, Buffer.from('another one')])
+    const view = pool.subarray(21, 21 + wasm.length)
+    assert.deepEqual(open((await sealRequest(hostKey, view, call)).body).plain, Buffer.from(view))
+  })
+
   test('opens as it was sealed, and two seals of one program share nothing', async () => {
     const [one, two] = [await sealRequest(hostKey, wasm, call), await sealRequest(hostKey, wasm, call)]
     assert.deepEqual(open(one.body).plain, wasm)

@@ -40,6 +40,14 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return whole
 }
 
+/**
+ * A buffer that holds these bytes and nothing else. Always a copy: a view's own `.buffer` is all that lies around it, and Node's
+ * `Buffer` lies in a pool of other people's bytes, which `slice` does not copy.
+ */
+export function bufferOf(bytes: Uint8Array): ArrayBuffer {
+  return new Uint8Array(bytes).buffer
+}
+
 export async function sha256(bytes: Uint8Array): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Bytes))
 }

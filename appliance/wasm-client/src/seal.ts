@@ -1,6 +1,6 @@
 import { Aes256Gcm, CipherSuite, DhkemP256HkdfSha256, HkdfSha256, type SenderContext } from '@hpke/core'
 import canonicalize from 'canonicalize'
-import { concat, fromBase64, sha256, toBase64, toHex, utf8, type Bytes } from './bytes.ts'
+import { bufferOf, concat, fromBase64, sha256, toBase64, toHex, utf8, type Bytes } from './bytes.ts'
 
 /** One public key of the host, as `GET /v1/keys` tells it. */
 export interface HostKey {
@@ -81,11 +81,11 @@ export async function sealRequest(key: HostKey, wasm: Uint8Array, request: RunRe
     nonce: toHex(crypto.getRandomValues(new Uint8Array(16))),
   }
   const recipientPublicKey = await suite.kem.deserializePublicKey(
-    concat(new Uint8Array([4]), fromBase64Url(key.x), fromBase64Url(key.y)).buffer,
+    bufferOf(concat(new Uint8Array([4]), fromBase64Url(key.x), fromBase64Url(key.y))),
   )
-  const info = concat(utf8('wasm-hypervisor/v1 request'), new Uint8Array([0]), utf8(key.kid)).buffer
+  const info = bufferOf(concat(utf8('wasm-hypervisor/v1 request'), new Uint8Array([0]), utf8(key.kid)))
   const context = await suite.createSenderContext({ recipientPublicKey, info })
-  const sealed = await context.seal((wasm as Bytes).slice().buffer, canonical(clear).buffer)
+  const sealed = await context.seal(bufferOf(wasm), bufferOf(canonical(clear)))
   const enc = new Uint8Array(context.enc)
   return {
     body: { encrypted_wasm: toBase64(new Uint8Array(sealed)), public_key: toBase64(enc), key_id: key.kid, ...clear },
@@ -97,7 +97,7 @@ export async function sealRequest(key: HostKey, wasm: Uint8Array, request: RunRe
 async function openAnswer(context: SenderContext, enc: Bytes, answer: SealedAnswer): Promise<OpenedAnswer> {
   const bytes = fromBase64(answer.encrypted_result)
   const [nonce, sealed] = [bytes.slice(0, 32), bytes.slice(32)]
-  const secret = await context.export(utf8('wasm-hypervisor/v1 response').buffer, 32)
+  const secret = await context.export(bufferOf(utf8('wasm-hypervisor/v1 response')), 32)
   const material = await crypto.subtle.importKey(
     'raw',
     await hmac(concat(enc, nonce), new Uint8Array(secret)),
