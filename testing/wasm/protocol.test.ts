@@ -59,7 +59,7 @@ suite('a sealed call', () => {
   test('holds the program alone, also where that is a view into a larger buffer', async () => {
     const pool = Buffer.concat([Buffer.from('a stranger’s secret'), wasm, Buffer.from('another one')])
     const view = pool.subarray(21, 21 + wasm.length)
-    assert.deepEqual(open((await sealRequest(hostKey, view, call)).body).plain, Buffer.from(view))
+    assert.ok(open((await sealRequest(hostKey, view, call)).body).plain.equals(view))
   })
 
   test('opens as it was sealed, and two seals of one program share nothing', async () => {

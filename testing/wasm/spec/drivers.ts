@@ -23,7 +23,10 @@ export const driverName = (n: number): string => `\u0001${n}`
  */
 export function withDrivers(sections: Sections, drivers: readonly (Driver | undefined)[]): Buffer {
   const nothing: Driver = { type: signature([]), code: body([], Buffer.alloc(0)) }
-  const added = [...drivers.flatMap((driver, n) => (driver ? [{ ...driver, name: driverName(n) }] : [])), { ...nothing, name: idle }]
+  const added = [
+    ...drivers.flatMap((driver, n) => (driver ? [{ ...driver, name: driverName(n) }] : [])),
+    { ...nothing, name: idle },
+  ]
   const [types, functions] = [sections.types.length, sections.functions.length]
   const more: Record<number, Buffer[]> = {
     [sectionIds.type]: added.map(({ type }) => type),
@@ -81,7 +84,6 @@ export function driverOf(sections: Sections, action: SpecAction): Driver {
   const push = Buffer.concat((action.args ?? []).map(constant))
   return finish(type.results, Buffer.concat([push, Buffer.from([0x10]), leb(found.index)]))
 }
-
 
 function finish(results: readonly number[], call: Buffer): Driver {
   const keep = results.map((_, n) => Buffer.from([0x21, n])).toReversed()

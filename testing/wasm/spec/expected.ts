@@ -24,7 +24,9 @@ function matchesOne(expected: SpecConst, [low = 0n, high = 0n]: bigint[]): boole
     case 'v128': {
       const width = BigInt(laneBits(expected.lane_type))
       const whole = BigInt.asUintN(64, low) | (BigInt.asUintN(64, high) << 64n)
-      return expected.value.every((lane, n) => matchesBits(lane, Number(width), BigInt.asUintN(Number(width), whole >> (BigInt(n) * width))))
+      return expected.value.every((lane, n) =>
+        matchesBits(lane, Number(width), BigInt.asUintN(Number(width), whole >> (BigInt(n) * width))),
+      )
     }
     default: {
       const width = laneBits(expected.type)

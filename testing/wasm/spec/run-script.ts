@@ -1,4 +1,4 @@
-import { Engine, type Module, type Outcome } from 'wasmtime-node/engine'
+import type { Engine, Module, Outcome } from 'wasmtime-node/engine'
 import { checkModule, defaultModuleLimits } from 'wasmtime-node/limits'
 import { WasmError } from 'wasmtime-node/errors'
 import { driverName, driverOf, idle, NoDriver, withDrivers } from './drivers.ts'
@@ -105,8 +105,7 @@ async function act(
   const outcome = await loaded.module.run(driverName(n), [], { ...call, before })
   if (command.type === 'assert_return' || command.type === 'action') {
     if (loaded.sections.stateful) loaded.past.push(driverName(n))
-    const ok =
-      outcome.status === 'returned' && (command.type === 'action' || matches(command.expected, outcome.results ?? []))
+    const ok = outcome.status === 'returned' && (command.type === 'action' || matches(command.expected, outcome.results ?? []))
     return void hold(command.line, ok, () => `${command.action.field}: ${said(outcome)}`)
   }
   const text = command.type === 'assert_exhaustion' ? 'call stack exhausted' : command.text

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { readSections } from './spec/sections.ts'
+import { openStand, type Ran, type WasmStand } from './stand/stand.ts'
+
+const root = join(import.meta.dirname, '../..')
+const folder = execFileSync(join(root, 'scripts/build-wasm-material.sh'), { encoding: 'utf8', timeout: 600_000 }).trim()
+const files = readdirSync(join(folder, 'smith')).toSorted((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))
+
+/** What a stranger's module may come to. Anything else is a fault of ours. */
+const expected = [
+  'OK',
+  'WASM_TRAP',
+  'GAS_EXHAUSTED',
+  'EXECUTION_TIMEOUT',
+  'MEMORY_EXCEEDED',
+  'INVALID_WASM',
+  'INVALID_ARGUMENTS',
+  'IMPORTS_NOT_ALLOWED',
+  'FUNCTION_NOT_FOUND',
+]
+const timeoutSeconds = 1
+const concurrent = 8
+
+/** A function of the module that takes numbers only, and zeros for them; `main` where there is none. */
+function callOf(wasm: Buffer): { function_name: string; arguments: { value: number }[] } {
+  try {
+    const { exports, functions, types } = readSections(wasm)
+    for (const [name, { kind, index }] of exports) {
+      const params = types[functions[index] ?? -1]?.params
+      if (kind !== 0 || name === '' || params === undefined || params.some((type) => type < 0x7c)) continue
+      return { function_name: name, arguments: params.map(() => ({ value: 0 })) }
+    }
+  } catch (error) {
+    // a shape that the reader does not know is for the service to refuse
+    if (!(error instanceof RangeError)) throw error
+  }
+  return { function_name: 'main', arguments: [] }
+}
+
+suite('random modules', () => {
+  let stand: WasmStand
+  before(async () => {
+    stand = await openStand({ server: { workers: 2 }, wasm: { max_execution_time_seconds: timeoutSeconds } })
+  })
+  after(() => stand.close())
+
+  test(`${files.length} of them: no crash, no hang, no leak; each ends with a word, and with gas where it ran`, async (t) => {
+    const executors = stand.executors()
+    const ends = new Map<string, number>()
+    const odd: string[] = []
+    const queue = [...files]
+    async function worker(): Promise<void> {
+      for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+        const wasm = readFileSync(join(folder, 'smith', file))
+        const began = performance.now()
+        const ran = await stand.run(wasm, { ...callOf(wasm), timeout_seconds: timeoutSeconds, gas_limit: '20000000' })
+        const word = ran.code ?? 'OK'
+        ends.set(word, (ends.get(word) ?? 0) + 1)
+        if (!expected.includes(word) || !hasFacts(ran))
+          odd.push(`seed ${file}: ${word} ${JSON.stringify(ran.body).slice(0, 300)}`)
+        if (performance.now() - began > 12_000) odd.push(`seed ${file}: ${Math.round(performance.now() - began)} ms`)
+      }
+    }
+    await Promise.all(Array.from({ length: concurrent }, worker))
+    t.diagnostic(`seeds ${files[0]} to ${files.at(-1)}: ${[...ends].map(([word, count]) => `${word} ${count}`).join(', ')}`)
+    assert.deepEqual(odd, [])
+    assert.deepEqual(stand.executors(), executors, 'no executor died')
+    assert.ok(existsSync(`/proc/${stand.pid}`))
+    const { body } = await stand.get('/health')
+    assert.equal(body['status'], 'ok')
+    assert.deepEqual(body['capacity'], { ...(body['capacity'] as object), in_flight: 0, queued: 0 })
+    assert.equal((body['memory_budget'] as Record<string, unknown>)['admitted_bytes'], 0)
+    assert.ok(stand.residentBytes() < 700 * 2 ** 20, `${Math.round(stand.residentBytes() / 2 ** 20)} MiB`)
+    // many kinds of ends, or the generator makes nothing worth running
+    assert.ok((ends.get('OK') ?? 0) > 50 && ends.size >= 5, [...ends.keys()].join(' '))
+  })
+})
+
+/** A run has a receipt and gas, a refusal before it has neither. */
+function hasFacts({ code, summary, receipt }: Ran): boolean {
+  const ran = code === undefined || ['WASM_TRAP', 'GAS_EXHAUSTED', 'EXECUTION_TIMEOUT', 'MEMORY_EXCEEDED'].includes(code)
+  return ran ? /^\d+$/.test(summary?.gas_used ?? '') && receipt !== undefined : true
+}
