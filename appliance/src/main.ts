@@ -7,10 +7,11 @@ import { createApi, type ApiServer } from './api/app.ts'
 import { noFacts } from './api/facts.ts'
 import type { ApiPorts } from './api/ports.ts'
 import { registerSetup } from './api/routes/setup.ts'
+import { openSetupDoor, type SetupDoorServer } from './setup/wizard/setup-door.ts'
 import type { Address } from './chain/subscription.ts'
 import type { Clock } from './clock/clock.ts'
 import { loadConfig } from './config/load.ts'
-import type { Config } from './config/schema.ts'
+import type { Config, ConfigInput } from './config/schema.ts'
 import { AppError, findAppError } from './errors/app-error.ts'
 import { openHypervisor } from './hypervisor/open-hypervisor.ts'
 import { causesOf, startProduct, type Product } from './product.ts'
@@ -43,6 +44,8 @@ export interface DaemonOptions {
   /** Builds or finds the guest image when the answers name none. */
   buildTemplate?(io: StepIo, answers: Config): Promise<{ path: string; sha256: string }>
   development?: Development
+  /** What this installation brings to the wizard's answers: mode and listeners. Without it there is no wizard. */
+  wizard?: Partial<ConfigInput>
 }
 
 export interface Daemon {
@@ -66,6 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   let product: Product | undefined
   let publicDoor: ApiServer | undefined
+  let setupDoor: SetupDoorServer | undefined
   let closedBecause = 'This host is not set up yet.'
   /** Where guests log in while the product runs. */
   let openedAt: string | undefined
@@ -99,6 +103,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return undefined
   })
   if (config !== undefined) await openWanted(config).catch(() => undefined)
+  else if (options.wizard !== undefined) {
+    setupDoor = await openSetupDoor({ stateFolder, clock, store, setup, base: options.wizard, version, ports: delegatingPorts() })
+    await listen(setupDoor.app, join(stateFolder, 'run/api.sock'), 0o660)
+  }
   log.info({ setUp: config !== undefined }, 'freeholdd is up')
 
   /**
@@ -154,6 +162,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     openedAt = answers.listen.login
     product = await startProduct({ version, config: answers, stateFolder, clock, store, hypervisor, events, log })
     publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })
+    // from here on the code on the screen opens nothing, and no trace of it stays (I7)
+    await setupDoor?.end()
+    setupDoor = undefined
     const socket = isAbsolute(answers.listen.api) ? answers.listen.api : join(stateFolder, answers.listen.api)
     await listen(publicDoor, socket, 0o660)
   }
@@ -230,6 +241,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       store,
       tasks: events,
       vmActions: { begin: (...args) => running().api.vmActions.begin(...args) },
+      wasm: () => product?.api.wasm?.(),
       issues: async () => (product === undefined ? [] : await product.api.issues()),
       rpc: (method, params) => running().api.rpc(method, params),
       log,
@@ -245,6 +257,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         await turn
         await setup.stop()
         await hostDoor.close()
+        await setupDoor?.app.close()
         await close()
         await store.close()
         lock.release()

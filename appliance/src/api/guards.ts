@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AppError } from '../errors/app-error.ts'
 import { createAllowance } from '../sign-in/allowance.ts'
 import { networkOf } from '../sign-in/direct.ts'
-import { askerCookie, authorize, callerOf, sessionCookie, cookiesOf, type Access, type Caller } from './identity.ts'
+import { askerCookie, authorize, callerOf, sessionCookie, setupCookie, cookiesOf, type Access, type Caller } from './identity.ts'
 import type { ApiPorts } from './ports.ts'
 
 declare module 'fastify' {
@@ -21,8 +21,20 @@ declare module 'fastify' {
 }
 
 export interface GuardOptions {
-  /** `public`: behind Caddy, for the configured origin only. `host`: the operator's own socket; the file's mode is the check. */
-  door: 'public' | 'host'
+  /**
+   * `public`: behind Caddy, for the configured origin only. `host`: the operator's own socket; the file's mode is the check.
+   * `setup`: behind Caddy before there is an origin, for the machine's own addresses; needs `setup`.
+   */
+  door: 'public' | 'host' | 'setup'
+  setup?: SetupDoor
+}
+
+/** Who may enter while the host is not set up. */
+export interface SetupDoor {
+  /** Whether a `Host` header names this machine: one of its addresses or names. */
+  isOwnName(host: string): boolean
+  /** Whether the request carries a session that began with the code on the machine's screen. */
+  admits(request: FastifyRequest): Promise<boolean>
 }
 
 const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
@@ -30,7 +42,7 @@ const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const readRate = { burst: 1000, perSecond: 200 }
 
 /** Checks that stand before every handler, in this order: name, origin, caller, right, rate. */
-export function registerGuards(app: FastifyInstance, ports: ApiPorts, { door }: GuardOptions): void {
+export function registerGuards(app: FastifyInstance, ports: ApiPorts, { door, setup }: GuardOptions): void {
   const origin = new URL(ports.host.origin)
   const reads = createAllowance(ports.clock, readRate)
   app.decorateRequest('caller')
@@ -44,6 +56,7 @@ export function registerGuards(app: FastifyInstance, ports: ApiPorts, { door }: 
       request.caller = { kind: 'host' }
       return
     }
+    if (setup !== undefined) return await enterSetup(request, setup)
     if (request.headers.host?.toLowerCase() !== origin.host) {
       throw new AppError({ code: 'misdirected', detail: 'The request names another host.', hint: `Open ${origin.origin}.` })
     }
@@ -54,6 +67,31 @@ export function registerGuards(app: FastifyInstance, ports: ApiPorts, { door }: 
     if (rate !== undefined) await count(request, rate)
     else if (ports.host.mode === 'installed') refuse(reads.take(networkOf(request.clientAddress) ?? request.clientAddress))
   })
+
+  /** Nothing but the wizard is open here, and only to whoever holds the machine's code. */
+  async function enterSetup(request: FastifyRequest, { isOwnName, admits }: SetupDoor): Promise<void> {
+    const host = request.headers.host?.toLowerCase() ?? ''
+    if (!isOwnName(host)) {
+      throw new AppError({
+        code: 'misdirected',
+        detail: 'The request names another host.',
+        hint: 'Open the address on the screen of the machine.',
+      })
+    }
+    checkOrigin(request, `${host.startsWith('localhost') ? 'http' : 'https'}://${host}`, [setupCookie])
+    request.caller = { kind: 'nobody' }
+    const { access = 'host', rate } = request.routeOptions.config
+    if (access !== 'setup') authorize(request.caller, access, ports)
+    else if (!(await admits(request))) {
+      throw new AppError({
+        code: 'not-signed-in',
+        detail: 'This needs the code from the screen of the machine.',
+        hint: 'Type the code that the screen shows.',
+      })
+    }
+    if (rate !== undefined) await count(request, rate)
+    else refuse(reads.take(networkOf(request.clientAddress) ?? request.clientAddress))
+  }
 
   async function count(request: FastifyRequest, rate: { limit: number; windowSeconds: number }): Promise<void> {
     const place = networkOf(request.clientAddress) ?? request.clientAddress
@@ -78,14 +116,14 @@ function addressOf(request: FastifyRequest): string {
 }
 
 /** A browser names where an unsafe request comes from; who brings our cookie without it is no browser we know. */
-function checkOrigin(request: FastifyRequest, own: string): void {
+function checkOrigin(request: FastifyRequest, own: string, more: readonly string[] = []): void {
   // any page may open a WebSocket to anywhere, and cookies go with it
   const upgrade = request.headers.upgrade !== undefined
   if (!unsafe.has(request.method) && !upgrade) return
   const { origin } = request.headers
   if (origin === own) return
   const cookies = cookiesOf(request)
-  const ours = cookies.has(sessionCookie) || (upgrade && cookies.has(askerCookie))
+  const ours = [sessionCookie, ...more].some((name) => cookies.has(name)) || (upgrade && cookies.has(askerCookie))
   if (origin === undefined && !ours && request.headers['sec-fetch-site'] === undefined) return
   throw new AppError({ code: 'wrong-origin', detail: 'The request names no page of this host as its origin.' })
 }

@@ -8,11 +8,14 @@ export const sessionCookie = '__Host-freehold'
 /** Names the browser that asked for a sign-in; proves nothing else. */
 export const askerCookie = '__Host-freehold-asker'
 
+/** Of a browser that typed the code of a machine that is not set up yet. */
+export const setupCookie = '__Host-freehold-setup'
+
 /** Whose request it is. `host` stands behind the operator's own socket on the machine. */
 export type Caller = { kind: 'nobody' } | { kind: 'wallet'; address: string; session: StoredSession } | { kind: 'host' }
 
 /** Who a route is for; the route snapshot of the tests shows it for each (I3). */
-export type Access = 'public' | 'signed-in' | 'operator' | 'host'
+export type Access = 'public' | 'signed-in' | 'operator' | 'host' | 'setup'
 
 /** Cookies of a request by name. Source: RFC 6265 §5.4. */
 export function cookiesOf(request: Pick<FastifyRequest, 'headers'>): Map<string, string> {
@@ -50,8 +53,10 @@ export function isOperator(caller: Caller, ports: Pick<ApiPorts, 'facts'>): bool
 /** Throws `not-signed-in` or `not-allowed` unless the caller may use a route of this access. */
 export function authorize(caller: Caller, access: Access, ports: Pick<ApiPorts, 'facts'>): void {
   if (access === 'public' || caller.kind === 'host') return
-  if (caller.kind === 'nobody' || access === 'host') {
-    if (access === 'host') throw new AppError({ code: 'not-found', detail: 'There is no such resource.' })
+  // the wizard's routes are asked at the door of a host that is not set up, and nowhere else
+  const elsewhere = access === 'host' || access === 'setup'
+  if (caller.kind === 'nobody' || elsewhere) {
+    if (elsewhere) throw new AppError({ code: 'not-found', detail: 'There is no such resource.' })
     throw new AppError({ code: 'not-signed-in', detail: 'This needs a sign-in, and none came with the request.' })
   }
   if (access === 'operator' && !isOperator(caller, ports)) {

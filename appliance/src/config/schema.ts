@@ -4,14 +4,22 @@ const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address is 0x and 40
 const amount = z.string().regex(/^[0-9]{1,30}$/, 'an amount is a whole number of the smallest unit, as text')
 const seconds = z.number().int().positive()
 const day = 86_400
+/** Stands in an exported answer file where a secret was. */
+export const leftOut = 'LEFT-OUT'
 
 /** A plan of the answer file; becomes one plan of the contract. Amounts in the token's smallest unit per day. */
 export const planAnswer = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9 ._-]{1,32}$/),
   kind: z.enum(['vm', 'wasm']).default('vm'),
-  vcpus: z.number().int().min(1).max(256),
-  memoryMiB: z.number().int().min(128),
-  diskGiB: z.number().int().min(1),
+  /** Of a VM; a plan of kind wasm leaves them out. */
+  vcpus: z.number().int().min(0).max(256).default(0),
+  memoryMiB: z.number().int().min(0).default(0),
+  diskGiB: z.number().int().min(0).default(0),
+  /** Of kind wasm: gas that each subscription may spend from midnight to midnight UTC. */
+  gasPerDay: z
+    .string()
+    .regex(/^[0-9]{1,18}$/, 'gas is a whole number of at most 18 digits, as text')
+    .default('0'),
   graceDays: z.number().min(1),
   activationDeadlineSeconds: seconds.default(3600),
   minSeconds: seconds.default(day),
@@ -26,7 +34,11 @@ export const chainAnswer = z.strictObject({
   name: z.string().min(1).max(40).default('Local network'),
   /** The first is asked; with two, taking needs both to agree. */
   rpcUrls: z
-    .array(z.url({ protocol: /^(https?|wss?)$/ }))
+    .array(
+      z
+        .url({ protocol: /^(https?|wss?)$/ })
+        .refine((url) => !url.includes(leftOut), `a secret was left out of this file: write it where ${leftOut} stands`),
+    )
     .min(1)
     .max(4),
   confirmations: z.number().int().min(1).default(12),
@@ -106,7 +118,12 @@ export const networkAnswer = z.strictObject({
 
 /** The whole of freehold.yaml, which is also the answer file. Unknown fields are refused. */
 export const configSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(1, {
+    error: ({ input }) =>
+      typeof input === 'number' && input > 1
+        ? `this file is of version ${input}, and this Freehold reads version 1: update Freehold, or export the file anew`
+        : 'the version is the number 1',
+  }),
   mode: z.enum(['embedded', 'installed']),
   /** The one public origin: texts are signed for it, other names are refused. */
   origin: z.url({ protocol: /^https?$/ }),
@@ -131,6 +148,8 @@ export const configSchema = z.strictObject({
   chain: chainAnswer,
   contracts: z.array(contractAnswer).default([]),
   roles: rolesAnswer,
+  /** Who signs the deployment: a key of this host without any role, or the operator's wallet in the browser. */
+  deployment: z.enum(['key', 'wallet']).default('key'),
   plans: z.array(planAnswer).min(1),
   hypervisor: hypervisorAnswer,
   network: networkAnswer.prefault({}),
@@ -149,6 +168,16 @@ export const configSchema = z.strictObject({
       waitSeconds: z.number().int().min(0).default(day),
       /** Destroys in 24 h above max(3, 2 %) wait for the operator. */
       destroysPerDayMinimum: z.number().int().min(1).default(3),
+    })
+    .prefault({}),
+  /** WASM hosting by freehold-wasmd, which has a configuration file of its own. */
+  wasm: z
+    .strictObject({
+      enabled: z.boolean().default(false),
+      /** The daemon's door to it: a unix socket, below the state folder unless absolute. */
+      hostSocket: z.string().default('wasm/run/host.sock'),
+      /** Where callers reach it. Default: the name `wasm.` before the origin's. */
+      url: z.url({ protocol: /^https?$/ }).optional(),
     })
     .prefault({}),
   backup: z.strictObject({ folder: z.string().optional() }).prefault({}),

@@ -4,9 +4,7 @@ import { loadOrCreateKey, type ProvisionerKey } from '../../chain/provisioner-ke
 import { AppError } from '../../errors/app-error.ts'
 import type { Step, StepIo } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
-
-/** What the deployment takes at most, in wei, at 20 gwei: the deployer waits until it holds this much. */
-const neededWei = 120_000_000_000_000_000n
+import { neededWei } from '../funds.ts'
 
 /** The provider of the first RPC; throws `rpc-unreachable` or `wrong-chain`. The caller destroys it. */
 export async function openRpc({ answers }: SetupContext): Promise<JsonRpcProvider> {
@@ -55,17 +53,18 @@ export async function hostKeys({
 }
 
 async function awaitFunds(context: SetupContext, provider: JsonRpcProvider, address: string, io: StepIo): Promise<void> {
-  if ((await provider.getBalance(address)) >= neededWei) return
+  const needed = neededWei(context.answers)
+  if ((await provider.getBalance(address)) >= needed) return
   await context.hooks.fund?.(address)
   for (;;) {
     const balance = await provider.getBalance(address)
-    if (balance >= neededWei) return
+    if (balance >= needed) return
     if (io.signal.aborted)
       throw new AppError({
         code: 'no-funds',
-        detail: `${address} holds ${formatEther(balance)}, ${formatEther(neededWei)} are needed.`,
+        detail: `${address} holds ${formatEther(balance)}, ${formatEther(needed)} are needed.`,
       })
-    io.progress(`waiting for ${formatEther(neededWei)} at ${address}, ${formatEther(balance)} so far`)
+    io.progress(`waiting for ${formatEther(needed)} at ${address}, ${formatEther(balance)} so far`)
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, 2000)
     io.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
@@ -83,7 +82,8 @@ export const chain: Step<SetupContext> = {
     try {
       const { deployer, provisioner } = await hostKeys(context)
       io.log(`network ${context.answers.chain.chainId} answers; provisioner ${provisioner.address}`)
-      if (context.answers.contracts.length === 0) await awaitFunds(context, provider, deployer.address, io)
+      const payer = context.answers.deployment === 'key' ? deployer : provisioner
+      if (context.answers.contracts.length === 0) await awaitFunds(context, provider, payer.address, io)
     } finally {
       provider.destroy()
     }

@@ -11,6 +11,7 @@ import type { Step, StepIo } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 import { KeySigner } from '../key-signer.ts'
 import { hostKeys, openRpc } from './chain.ts'
+import { deployByWallet } from './wallet-deployment.ts'
 
 const addressEntry = z.object({ address: z.string() })
 const deployEntry = z.union([z.object({ address: z.string(), fromBlock: z.number() }), addressEntry])
@@ -25,7 +26,7 @@ export function newPlanOf(answer: PlanAnswer, tokenOf: (name: string) => string)
       vcpus: answer.vcpus,
       memoryMiB: answer.memoryMiB,
       diskGiB: answer.diskGiB,
-      gasPerDay: 0n,
+      gasPerDay: BigInt(answer.gasPerDay),
       graceSeconds: Math.round(answer.graceDays * 86_400),
       activationDeadlineSeconds: answer.activationDeadlineSeconds,
       minSeconds: answer.minSeconds,
@@ -88,17 +89,25 @@ export const contracts: Step<SetupContext> = {
       const salt = (await journal.get('salt')) ?? saltOf(randomBytes(32))
       await journal.put('salt', salt)
       const tokenOf = await tokenAddresses(context, deployer)
+      const args = {
+        owner: answers.roles.owner,
+        treasury: answers.roles.treasury,
+        provisioner: keys.provisioner.address,
+        plans: answers.plans.map((plan) => newPlanOf(plan, tokenOf)),
+      }
+      if (answers.deployment === 'wallet') {
+        const known = contractEntry.safeParse(await journal.get('contract')).data
+        const found = known ?? (await deployByWallet(context, provider, z.string().parse(salt), args, io))
+        await journal.put('contract', found)
+        io.log(`contract ${found.address}`)
+        return
+      }
       io.progress('deploying')
       const result = await deploySubscriptions({
         provider,
         signer: deployer,
         salt: z.string().parse(salt),
-        args: {
-          owner: answers.roles.owner,
-          treasury: answers.roles.treasury,
-          provisioner: keys.provisioner.address,
-          plans: answers.plans.map((plan) => newPlanOf(plan, tokenOf)),
-        },
+        args,
         journal: {
           get: async () => deployEntry.safeParse(await journal.get('deployment')).data,
           put: (entry) => journal.put('deployment', entry),

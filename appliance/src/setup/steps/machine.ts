@@ -1,8 +1,7 @@
 import { AppError } from '../../errors/app-error.ts'
 import type { Step } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
-
-const gib = 2 ** 30
+import { plansFit } from '../plans-fit.ts'
 
 /** The pool of disks is there and can be read: the hypervisor makes it and marks it. */
 export const storage: Step<SetupContext> = {
@@ -75,32 +74,14 @@ export const plans: Step<SetupContext> = {
   async run({ answers, hypervisor }, io) {
     const capacity = await (await hypervisor()).capacity()
     for (const plan of answers.plans) {
-      if (plan.kind === 'wasm')
+      if (plan.kind === 'wasm' && !answers.wasm.enabled)
         throw new AppError({
           code: 'not-supported',
           detail: `This host does not serve the plan ${plan.name} of kind wasm.`,
           hint: 'Leave it out.',
         })
-      if (
-        plan.memoryMiB > capacity.memoryTotalMiB ||
-        plan.vcpus > capacity.vcpus * 4 ||
-        plan.diskGiB * gib > capacity.diskTotalBytes
-      ) {
-        throw new AppError({
-          code: 'capacity-exceeded',
-          detail: `One VM of the plan ${plan.name} is larger than this host (${capacity.vcpus} CPUs, ${capacity.memoryTotalMiB} MiB, ${Math.floor(capacity.diskTotalBytes / gib)} GiB).`,
-          hint: 'Make the plan smaller.',
-        })
-      }
     }
-    const promised = answers.plans.reduce((sum, plan) => sum + plan.capacity * plan.diskGiB * gib, 0)
-    if (promised > capacity.diskTotalBytes * 0.9) {
-      throw new AppError({
-        code: 'capacity-exceeded',
-        detail: `The plans promise ${Math.ceil(promised / gib)} GiB of disk, the pool has ${Math.floor(capacity.diskTotalBytes / gib)} GiB.`,
-        hint: 'Lower capacity or diskGiB of a plan: what is sold must fit at full size.',
-      })
-    }
+    plansFit(answers.plans, capacity)
     io.log(`${answers.plans.length} plans fit`)
   },
 }

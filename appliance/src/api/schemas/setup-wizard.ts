@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { taskSchema } from './tasks.ts'
+
+export const sectionNames = ['address', 'chain', 'people', 'hypervisor', 'network', 'template', 'plans'] as const
+
+export const sectionSchema = z.strictObject({
+  name: z.enum(sectionNames),
+  /** `check-again`: an earlier answer has changed since. */
+  state: z.enum(['open', 'answered', 'check-again']),
+  revision: z.number().int(),
+  value: z.record(z.string(), z.unknown()).nullable(),
+})
+
+/** GET /v1/setup/wizard: where setup stands. The host says which page is next, not the browser (W6). */
+export const wizardSchema = z.strictObject({
+  version: z.string(),
+  sections: z.array(sectionSchema),
+  next: z.enum([...sectionNames, 'review', 'run']),
+  /** Browsers that are in. */
+  browsers: z.number().int(),
+  task: taskSchema.nullable(),
+  /** The deployment waits for the operator's wallet. */
+  wallet: z.strictObject({ chainId: z.number().int(), to: z.string().nullable(), data: z.string() }).nullable(),
+})
+
+/** GET /v1/setup/entry: what somebody without the code may know. */
+export const entrySchema = z.strictObject({
+  entered: z.boolean(),
+  /** Tries that the code on the screen has left. */
+  left: z.number().int(),
+})
+export const enterBodySchema = z.strictObject({ code: z.string().max(100) })
+export const enteredSchema = z.strictObject({
+  entered: z.boolean(),
+  left: z.number().int(),
+  /** The code was void after this try: another stands on the screen. */
+  renewed: z.boolean(),
+})
+
+export const answerBodySchema = z.strictObject({
+  revision: z.number().int().min(0),
+  value: z.record(z.string(), z.unknown()),
+})
+
+export const checkBodySchema = z.strictObject({ value: z.record(z.string(), z.unknown()) })
+export const checksSchema = z.strictObject({
+  checks: z.array(
+    z.strictObject({
+      name: z.string(),
+      pointer: z.string(),
+      state: z.enum(['passed', 'warned', 'failed']),
+      values: z.record(z.string(), z.union([z.string(), z.number()])),
+      detail: z.string().nullable(),
+      hint: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  ),
+})
+
+export const changesSchema = z.strictObject({
+  changes: z.array(
+    z.strictObject({
+      step: z.string(),
+      kind: z.enum([
+        'storage',
+        'template',
+        'key',
+        'contract',
+        'contract-taken',
+        'plan',
+        'funds',
+        'file',
+        'network',
+        'storefront',
+      ]),
+      values: z.record(z.string(), z.union([z.string(), z.number()])),
+      undo: z.enum(['yes', 'part', 'no']),
+      costWei: z.string().nullable(),
+    }),
+  ),
+  estimateSeconds: z.number(),
+})
+
+export const answerFileSchema = z.strictObject({ text: z.string(), leftOut: z.array(z.string()) })
+export const walletSentSchema = z.strictObject({ hash: z.string().regex(/^0x[0-9a-fA-F]{64}$/) })
+export const setupLogSchema = z.strictObject({
+  lines: z.array(z.strictObject({ seq: z.number().int(), at: z.number().int(), line: z.string() })),
+})

@@ -1,0 +1,94 @@
+import { formatEther } from 'ethers'
+import type { Config } from '../../config/schema.ts'
+import { neededWei } from '../funds.ts'
+
+/** One change that setup will make, in the order in which it is made (W9). The page has words for `kind`. */
+export interface Change {
+  step: string
+  kind: 'storage' | 'template' | 'key' | 'contract' | 'contract-taken' | 'plan' | 'funds' | 'file' | 'network' | 'storefront'
+  values: Record<string, string | number>
+  /** `no`: it stays for good. `part`: it can be ended, not unmade. */
+  undo: 'yes' | 'part' | 'no'
+  /** What it costs, in wei, about; null where nothing is paid. */
+  costWei: string | null
+}
+
+export interface ReviewFacts {
+  /** What the network takes for the deployment now, or null if it could not be asked. */
+  deploymentWei: bigint | null
+  provisioner: string | null
+  deployer: string | null
+}
+
+/** Everything that setup changes by these answers, before anything is changed. Pure. */
+export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
+  const none = { costWei: null } as const
+  const taken = answers.contracts[0]
+  const changes: Change[] = [
+    { step: 'storage', kind: 'storage', values: { place: placeOf(answers) }, undo: 'yes', ...none },
+    {
+      step: 'template',
+      kind: 'template',
+      values: { name: answers.template.sha256?.slice(0, 12) ?? 'Debian 13', built: answers.template.image === undefined ? 1 : 0 },
+      undo: 'yes',
+      ...none,
+    },
+    { step: 'chain', kind: 'key', values: { name: 'provisioner', address: facts.provisioner ?? '' }, undo: 'yes', ...none },
+  ]
+  if (answers.mode === 'installed') {
+    const { gateway, prefixLength } = answers.network.ipv4
+    changes.splice(0, 0, {
+      step: 'network',
+      kind: 'network',
+      values: { range: `${gateway}/${prefixLength}` },
+      undo: 'yes',
+      ...none,
+    })
+  }
+  if (taken === undefined) {
+    changes.push(
+      {
+        step: 'contracts',
+        kind: 'funds',
+        values: { address: (answers.deployment === 'key' ? facts.deployer : facts.provisioner) ?? '', amount: fundsOf(answers) },
+        undo: 'part',
+        ...none,
+      },
+      {
+        step: 'contracts',
+        kind: 'contract',
+        values: {
+          network: answers.chain.name,
+          owner: answers.roles.owner,
+          treasury: answers.roles.treasury,
+          by: answers.deployment,
+        },
+        undo: 'no',
+        costWei: facts.deploymentWei === null ? null : String(facts.deploymentWei),
+      },
+      ...answers.plans.map((plan): Change => ({
+        step: 'contracts',
+        kind: 'plan',
+        values: { name: plan.name, capacity: plan.capacity, prices: Object.keys(plan.prices).length },
+        undo: 'part',
+        ...none,
+      })),
+    )
+  } else {
+    changes.push({ step: 'contracts', kind: 'contract-taken', values: { address: taken.address }, undo: 'yes', ...none })
+  }
+  changes.push(
+    { step: 'storefront-check', kind: 'file', values: { name: 'freehold.yaml' }, undo: 'yes', ...none },
+    { step: 'start', kind: 'storefront', values: { origin: answers.origin }, undo: 'yes', ...none },
+  )
+  return changes
+}
+
+function fundsOf(answers: Config): string {
+  return formatEther(neededWei(answers))
+}
+
+function placeOf({ hypervisor }: Config): string {
+  if (hypervisor.kind === 'libvirt') return hypervisor.folder ?? 'libvirt'
+  return hypervisor.kind === 'proxmox' ? hypervisor.diskStorage : 'fake'
+}

@@ -1,0 +1,52 @@
+import type { z } from 'zod'
+import type { Config } from '../../config/schema.ts'
+import type { Hypervisor } from '../../hypervisor/port.ts'
+
+/** Sections that the wizard asks, in order. Each is some top-level fields of the answer file. */
+export type SectionName = 'address' | 'chain' | 'people' | 'hypervisor' | 'network' | 'template' | 'plans'
+
+/** What live checks may ask. Nothing of it changes the world. */
+export interface CheckPorts {
+  /** Answers given so far, by top-level field, as far as they are valid. */
+  known: Partial<Config>
+  /** Opens the hypervisor that these answers name, without making its storage. Throws what keeps it from answering. */
+  openHypervisor(answers: Pick<Config, 'hypervisor'>): Promise<Hypervisor>
+  /** One JSON-RPC call to one URL, bounded in time and size. Throws `rpc-unreachable`, `rpc-refused`. */
+  rpc(url: string, method: string, params: readonly unknown[]): Promise<unknown>
+  signal: AbortSignal
+}
+
+/** What a live check found. A failed one throws an AppError with detail and remedy. */
+export interface Found {
+  /** What was seen, as values that the page puts into its own words. */
+  values?: Readonly<Record<string, string | number>>
+  /** It will work, and yet a person should know. */
+  warning?: string
+}
+
+/** One question to the world about a field (W8). */
+export interface LiveCheck<Value> {
+  /** Kebab-case; the page has words for it. */
+  name: string
+  /** JSON pointer of the field it is shown at. */
+  pointer: string
+  /** False where the answers leave nothing to ask. */
+  applies?(value: Value): boolean
+  run(value: Value, ports: CheckPorts): Promise<Found>
+}
+
+/** A page's worth of answers: its schema is that of the answer file itself, so a page can never say what a file could not. */
+export interface Section<Value = unknown> {
+  name: SectionName
+  schema: z.ZodType<Value>
+  /** Top-level fields of the answer file. */
+  fields: readonly (keyof Config)[]
+  /** Sections whose change makes this one be looked at again (W7). */
+  follows: readonly SectionName[]
+  checks: readonly LiveCheck<Value>[]
+}
+
+/** Keeps the value's type within the section and lets the list hold all of them. */
+export function defineSection<Value>(section: Section<Value>): Section {
+  return section as unknown as Section
+}

@@ -1,0 +1,78 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { createApi, type ApiServer } from '../../api/app.ts'
+import { cookiesOf, setupCookie } from '../../api/identity.ts'
+import type { ApiPorts } from '../../api/ports.ts'
+import { registerSetupWizard } from '../../api/routes/setup-wizard.ts'
+import { loadOrCreateKey } from '../../chain/provisioner-key.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { ConfigInput } from '../../config/schema.ts'
+import { openHypervisor } from '../../hypervisor/open-hypervisor.ts'
+import type { Store } from '../../store/store.ts'
+import type { SetupService } from '../setup-service.ts'
+import { openOneTimeCode } from './one-time-code.ts'
+import { isOwnName } from './own-names.ts'
+import { createSetupSessions } from './setup-sessions.ts'
+import { createWizard } from './wizard-service.ts'
+
+/** File in `run` with the code that the screen shows. */
+export const setupCodeFile = 'run/setup-code'
+
+export interface SetupDoorOptions {
+  stateFolder: string
+  clock: Clock
+  store: Store
+  setup: Pick<SetupService, 'begin'>
+  base: Partial<ConfigInput>
+  version: string
+  ports: ApiPorts
+}
+
+/** The API of a host that is not set up: the wizard, for whoever typed the code of the machine's screen. */
+export interface SetupDoorServer {
+  app: ApiServer
+  /** Setup is over: the door closes, the code and all sessions are gone. */
+  end(): Promise<void>
+}
+
+/** Opens the door; the caller lets it listen. */
+export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoorServer> {
+  const { stateFolder, clock, store, setup, base, version, ports } = options
+  const code = await openOneTimeCode(join(stateFolder, setupCodeFile))
+  const sessions = createSetupSessions(store.settings, clock)
+  /** Of a key that is there already: looking makes none. */
+  const addressOf = async (name: string): Promise<string | null> => {
+    const path = join(stateFolder, 'secrets', name)
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    )
+    return there ? (await loadOrCreateKey(path)).address : null
+  }
+  const wizard = createWizard({
+    settings: store.settings,
+    tasks: store.tasks,
+    journal: {
+      get: (key) => store.settings.get(`setup ${key}`, z.unknown()),
+      put: (key, value) => store.settings.put(`setup ${key}`, value),
+    },
+    base: { version: 1, ...base },
+    keys: async () => ({ deployer: await addressOf('deployer.key'), provisioner: await addressOf('provisioner.key') }),
+    openHypervisor: (answers) => openHypervisor({ config: answers, stateFolder, clock }),
+    begin: (answers) => setup.begin(answers),
+  })
+  const app = await createApi(ports, {
+    door: 'setup',
+    setup: { isOwnName, admits: (request) => sessions.knows(cookiesOf(request).get(setupCookie)) },
+    extend: [registerSetupWizard({ version, code, sessions, wizard })],
+  })
+  return {
+    app,
+    async end() {
+      await app.close()
+      await code.remove()
+      await sessions.endAll()
+    },
+  }
+}
