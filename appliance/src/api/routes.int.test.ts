@@ -8,6 +8,8 @@ import { TaskEvents } from '../steps/task-events.ts'
 /** Every route, who may call it, and whether it needs an `Idempotency-Key`. A new line here is a decision, never an omission. */
 const expected = `
 DELETE /v1/sessions/:sessionId                 signed-in
+DELETE /v1/wasm/keys/:keyId                    signed-in
+DELETE /v1/wasm/operator/keys/:keyId           operator
 GET    /v1/audit                               signed-in
 GET    /v1/issues                              operator
 GET    /v1/login-requests/:code                public
@@ -27,6 +29,9 @@ GET    /v1/tasks/:taskId/log                   signed-in
 GET    /v1/vms                                 signed-in
 GET    /v1/vms/:vmId                           signed-in
 GET    /v1/vms/:vmId/console                   public
+GET    /v1/wasm                                signed-in
+GET    /v1/wasm/operator                       operator
+GET    /v1/wasm/receipts                       signed-in
 POST   /v1/login-requests                      public     key
 POST   /v1/login-requests/:code/approval       public     key
 POST   /v1/login-requests/:code/refusal        public     key
@@ -39,6 +44,9 @@ POST   /v1/setup/review                        host
 POST   /v1/ssh-certificates                    public     key
 POST   /v1/vms/:vmId/actions                   signed-in  kept
 POST   /v1/vms/:vmId/keep                      signed-in  key
+POST   /v1/wasm/keys                           signed-in  key
+POST   /v1/wasm/keys/:keyId/rotation           signed-in  key
+POST   /v1/wasm/receipt-checks                 public
 `.trim()
 
 suite('routes', () => {
