@@ -1,7 +1,8 @@
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { createFactsKeeper } from './api/facts-keeper.ts'
 import { createConsoles } from './api/consoles.ts'
 import type { ApiPorts, TokenInfo } from './api/ports.ts'
+import { wasmPlanRows } from './api/wasm-plans.ts'
 import { createClients, firstReachable } from './chain/any-client.ts'
 import { createChainReader } from './chain/chain-reader.ts'
 import { createTokenReader } from './chain/erc20.ts'
@@ -41,6 +42,7 @@ import { beginAction } from './vms/operations.ts'
 import { rebuild } from './vms/rebuild.ts'
 import { createReconciler } from './vms/reconciler.ts'
 import type { ServedContract } from './vms/vm-work.ts'
+import { startWasm, type RunningWasm } from './wasm/start-wasm.ts'
 
 export interface ProductPorts {
   version: string
@@ -227,6 +229,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     destroys: store.destroys,
     settings: store.settings,
     taking: config.taking,
+    servesWasm: config.wasm.enabled,
     onTaskEvent: events.emit,
     log: say,
   })
@@ -251,6 +254,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     issues: async () => issues.current(),
     healthy: async () => void (await store.settings.get('health', z.unknown())),
   })
+  let wasm: RunningWasm | undefined
   /** What ends that which has begun, last first: a start that fails half way leaves nothing behind. */
   const endings: (() => Promise<void> | void)[] = []
   async function stop(): Promise<void> {
@@ -276,6 +280,21 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     await reconciler.start()
     endings.push(() => issues.stop())
     issues.start()
+    if (config.wasm.enabled) {
+      const { hostSocket } = config.wasm
+      const running = startWasm({
+        socket: isAbsolute(hostSocket) ? hostSocket : join(ports.stateFolder, hostSocket),
+        contracts,
+        settings: store.settings,
+        clock,
+        waitSeconds: config.taking.waitSeconds,
+        rows: () => wasmPlanRows(keeper.facts(), clock.now()),
+        onChange: keeper.onChange,
+        log: say,
+      })
+      endings.push(() => running.stop())
+      wasm = running
+    }
   } catch (error) {
     await stop()
     throw error
@@ -308,6 +327,7 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
           return (await beginAction(reconciler, { installation, tokenId, generation }, action)).taskId
         },
       },
+      wasm: () => wasm && { url: config.wasm.url ?? wasmUrlOf(config.origin), host: wasm.host },
       issues: async () => issues.current(),
       // a transaction is sent once, to the first node; reads may be asked again
       rpc: (method, params) =>
@@ -326,9 +346,17 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     wake() {
       keeper.wake()
       reconciler.wake()
+      wasm?.wake()
     },
     stop,
   }
+}
+
+/** The name `wasm.` before that of the origin. */
+function wasmUrlOf(origin: string): string {
+  const url = new URL(origin)
+  url.hostname = `wasm.${url.hostname}`
+  return url.origin
 }
 
 /** Of a failure what may stand in the log: names and texts, no objects. */

@@ -28,6 +28,7 @@ import { registerStatus } from './routes/status.ts'
 import { registerSubscriptions } from './routes/subscriptions.ts'
 import { registerTasks } from './routes/tasks.ts'
 import { registerVms } from './routes/vms.ts'
+import { registerWasm } from './routes/wasm.ts'
 import { consoleFrameBytes } from './schemas/console.ts'
 
 /** The server as routes see it: schemas are zod. */
@@ -103,6 +104,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerIssues,
     registerAudit,
     registerRpc,
+    registerWasm,
     ...(options.extend ?? []),
   ]
   await app.register((scope, _, done) => {

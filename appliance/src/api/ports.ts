@@ -11,6 +11,7 @@ import type { Consoles } from './consoles.ts'
 import type { HostFacts } from './facts.ts'
 import type { IssueView } from './schemas/issues.ts'
 import type { TaskAction } from '../vms/operations.ts'
+import type { WasmHost } from '../wasm/host-client.ts'
 import type { ActionFacts } from '../vms/vm-actions.ts'
 
 /** What a page needs to know of a token that prices are in. */
@@ -51,6 +52,8 @@ export interface ApiPorts {
     /** Begins the work and resolves with its task's id: `beginAction` of vms/operations.ts. Throws `task-running`, `not-in-this-state`. */
     begin(vmId: VmId, action: TaskAction, facts: ActionFacts): Promise<string>
   }
+  /** WASM hosting and where its callers reach it; undefined where it is switched off. */
+  wasm?(): { url: string; host: WasmHost } | undefined
   issues(): Promise<readonly IssueView[]>
   /** One JSON-RPC call to the configured node: `RpcClient.call` fits. Throws AppError `rpc-unreachable`, `rpc-refused` (cause: RpcRefusal). */
   rpc(method: string, params: readonly unknown[]): Promise<unknown>

@@ -17,6 +17,16 @@ export function crossChecks(config: Config): FieldError[] {
   config.plans.forEach((plan, i) => {
     if (names.has(plan.name)) add(`/plans/${i}/name`, `two plans are named ${plan.name}`)
     names.add(plan.name)
+    if (plan.kind === 'vm') {
+      if (plan.vcpus < 1) add(`/plans/${i}/vcpus`, 'a VM has at least 1')
+      if (plan.memoryMiB < 128) add(`/plans/${i}/memoryMiB`, 'a VM has at least 128')
+      if (plan.diskGiB < 1) add(`/plans/${i}/diskGiB`, 'a VM has at least 1')
+      if (plan.gasPerDay !== '0') add(`/plans/${i}/gasPerDay`, 'gas is for plans of kind wasm')
+    } else {
+      if (!config.wasm.enabled) add(`/plans/${i}/kind`, 'this host does not serve WASM: set wasm.enabled: true')
+      if (plan.vcpus + plan.memoryMiB + plan.diskGiB > 0) add(`/plans/${i}/kind`, 'a plan of kind wasm has no machine')
+      if (/^0+$/.test(plan.gasPerDay)) add(`/plans/${i}/gasPerDay`, 'a plan of kind wasm needs gas')
+    }
     if (plan.minSeconds > plan.maxSeconds) add(`/plans/${i}/minSeconds`, 'minSeconds is above maxSeconds')
     if (Object.keys(plan.prices).length === 0) add(`/plans/${i}/prices`, 'a plan needs at least one price')
   })

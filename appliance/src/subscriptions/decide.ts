@@ -45,6 +45,8 @@ export interface DecisionFacts {
   unconfirmed: Unconfirmed | undefined
   /** `config.taking.waitSeconds`. */
   waitSeconds: number
+  /** Plans of kind WASM are served here, by another loop (wasm/wasm-subscriptions.ts). Default: no, and they are rejected. */
+  servesWasm?: boolean
 }
 
 /** Issues that stand because of one VM. */
@@ -110,6 +112,7 @@ function pending(facts: DecisionFacts): Action {
   if (subscription === undefined || plan === undefined) return nothing('its plan is not known', 'vm-unaccounted')
   // a transaction of ours was mined above the giving depth: wait until it shows, or until its block has gone for good
   if (unconfirmed !== undefined && giving.block.number < unconfirmed.minedBlock) return nothing('waiting for confirmations')
+  if (plan.kind === 'wasm' && facts.servesWasm === true) return nothing('not a VM')
   if (plan.kind !== 'vm') return giving.stale ? nothing('the chain is stale') : { kind: 'reject', why: 'this host runs VMs only' }
 
   const left = subscription.activationDeadline - giving.latestTime

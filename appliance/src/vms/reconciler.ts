@@ -39,6 +39,8 @@ export interface ReconcilerPorts extends VmPorts {
   destroys: DestroyRepository
   settings: Pick<SettingRepository, 'get' | 'put'>
   taking: Config['taking']
+  /** Purchases of kind WASM are another loop's. Default: they are rejected. */
+  servesWasm?: boolean
   /** Creates that make disks at the same time. Default: 2. */
   createsAtOnce?: number
   /** Pauses after failed jobs. Default: 2 s doubling up to 2 minutes. */
@@ -219,6 +221,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       destroysAllowed: true,
       unconfirmed: unconfirmed.get(id),
       waitSeconds: ports.taking.waitSeconds,
+      servesWasm: ports.servesWasm ?? false,
     }
     const action = decide(facts, clock.now())
     const failure = jobs.failure(id)
