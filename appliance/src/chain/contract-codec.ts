@@ -69,6 +69,10 @@ function lower(value: unknown): Address {
   return String(value).toLowerCase() as Address
 }
 
+function word(value: number): string {
+  return value.toString(16).padStart(64, '0')
+}
+
 /** The calls of ContractFacts, in order. */
 const factCalls = ['nextTokenId', 'planCount', 'owner', 'treasury', 'provisioner', 'buyingPaused', 'ownerOf'] as const
 
@@ -76,14 +80,19 @@ const factCalls = ['nextTokenId', 'planCount', 'owner', 'treasury', 'provisioner
 export class ContractCodec {
   readonly #abi: Interface
   readonly #installation: string
+  readonly #subscriptionsSelector: string
 
   constructor(abi: Interface, installation: string) {
     this.#abi = abi
     this.#installation = installation
+    // four bytes, the same for any ids
+    this.#subscriptionsSelector = abi.encodeFunctionData('subscriptions', [[]]).slice(0, 10)
   }
 
   encodeSubscriptions(ids: readonly bigint[]): string {
-    return this.#abi.encodeFunctionData('subscriptions', [ids])
+    // written out: an ABI coder takes 100 ms and 10,000 objects for 10,000 ids, at every block
+    const words = ids.map((id) => id.toString(16).padStart(64, '0')).join('')
+    return `${this.#subscriptionsSelector}${word(32)}${word(ids.length)}${words}`
   }
 
   /** Undefined where an id was never sold. */

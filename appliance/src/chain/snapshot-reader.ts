@@ -20,6 +20,8 @@ export class SnapshotReader {
   /** Further ones that were. */
   readonly #ended = new Set<bigint>()
   readonly #recent = new Map<string, ChainSnapshot>()
+  /** Reads under way, by node, block and whether it is final. */
+  readonly #reading = new Map<string, Promise<ChainSnapshot>>()
   /** What was read last: unchanged subscriptions are the same objects in all snapshots. */
   #last: ReadonlyMap<bigint, Subscription> = new Map()
 
@@ -37,6 +39,20 @@ export class SnapshotReader {
   async read(client: RpcClient, depth: Depth, block: BlockRef): Promise<ChainSnapshot> {
     const known = this.#recent.get(block.hash)
     if (known !== undefined && (depth !== 'finalized' || known.depth === 'finalized')) return { ...known, depth }
+    // loop and pages ask for a new block at the same moment: it is read once
+    const name = `${client.url} ${depth === 'finalized'} ${block.hash}`
+    const begun = this.#reading.get(name)
+    if (begun !== undefined) return { ...(await begun), depth }
+    const reading = this.#readAnew(client, depth, block)
+    this.#reading.set(name, reading)
+    try {
+      return await reading
+    } finally {
+      this.#reading.delete(name)
+    }
+  }
+
+  async #readAnew(client: RpcClient, depth: Depth, block: BlockRef): Promise<ChainSnapshot> {
     const { planCount, ...facts } = await this.#view.facts(client, block)
     const plans = await this.#view.plans(client, block, planCount)
     const ids = this.#toAsk(facts.nextTokenId)

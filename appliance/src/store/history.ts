@@ -37,6 +37,15 @@ function fromRow(row: ChainEvent): StoredChainEvent {
   }
 }
 
+/** Logs a statement: what it takes of memory is not given back. */
+const perStatement = 1000
+
+/** In the order of the statement that writes them. */
+function columnsOf(event: StoredChainEvent): unknown[] {
+  const { blockNumber, logIndex, blockHash, name, tokenId, args, transactionHash } = event
+  return [blockNumber, logIndex, blockHash, name, tokenId?.toString() ?? null, toJson(args), transactionHash]
+}
+
 export function createHistory(db: Database): HistoryRepository {
   const cursorKey = (installation: string) => `history-cursor:${installation}`
   return {
@@ -44,15 +53,13 @@ export function createHistory(db: Database): HistoryRepository {
       const key = cursorKey(installation)
       await db.transaction(async (queries) => {
         await queries.chainEvent.deleteMany({ where: { installation, blockNumber: { gte: BigInt(from), lte: BigInt(to) } } })
-        if (events.length > 0) {
-          await queries.chainEvent.createMany({
-            data: events.map((event) => ({
-              ...event,
-              blockNumber: BigInt(event.blockNumber),
-              tokenId: event.tokenId?.toString() ?? null,
-              args: toJson(event.args),
-            })),
-          })
+        // a statement for many: the client's own createMany compiles every value (20,000 logs: 10 s and 350 MB that stay)
+        for (let i = 0; i < events.length; i += perStatement) {
+          const rows = JSON.stringify(events.slice(i, i + perStatement).map(columnsOf))
+          await queries.$executeRaw`INSERT OR REPLACE INTO chain_events
+            (installation, blockNumber, logIndex, blockHash, name, tokenId, args, transactionHash)
+            SELECT ${installation}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+            FROM json_each(${rows})`
         }
         const value = String(to)
         await queries.setting.upsert({ where: { key }, create: { key, value }, update: { value } })

@@ -20,6 +20,7 @@ export interface WatchedPass {
 
 export interface PassWatchRepository {
   list(): Promise<WatchedPass[]>
+  /** Resolves when it is durable. Calls of one turn are written together: a first look at a large host makes thousands. */
   put(pass: WatchedPass): Promise<void>
   remove(vm: Pick<VmKey, 'installation' | 'tokenId'>): Promise<void>
 }
@@ -29,17 +30,26 @@ function fromRow(row: PassWatch): WatchedPass {
 }
 
 export function createPassWatchRows(db: Database): PassWatchRepository {
+  let waiting: WatchedPass[] = []
+  let writing: Promise<void> | undefined
+
   return {
     async list() {
       return (await db.queries.passWatch.findMany()).map(fromRow)
     },
-    async put({ installation, tokenId, ...rest }) {
-      const id = { installation, tokenId: tokenId.toString() }
-      await db.queries.passWatch.upsert({
-        where: { installation_tokenId: id },
-        create: { ...id, ...rest },
-        update: rest,
+    put(pass) {
+      waiting.push(pass)
+      // the first of a turn writes for all of it; a later one of the same VM is last and stands
+      writing ??= Promise.resolve().then(async () => {
+        const passes = waiting
+        ;[waiting, writing] = [[], undefined]
+        const rows = passes.map((p) => [p.installation, String(p.tokenId), p.generation, p.holder, p.former, p.letIn, p.lastIn])
+        await db.queries.$executeRaw`INSERT OR REPLACE INTO pass_watch
+          (installation, tokenId, generation, holder, former, letIn, lastIn)
+          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+          FROM json_each(${JSON.stringify(rows)})`
       })
+      return writing
     },
     async remove({ installation, tokenId }) {
       await db.queries.passWatch.deleteMany({ where: { installation, tokenId: tokenId.toString() } })

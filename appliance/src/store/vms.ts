@@ -42,7 +42,7 @@ export interface VmRepository {
   /** Writes the whole row, new or not. */
   put(vm: StoredVm): Promise<void>
   get(key: VmRowKey): Promise<StoredVm | undefined>
-  /** By installation, then token id. `destroyed` rows only on request. */
+  /** By installation, then token id; not to be changed. `destroyed` rows only on request. */
   list(filter?: { installation?: string; destroyed?: boolean }): Promise<StoredVm[]>
   /** Sets the named markers, and host key where given; nothing else. False if there is no such row. */
   mark(key: VmRowKey, changes: Partial<VmMarkers> & { hostKey?: StoredVm['hostKey'] }): Promise<boolean>
@@ -115,44 +115,70 @@ function markerColumns(changes: Partial<VmMarkers>): Record<string, bigint | nul
 }
 
 export function createVms(db: Database): VmRepository {
+  /** All rows without the destroyed ones, until the next write: every block asks for them, and nearly none writes. */
+  let standing: Promise<StoredVm[]> | undefined
+
+  /** What was read before a write, or while it went on, is not kept. */
+  async function written<T>(write: () => Promise<T>): Promise<T> {
+    standing = undefined
+    try {
+      return await write()
+    } finally {
+      standing = undefined
+    }
+  }
+
+  async function read(installation: string | undefined, destroyed: boolean): Promise<StoredVm[]> {
+    const rows = await db.queries.vm.findMany({
+      where: { ...(installation !== undefined && { installation }), ...(!destroyed && { destroyedAt: null }) },
+      orderBy: { installation: 'asc' },
+    })
+    return rows.map(fromRow).sort((a, b) => a.installation.localeCompare(b.installation) || (a.tokenId < b.tokenId ? -1 : 1))
+  }
+
   return {
     async put(vm) {
       const row = toRow(vm)
-      await db.queries.vm.upsert({ where: idOf(vm), create: row, update: row })
+      await written(() => db.queries.vm.upsert({ where: idOf(vm), create: row, update: row }))
     },
     async get(key) {
       const row = await db.queries.vm.findUnique({ where: idOf(key) })
       return row === null ? undefined : fromRow(row)
     },
     async list({ installation, destroyed = false } = {}) {
-      const rows = await db.queries.vm.findMany({
-        where: { ...(installation !== undefined && { installation }), ...(!destroyed && { destroyedAt: null }) },
-        orderBy: { installation: 'asc' },
+      if (destroyed) return await read(installation, true)
+      const reading = (standing ??= read(undefined, false))
+      // a read that failed is not what stands
+      reading.catch(() => {
+        if (standing === reading) standing = undefined
       })
-      return rows.map(fromRow).sort((a, b) => a.installation.localeCompare(b.installation) || (a.tokenId < b.tokenId ? -1 : 1))
+      const rows = await reading
+      return installation === undefined ? [...rows] : rows.filter((row) => row.installation === installation)
     },
     async mark(key, { hostKey, ...markers }) {
-      const { count } = await db.queries.vm.updateMany({
-        where: idOf(key).installation_tokenId,
-        data: {
-          ...markerColumns(markers),
-          ...(hostKey !== undefined && {
-            hostKeyFingerprint: hostKey?.fingerprint ?? null,
-            hostKeyPublic: hostKey?.publicKey ?? null,
-          }),
-        },
-      })
-      return count > 0
+      const change = () =>
+        db.queries.vm.updateMany({
+          where: idOf(key).installation_tokenId,
+          data: {
+            ...markerColumns(markers),
+            ...(hostKey !== undefined && {
+              hostKeyFingerprint: hostKey?.fingerprint ?? null,
+              hostKeyPublic: hostKey?.publicKey ?? null,
+            }),
+          },
+        })
+      return (await written(change)).count > 0
     },
     async useSecret({ generation, ...key }) {
-      const { count } = await db.queries.vm.updateMany({
-        where: { ...idOf(key).installation_tokenId, generation, secretUsedAt: null },
-        data: { secretUsedAt: BigInt(db.clock.now()) },
-      })
-      return count > 0
+      const change = () =>
+        db.queries.vm.updateMany({
+          where: { ...idOf(key).installation_tokenId, generation, secretUsedAt: null },
+          data: { secretUsedAt: BigInt(db.clock.now()) },
+        })
+      return (await written(change)).count > 0
     },
     async remove(key) {
-      await db.queries.vm.deleteMany({ where: idOf(key).installation_tokenId })
+      await written(() => db.queries.vm.deleteMany({ where: idOf(key).installation_tokenId }))
     },
   }
 }
