@@ -93,7 +93,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   })
   const hostDoor = await createApi(delegatingPorts(), {
     door: 'host',
-    extend: [registerSetup({ ...setup, rebuild: rebuildNow }), registerDevelopment],
+    extend: [registerSetup({ ...setup, rebuild: rebuildNow, code: () => setupDoor?.code }), registerDevelopment],
   })
   await listen(hostDoor, join(stateFolder, 'run/admin.sock'), 0o600)
 

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { createContext, defaultStateFolder, type CliContext, type WalletSources } from './context.ts'
 import { registerProxmoxCommands } from './commands/proxmox.ts'
 import { registerReadCommands } from './commands/read.ts'
+import { registerScreenCommand } from './commands/screen.ts'
 import { registerSetupCommands } from './commands/setup.ts'
 import { registerSshCommands } from './commands/ssh.ts'
 import { registerVerifyCommands } from './commands/verify.ts'
@@ -37,6 +38,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerReadCommands(program, make)
   registerWalletCommands(program, make)
   registerSetupCommands(program, make)
+  registerScreenCommand(program, make)
   registerSshCommands(program, make)
   registerVerifyCommands(program, make)
   registerProxmoxCommands(program, make)

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { TaskRecord } from '../../steps/step.ts'
+import type { OneTimeCode } from '../../setup/wizard/one-time-code.ts'
 import type { ApiServer } from '../app.ts'
-import { rebuiltSchema, reviewSchema, setupBodySchema } from '../schemas/setup.ts'
+import { rebuiltSchema, reviewSchema, setupBodySchema, setupCodeSchema } from '../schemas/setup.ts'
 import { taskSchema } from '../schemas/tasks.ts'
 import { taskView } from '../views/task-view.ts'
 
@@ -10,6 +11,8 @@ export interface SetupPorts {
   review(answers: string): Promise<z.output<typeof reviewSchema>>
   begin(answers: string): Promise<TaskRecord>
   rebuild(): Promise<z.output<typeof rebuiltSchema>>
+  /** The code of the wizard, while there is one. */
+  code?(): Pick<OneTimeCode, 'shown' | 'renew'> | undefined
 }
 
 /** POST /v1/setup/review, /v1/setup, /v1/rebuild: for the operator's own socket, as an `extend` of `createApi`. */
@@ -24,6 +27,19 @@ export function registerSetup(setup: SetupPorts): (app: ApiServer) => void {
       '/v1/setup',
       { config: { access: 'host', acts: 'key' }, schema: { body: setupBodySchema, response: { 202: taskSchema } } },
       async ({ body }, reply) => reply.code(202).send(taskView(await setup.begin(body.answers))),
+    )
+    const shown = () => {
+      const code = setup.code?.()?.shown()
+      return { code: code === undefined ? null : { text: code.code, left: code.left, voided: code.voided } }
+    }
+    app.get('/v1/setup/code', { config: { access: 'host' }, schema: { response: { 200: setupCodeSchema } } }, () => shown())
+    app.post(
+      '/v1/setup/code',
+      { config: { access: 'host' }, schema: { body: z.strictObject({}), response: { 200: setupCodeSchema } } },
+      async () => {
+        await setup.code?.()?.renew()
+        return shown()
+      },
     )
     app.post(
       '/v1/rebuild',

@@ -10,3 +10,8 @@ export const reviewSchema = z.strictObject({
 
 /** POST /v1/rebuild: what is known again, and what was left alone. */
 export const rebuiltSchema = z.strictObject({ vms: z.number().int(), unmatched: z.array(z.string()) })
+
+/** GET and POST (another one) /v1/setup/code, for the machine's own screen; null once the host is set up. */
+export const setupCodeSchema = z.strictObject({
+  code: z.strictObject({ text: z.string(), left: z.number().int(), voided: z.number().int() }).nullable(),
+})

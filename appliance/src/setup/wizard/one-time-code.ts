@@ -36,7 +36,7 @@ export function newSetupCode(): string {
 /** The plain code in what was typed, or undefined if it cannot be one. */
 export function parseSetupCode(text: string): string | undefined {
   const plain = text.replaceAll(/[-\s]/g, '').toUpperCase().replaceAll('O', '0').replaceAll(/[IL]/g, '1')
-  return plain.length === length && [...plain].every((character) => alphabet.includes(character)) ? plain : undefined
+  return plain.length === length && new RegExp(`^[${alphabet}]+$`).test(plain) ? plain : undefined
 }
 
 /** Opens the code kept in `file`, or makes the first one. A file that cannot be read gives way to a new code. */

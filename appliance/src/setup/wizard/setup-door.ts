@@ -11,7 +11,7 @@ import type { ConfigInput } from '../../config/schema.ts'
 import { openHypervisor } from '../../hypervisor/open-hypervisor.ts'
 import type { Store } from '../../store/store.ts'
 import type { SetupService } from '../setup-service.ts'
-import { openOneTimeCode } from './one-time-code.ts'
+import { openOneTimeCode, type OneTimeCode } from './one-time-code.ts'
 import { isOwnName } from './own-names.ts'
 import { createSetupSessions } from './setup-sessions.ts'
 import { createWizard } from './wizard-service.ts'
@@ -32,6 +32,7 @@ export interface SetupDoorOptions {
 /** The API of a host that is not set up: the wizard, for whoever typed the code of the machine's screen. */
 export interface SetupDoorServer {
   app: ApiServer
+  code: OneTimeCode
   /** Setup is over: the door closes, the code and all sessions are gone. */
   end(): Promise<void>
 }
@@ -69,6 +70,7 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
   })
   return {
     app,
+    code,
     async end() {
       await app.close()
       await code.remove()

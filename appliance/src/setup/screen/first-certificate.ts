@@ -1,0 +1,72 @@
+import 'reflect-metadata'
+import { createHash, webcrypto, X509Certificate as NodeCertificate } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import {
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+  ExtendedKeyUsageExtension,
+  BasicConstraintsExtension,
+} from '@peculiar/x509'
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+/** Browsers refuse self-signed certificates of more than 825 days; ours is replaced long before. */
+const validDays = 397
+
+/**
+ * The certificate of the first boot: one key of this machine, unknown to all others (I1), for its addresses and names. Dated
+ * from `notBefore`, which is the build's time: a clock that is behind must not make it invalid.
+ */
+export async function makeFirstCertificate(options: {
+  names: readonly string[]
+  notBefore: Date
+}): Promise<{ certificate: string; key: string }> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex'),
+      name: 'CN=Freehold first boot',
+      notBefore: options.notBefore,
+      notAfter: new Date(options.notBefore.getTime() + validDays * 86_400_000),
+      signingAlgorithm: algorithm,
+      keys,
+      extensions: [
+        new BasicConstraintsExtension(false, undefined, true),
+        new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1'], false),
+        new SubjectAlternativeNameExtension(
+          options.names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
+        ),
+      ],
+    },
+    webcrypto,
+  )
+  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
+  return {
+    certificate: `${certificate.toString('pem')}\n`,
+    key: `-----BEGIN PRIVATE KEY-----\n${key.replaceAll(/(.{64})/g, '$1\n').trimEnd()}\n-----END PRIVATE KEY-----\n`,
+  }
+}
+
+/** Makes the certificate once; a later start finds it. The key is of mode 0600 and there before the certificate. */
+export async function openFirstCertificate(
+  files: { certificate: string; key: string },
+  options: Parameters<typeof makeFirstCertificate>[0],
+): Promise<string> {
+  const present = await readFile(files.certificate, 'utf8').catch(() => undefined)
+  if (present !== undefined) return present
+  const made = await makeFirstCertificate(options)
+  for (const [file, text, mode] of [
+    [files.key, made.key, 0o600],
+    [files.certificate, made.certificate, 0o644],
+  ] as const) {
+    await writeFile(`${file}.new`, text, { mode })
+    await rename(`${file}.new`, file)
+  }
+  return made.certificate
+}
+
+/** SHA-256 of a certificate as browsers and `openssl x509 -fingerprint` write it: `AA:BB:…`, 95 characters (W3). */
+export function fingerprintOf(certificatePem: string): string {
+  const digest = createHash('sha256').update(new NodeCertificate(certificatePem).raw).digest('hex').toUpperCase()
+  return digest.match(/../g)?.join(':') ?? ''
+}
