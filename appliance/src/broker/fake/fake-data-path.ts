@@ -1,0 +1,74 @@
+import { AppError } from '../../errors/app-error.ts'
+import type { Change, DataPath, Lease, LeaseCounters } from '../types.ts'
+
+/**
+ * The data path as a small world: what stands, by lease. Faults are caused as a person at the machine would cause them:
+ * `failing`, `tamper`, `reboot`.
+ */
+export class FakeDataPath implements DataPath {
+  #standing = new Map<string, Lease>()
+  #wanted = new Map<string, Lease>()
+  readonly counts = new Map<string, LeaseCounters>()
+  /** While true every apply fails before it changes anything. */
+  failing = false
+  applies = 0
+
+  /** What stands, as its leases. */
+  get standing(): readonly Lease[] {
+    return [...this.#standing.values()]
+  }
+
+  apply(state: readonly Lease[]): Promise<readonly Change[]> {
+    if (this.failing) return Promise.reject(new AppError({ code: 'broker-data-path-failed', detail: 'nft refused the change' }))
+    const changes = this.#compare(state)
+    this.applies += 1
+    this.#standing = new Map(state.map((lease) => [lease.id, structuredClone(lease)]))
+    this.#wanted = new Map(this.#standing)
+    return Promise.resolve(changes)
+  }
+
+  plan(state: readonly Lease[]): Promise<readonly Change[]> {
+    return Promise.resolve(this.#compare(state))
+  }
+
+  drift(): Promise<readonly Change[]> {
+    return Promise.resolve(this.#compare([...this.#wanted.values()]))
+  }
+
+  counters(): Promise<readonly LeaseCounters[]> {
+    return Promise.resolve([...this.counts.values()])
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** Somebody else takes a peer away. */
+  tamper(id: string): void {
+    this.#standing.delete(id)
+  }
+
+  /** The machine was rebooted: nothing stands, nothing is remembered. */
+  reboot(): void {
+    this.#standing.clear()
+    this.#wanted.clear()
+  }
+
+  #compare(state: readonly Lease[]): Change[] {
+    const wanted = new Map(state.map((lease) => [lease.id as string, lease]))
+    const line = (lease: Lease): string => `peer ${lease.peerKey} allowed ${lease.prefix}${lease.suspended ? ' suspended' : ''}`
+    return [
+      ...[...this.#standing.values()]
+        .filter((lease) => !wanted.has(lease.id))
+        .map((lease): Change => ({ part: 'peer', action: 'remove', text: line(lease), lease: lease.id })),
+      ...state
+        .filter((lease) => JSON.stringify(this.#standing.get(lease.id)) !== JSON.stringify(lease))
+        .map((lease): Change => ({
+          part: 'peer',
+          action: this.#standing.has(lease.id) ? 'change' : 'add',
+          text: line(lease),
+          lease: lease.id,
+        })),
+    ]
+  }
+}
