@@ -24,6 +24,8 @@ export type Fault =
   | { kind: 'storage-full' }
   /** The VM bears this lock in its configuration for so many requests. */
   | { kind: 'config-lock'; lock: string }
+  /** Somebody else writes to the configuration of the VM just before. */
+  | { kind: 'config-changed' }
 
 /** Where and how often. */
 export interface ArmedFault {
@@ -32,6 +34,8 @@ export interface ArmedFault {
   /** Matched against the template of the path in the schema. */
   path?: RegExp
   times: number
+  /** Armed when this one has struck. */
+  next?: ArmedFault
 }
 
 /** One line of the record of what struck. */
@@ -48,12 +52,13 @@ export class Faults {
   readonly #tasks: { text: string; when: 'before' | 'after'; at: string }[] = []
   #lose: string[] = []
 
-  arm(fault: Fault, where: { method?: string; path?: RegExp; times?: number } = {}): void {
+  arm(fault: Fault, where: { method?: string; path?: RegExp; times?: number; next?: ArmedFault } = {}): void {
     this.armed.push({
       fault,
       times: where.times ?? 1,
       ...(where.method && { method: where.method }),
       ...(where.path && { path: where.path }),
+      ...(where.next && { next: where.next }),
     })
   }
 
@@ -121,6 +126,7 @@ export class Faults {
     if (found === undefined) return undefined
     found.times--
     if (found.times <= 0) this.armed.splice(index, 1)
+    if (found.next !== undefined) this.armed.push(found.next)
     if (found.fault.kind !== 'task-fails' && found.fault.kind !== 'task-lost') this.#struck.push({ fault: found.fault.kind, at })
     return found.fault
   }

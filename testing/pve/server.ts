@@ -206,6 +206,10 @@ export class PveServer {
       const vm = world.vms.get(Number(values['vmid']))
       if (vm !== undefined) throw died(`VM is locked (${about.fault.lock})`)
     }
+    if (about.fault?.kind === 'config-changed') {
+      const vm = world.vms.get(Number(values['vmid']))
+      if (vm !== undefined) vm.config['hotplug'] = 'disk,network'
+    }
     return await handler(context)
   }
 

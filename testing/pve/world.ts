@@ -118,7 +118,8 @@ const lockWaitMs = 10_000
 
 /** Everything that a cluster knows. Routes read and change it; nothing else does. */
 export class World {
-  readonly pace: number
+  /** A test may slow it down in the middle. */
+  pace: number
   readonly machines: Machines | undefined
   readonly faults: Faults
   readonly nodes = new Map<string, Node>()

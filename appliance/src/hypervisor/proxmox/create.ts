@@ -4,6 +4,7 @@ import { metadataOf } from '../libvirt/metadata.ts'
 import { domainNameOf } from '../names.ts'
 import type { VerbOptions, VmSpec } from '../port.ts'
 import { upid, vmConfig, type Upid } from './answers.ts'
+import { configure } from './configure.ts'
 import { setFirewall, firewallFor } from './firewall.ts'
 import { boot, diskSize, drive, net } from './formats.ts'
 import type { Ids } from './ids.ts'
@@ -48,8 +49,8 @@ export async function createVm(parts: CreateParts, spec: VmSpec, verb: VerbOptio
   verb.signal?.throwIfAborted()
   let made = present
   try {
-    made ??= await clone(parts, spec, verb, activating)
-    await furnish(parts, made, spec, verb)
+    made ??= await clone(parts, spec, verb)
+    await furnish(parts, made, spec, verb, activating)
   } catch (error) {
     await takeBack(parts, spec.key, made)
     throw error
@@ -62,7 +63,7 @@ export async function createVm(parts: CreateParts, spec: VmSpec, verb: VerbOptio
 }
 
 /** Tries the nodes in order: a full disk or a busy id on one is no reason to give up on a cluster. */
-async function clone(parts: CreateParts, spec: VmSpec, verb: VerbOptions, activating: boolean): Promise<OurVm> {
+async function clone(parts: CreateParts, spec: VmSpec, verb: VerbOptions): Promise<OurVm> {
   const { server, inventory, templates } = parts
   const overview = await inventory.overview()
   const records = await inventory.list()
@@ -85,7 +86,7 @@ async function clone(parts: CreateParts, spec: VmSpec, verb: VerbOptions, activa
   let last: unknown
   for (const place of places) {
     try {
-      return await cloneAt(parts, place, spec, verb, activating)
+      return await cloneAt(parts, place, spec, verb)
     } catch (error) {
       last = error
       const full = error instanceof PveError && /No space left|not enough|Disk quota/i.test(error.text)
@@ -95,15 +96,20 @@ async function clone(parts: CreateParts, spec: VmSpec, verb: VerbOptions, activa
   throw last
 }
 
-async function cloneAt(parts: CreateParts, place: Place, spec: VmSpec, verb: VerbOptions, activating: boolean): Promise<OurVm> {
+async function cloneAt(parts: CreateParts, place: Place, spec: VmSpec, verb: VerbOptions): Promise<OurVm> {
   const { server, ids } = parts
   const mark = markOf(spec.key)
   for (;;) {
     const promised = server.journal.intent(mark)
     const vmid = promised !== undefined && promised.node === place.node ? promised.vmid : await ids.take()
-    await server.journal.setIntent(mark, { vmid, node: place.node, source: place.template.vmid })
+    await server.journal.setIntent(mark, {
+      vmid,
+      node: place.node,
+      source: place.template.vmid,
+      sourceNode: place.template.node,
+    })
     try {
-      return await cloneTo(parts, place, vmid, spec, verb, activating)
+      return await cloneTo(parts, place, vmid, spec, verb)
     } catch (error) {
       // "already exists" is never success: it is ours only if it says so itself
       if (!isIdTaken(error)) throw error
@@ -115,17 +121,10 @@ async function cloneAt(parts: CreateParts, place: Place, spec: VmSpec, verb: Ver
   }
 }
 
-async function cloneTo(
-  parts: CreateParts,
-  place: Place,
-  vmid: number,
-  spec: VmSpec,
-  verb: VerbOptions,
-  activating: boolean,
-): Promise<OurVm> {
+async function cloneTo(parts: CreateParts, place: Place, vmid: number, spec: VmSpec, verb: VerbOptions): Promise<OurVm> {
   const { server, options, inventory } = parts
-  const bare = metadataOf(spec)
-  const described: Described = { metadata: { ...bare, facts: { ...bare.facts, activating } }, vmid, whole: false }
+  // nothing of anybody's is on it yet: `activating` is said with `whole`, never before
+  const described: Described = { metadata: metadataOf(spec), vmid, whole: false }
   const common = {
     newid: vmid,
     name: domainNameOf(spec.key),
@@ -164,14 +163,17 @@ async function cloneTo(
 }
 
 /** The VM that an intent speaks of, once its clone has ended; undefined if the id is free, or somebody else's. */
-async function ofIntent(parts: CreateParts, key: VmKey): Promise<OurVm | undefined> {
+export async function ofIntent(parts: Pick<CreateParts, 'server' | 'inventory'>, key: VmKey): Promise<OurVm | undefined> {
   const { server, inventory } = parts
   const intent = server.journal.intent(markOf(key))
   if (intent === undefined) return undefined
-  const running = await server.tasks.runningClone(intent.node, intent.source, intent.vmid)
+  // a clone to another node is a task of the node that has the template, and moves to its own only at its end
+  const { node, vmid, source, sourceNode = node } = intent
+  const running = await server.tasks.runningClone(sourceNode, source, vmid)
   if (running !== undefined) await server.tasks.wait(running, { limitMs: taskLimitsMs.clone }).catch(ignoreFailure)
-  if (!(await inventory.idTaken(intent.vmid))) return undefined
-  return await inventory.readAt(intent.node, intent.vmid, key)
+  if (!(await inventory.idTaken(vmid))) return undefined
+  const found = await inventory.readAt(node, vmid, key)
+  return found ?? (sourceNode === node ? undefined : await inventory.readAt(sourceNode, vmid, key))
 }
 
 /** How the clone ended is seen in the world. */
@@ -180,7 +182,7 @@ function ignoreFailure(error: unknown): void {
 }
 
 /** Processors, memory, card, disk size, firewall, seed; at last the word that it is whole. Each may be done again. */
-async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOptions): Promise<void> {
+async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOptions, activating: boolean): Promise<void> {
   const { server, options, inventory } = parts
   const { node, vmid } = vm
   const path = `/nodes/${node}/qemu/${vmid}`
@@ -201,7 +203,10 @@ async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOp
   verb.progress?.('firewall', 0.8)
   await setFirewall(server, vm, firewallFor(spec, options))
   verb.signal?.throwIfAborted()
-  await server.configure(
+  const metadata = { ...vm.metadata, facts: { ...vm.metadata.facts, activating } }
+  await configure(
+    server,
+    inventory,
     vm,
     {
       cores: spec.vcpus,
@@ -211,7 +216,7 @@ async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOp
       boot: boot.parse('order=virtio0'),
       tags: ourTag,
       onboot: 0,
-      description: descriptionOf({ metadata: vm.metadata, vmid, whole: true }),
+      description: descriptionOf({ metadata, vmid, whole: true }),
     },
     verb.signal,
   )
@@ -247,7 +252,8 @@ async function takeBack(parts: CreateParts, key: VmKey, made: OurVm | undefined)
     if (vm !== undefined && vm.metadata.facts.activating && vm.whole) return
     if (vm !== undefined) await parts.remove(vm)
     else if (intent !== undefined && (await inventory.idTaken(intent.vmid))) {
-      // taken, and not readable as ours: somebody else's, or a clone that died; both are left alone
+      // taken, and not readable as ours: somebody else's, or a clone that died; both are left alone and told of
+      await server.journal.setLeftOver(intent.vmid, { node: intent.node, about: mark })
       await server.journal.setIntent(mark, undefined)
       return
     }

@@ -3,7 +3,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { domainNameOf } from '../names.ts'
 import type { PowerState, VmRecord } from '../port.ts'
 import { permissions, resources, storageStatus, vmConfig, vmStatus, nothing, type Resource, type VmConfig } from './answers.ts'
-import { descriptionOf, hasOurTag, parseDescription, sameKey, type Described } from './metadata.ts'
+import { descriptionOf, hasOurTag, parseDescription, sameKey, templateNameOf, type Described } from './metadata.ts'
 import type { ProxmoxOptions } from './options.ts'
 import { isMissingVm, PveError } from './pve-error.ts'
 import type { PveServer } from './server.ts'
@@ -105,7 +105,7 @@ export class Inventory {
     for (const [mark, known] of this.#server.journal.known) {
       if (found.has(mark) || seen.has(known.vmid)) continue
       const record = await this.#unseen(mark, known)
-      if (record !== undefined) found.set(mark, { record, whole: true })
+      if (record !== undefined) found.set(mark, record)
     }
     return withoutHalfMade([...found.values()])
   }
@@ -117,7 +117,7 @@ export class Inventory {
     const cached = this.#cache.get(vmid)
     let vm = cached !== undefined && cached.looks === looks && now - cached.readAtMs < configFreshMs ? cached.vm : undefined
     if (vm === undefined) {
-      if (!isUp(node)) return this.#ofDownNode(vmid)
+      if (!isUp(node)) return this.#ofDownNode(resource)
       const read = await this.#read(node, vmid)
       if (read === undefined) return undefined
       vm = { ...read, onboot: read.config.onboot === true }
@@ -134,18 +134,35 @@ export class Inventory {
     return now.status === 'running' || now.status === 'stopped' ? now.status : 'unknown'
   }
 
-  /** What a node that does not answer holds is known from before, and unknown in its state. */
-  #ofDownNode(vmid: number): { record: VmRecord; whole: boolean } | undefined {
-    for (const [mark, known] of this.#server.journal.known) {
-      if (known.vmid !== vmid) continue
-      const record = recordFromKnown(mark, known)
-      if (record !== undefined) return { record, whole: true }
-    }
+  /**
+   * What a node that does not answer holds is known from before, and unknown in its state. Throws `hypervisor-down` for one that
+   * is not known and may be ours: a list without it would say that it is gone.
+   */
+  #ofDownNode(resource: Resource): { record: VmRecord; whole: boolean } | undefined {
+    const { vmid = 0, node = '' } = resource
+    const { journal } = this.#server
+    const mark = journal.markAt(vmid)
+    const known = mark === undefined ? undefined : journal.knownOf(mark)
+    const record = mark === undefined || known === undefined ? undefined : recordFromKnown(mark, known)
+    if (record !== undefined) return record
+    if (this.#mayBeOurs(resource)) throw nodeDown(node, vmid)
     return undefined
   }
 
+  /** Of a VM that cannot be read: its id is in our range, nobody else is known to have it, and what is told of it is like ours. */
+  #mayBeOurs({ vmid, name, tags, template }: Resource): boolean {
+    if (!this.isInRange(vmid) || template === true) return false
+    if (name !== undefined && !name.startsWith('fh-')) return false
+    if (name?.startsWith(templateNameOf('')) === true) return false
+    if (tags !== undefined && !hasOurTag(tags)) return false
+    return vmid !== undefined && this.#server.journal.markAt(vmid) === undefined
+  }
+
   /** A VM that we know and that was not in the list: undefined only if its id is surely free. */
-  async #unseen(mark: string, known: { vmid: number; node: string; description: string }): Promise<VmRecord | undefined> {
+  async #unseen(
+    mark: string,
+    known: { vmid: number; node: string; description: string },
+  ): Promise<{ record: VmRecord; whole: boolean } | undefined> {
     if (!(await this.idTaken(known.vmid))) {
       this.#server.journal.setKnown(mark, undefined)
       return undefined
@@ -186,8 +203,8 @@ export class Inventory {
       // a VM that the statistics have not seen yet has no name there
       if (vmid !== knownId && resource.name !== undefined && resource.name !== name) continue
       if (nodes.some((n) => n.node === node && n.status !== 'online')) {
-        if (vmid !== knownId && resource.name !== name) continue
-        throw new AppError({ code: 'hypervisor-down', detail: `The node ${node}, which has VM ${vmid}, does not answer.` })
+        if (vmid !== knownId && resource.name !== name && !this.#mayBeOurs(resource)) continue
+        throw nodeDown(node, vmid)
       }
       const config = await this.#config(node, vmid)
       if (config === undefined) continue
@@ -225,7 +242,10 @@ export class Inventory {
     for (const resource of vms) {
       const { name, vmid = 0, node = '' } = resource
       if ((name !== undefined && name !== domainNameOf(key)) || !this.isInRange(vmid)) continue
-      if (!nodes.some((n) => n.node === node && n.status === 'online')) continue
+      if (!nodes.some((n) => n.node === node && n.status === 'online')) {
+        if (name === domainNameOf(key) || this.#mayBeOurs(resource)) throw nodeDown(node, vmid)
+        continue
+      }
       const vm = await this.#read(node, vmid)
       if (vm !== undefined && domainNameOf(vm.metadata.key) === domainNameOf(key)) return vm
     }
@@ -268,6 +288,10 @@ export class Inventory {
   }
 }
 
+function nodeDown(node: string, vmid: number): AppError {
+  return new AppError({ code: 'hypervisor-down', detail: `The node ${node}, which has VM ${vmid}, does not answer.` })
+}
+
 function notMounted(storage: string, node: string): AppError {
   return new AppError({
     code: 'pool-not-mounted',
@@ -281,9 +305,12 @@ export function recordOf(vm: Described, state: PowerState, autostart: boolean): 
   return { key, state, autostart, spec, facts, snapshots }
 }
 
-function recordFromKnown(mark: string, known: { vmid: number; description: string }): VmRecord | undefined {
+function recordFromKnown(
+  mark: string,
+  known: { vmid: number; description: string },
+): { record: VmRecord; whole: boolean } | undefined {
   const described = parseDescription(known.description, { vmid: known.vmid, name: nameIn(mark) })
-  return described === undefined ? undefined : recordOf(described, 'unknown', false)
+  return described === undefined ? undefined : { record: recordOf(described, 'unknown', false), whole: described.whole }
 }
 
 function nameIn(mark: string): string {

@@ -4,14 +4,18 @@ import { z } from 'zod'
 
 const schema = z.object({
   version: z.literal(1),
-  intents: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), source: z.number() })),
+  intents: z.record(
+    z.string(),
+    z.object({ vmid: z.number(), node: z.string(), source: z.number(), sourceNode: z.string().optional() }),
+  ),
+  leftOvers: z.record(z.string(), z.object({ node: z.string(), about: z.string() })).default({}),
   tasks: z.record(z.string(), z.object({ about: z.string() })),
   pending: z.record(z.string(), z.string()).default({}),
   known: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), description: z.string() })),
 })
 type Kept = z.output<typeof schema>
 
-/** A create that was begun: which id on which node is to become the VM of a mark, cloned from what. */
+/** A create that was begun: which id on which node is to become the VM of a mark, cloned from what; the task runs where the template lies. */
 export type Intent = Kept['intents'][string]
 
 /**
@@ -21,12 +25,15 @@ export type Intent = Kept['intents'][string]
 export class Journal {
   readonly #file: string | undefined
   readonly #kept: Kept
+  /** Marks by id, of what is known. */
+  readonly #byId = new Map<number, string>()
   #writing: Promise<void> = Promise.resolve()
 
   /** Without a file it lives and dies with the process. A file that cannot be read is begun anew. */
   constructor(file?: string) {
     this.#file = file
-    this.#kept = read(file) ?? { version: 1, intents: {}, tasks: {}, pending: {}, known: {} }
+    this.#kept = read(file) ?? { version: 1, intents: {}, leftOvers: {}, tasks: {}, pending: {}, known: {} }
+    for (const [mark, { vmid }] of Object.entries(this.#kept.known)) this.#byId.set(vmid, mark)
   }
 
   intent(mark: string): Intent | undefined {
@@ -41,6 +48,17 @@ export class Journal {
   async setIntent(mark: string, intent: Intent | undefined): Promise<void> {
     if (intent === undefined) delete this.#kept.intents[mark]
     else this.#kept.intents[mark] = intent
+    await this.#save()
+  }
+
+  /** Ids that a create of ours was promised, that are taken, and that do not read as ours: by id, with the mark. */
+  get leftOvers(): ReadonlyMap<number, Kept['leftOvers'][string]> {
+    return new Map(Object.entries(this.#kept.leftOvers).map(([vmid, left]) => [Number(vmid), left]))
+  }
+
+  async setLeftOver(vmid: number, left: Kept['leftOvers'][string] | undefined): Promise<void> {
+    if (left === undefined) delete this.#kept.leftOvers[String(vmid)]
+    else this.#kept.leftOvers[String(vmid)] = left
     await this.#save()
   }
 
@@ -77,14 +95,24 @@ export class Journal {
     return new Map(Object.entries(this.#kept.known))
   }
 
+  /** The mark under which an id is known. */
+  markAt(vmid: number): string | undefined {
+    return this.#byId.get(vmid)
+  }
+
   knownOf(mark: string): Kept['known'][string] | undefined {
     return this.#kept.known[mark]
   }
 
   /** Kept in memory at once, on disk with the next save: it is read again from Proxmox anyway. */
   setKnown(mark: string, vm: Kept['known'][string] | undefined): void {
+    const before = this.#kept.known[mark]
+    if (before !== undefined && this.#byId.get(before.vmid) === mark) this.#byId.delete(before.vmid)
     if (vm === undefined) delete this.#kept.known[mark]
-    else this.#kept.known[mark] = vm
+    else {
+      this.#kept.known[mark] = vm
+      this.#byId.set(vm.vmid, mark)
+    }
   }
 
   async save(): Promise<void> {

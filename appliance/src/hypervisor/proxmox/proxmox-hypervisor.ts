@@ -6,7 +6,8 @@ import type { Hypervisor, PowerState, VerbOptions, VmFacts, VmMetrics, VmSpec } 
 import { askAgent } from './agent.ts'
 import { resources, upid, vmStatus, type VmStatus } from './answers.ts'
 import { openConsole } from './console.ts'
-import { createVm, type CreateParts } from './create.ts'
+import { configure } from './configure.ts'
+import { createVm, ofIntent, type CreateParts } from './create.ts'
 import { drive } from './formats.ts'
 import { Ids } from './ids.ts'
 import { Inventory, recordOf, type OurVm } from './inventory.ts'
@@ -115,7 +116,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
 
   async function describe(vm: OurVm, change: Partial<Pick<OurVm, 'metadata' | 'whole'>>, more: object = {}): Promise<void> {
     const next = { ...vm, ...change }
-    await server.configure(vm, { description: descriptionOf(next), ...more })
+    await configure(server, inventory, vm, { description: descriptionOf(next), ...more })
     await journal.setPending(markOf(vm.metadata.key), undefined)
     inventory.forget(vm.vmid)
   }
@@ -148,13 +149,13 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
       act: () => client.post(`${pathOf(vm)}/status/start`, upid),
       watch: watchOf(taskLimitsMs.start, 'starting', verb),
     })
-    if (vm.config.onboot !== true) await server.configure(vm, { onboot: 1 }, verb.signal)
+    if (vm.config.onboot !== true) await configure(server, inventory, vm, { onboot: 1 }, verb.signal)
     inventory.forget(vm.vmid)
   }
 
   async function stop(key: VmKey, how: 'graceful' | 'force', verb: VerbOptions): Promise<void> {
     const vm = await need(key)
-    if (vm.config.onboot === true) await server.configure(vm, { onboot: 0 }, verb.signal)
+    if (vm.config.onboot === true) await configure(server, inventory, vm, { onboot: 0 }, verb.signal)
     inventory.forget(vm.vmid)
     const { qmpstatus } = await statusOf(vm)
     if (how === 'force' || qmpstatus !== 'running') return await switchOff(vm, verb)
@@ -172,8 +173,8 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
     await server.finishFormer(markOf(key), taskLimitsMs.clone)
     const vm = await inventory.find(key)
     if (vm !== undefined) return await remove(vm)
-    const intent = journal.intent(markOf(key))
-    const half = intent === undefined ? undefined : await inventory.readAt(intent.node, intent.vmid, key)
+    // also one whose clone still runs: it would end as a VM that nobody waits for
+    const half = await ofIntent(parts, key)
     if (half !== undefined) return await remove(half)
     await journal.setIntent(markOf(key), undefined)
     // a process that was killed between VM and seed leaves the seed
@@ -197,7 +198,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   }
 
   async function setFacts(key: VmKey, facts: Partial<VmFacts>): Promise<void> {
-    const vm = await need(key)
+    const vm = await needWhole(key)
     const metadata = { ...vm.metadata, facts: { ...vm.metadata.facts, ...facts } }
     // a guest that has reported no longer needs its seed, and whoever reads that storage shall not have it
     const done = metadata.facts.hostKey !== null && !(vm.config.ide2 ?? 'none').startsWith('none')

@@ -1,12 +1,11 @@
 import type { Clock } from '../../clock/clock.ts'
 import type { VerbOptions } from '../port.ts'
-import { nothing, upid, type Upid } from './answers.ts'
+import { upid, type Upid } from './answers.ts'
 import type { PveClient } from './client.ts'
 import { Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import { withPatience } from './patience.ts'
 import { isLockBusy, mayHaveHappened, PveError, toAppError } from './pve-error.ts'
-import type { Params } from './http.ts'
 import { Tasks, type TaskWatch } from './tasks.ts'
 
 /** How often work whose outcome was not known is looked at and taken up again before its error is told. */
@@ -101,21 +100,6 @@ export class PveServer {
     }
     if (await level.done()) return
     throw last ?? new PveError({ kind: 'task-unknown', call: level.about, reason: 'the server says it is done, and it is not' })
-  }
-
-  /** Writes keys of a configuration until they read as written. `differs` looks at the present one. */
-  async configure(vm: { node: string; vmid: number }, params: Params, signal?: AbortSignal): Promise<void> {
-    const path = `/nodes/${vm.node}/qemu/${vm.vmid}/config`
-    for (let round = 0; ; round++) {
-      try {
-        await withPatience(this.clock, this.pace, () => this.client.put(path, nothing, params, { signal }), { signal })
-        return
-      } catch (error) {
-        // writing the same values again is no second deed
-        if (!mayHaveHappened(error) || round >= rounds) throw error
-        await this.clock.wait(Math.max(2, 500 * this.pace), signal)
-      }
-    }
   }
 }
 

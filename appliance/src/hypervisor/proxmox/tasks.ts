@@ -105,14 +105,22 @@ export class Tasks {
     return found.filter((task) => task.endtime === undefined).map((task) => task.upid)
   }
 
-  /** The running clone that makes `newid`, if there is one. */
+  /** The running clone that makes `newid`, if there is one. A worker that has not written yet what it makes is waited for. */
   async runningClone(node: string, source: number, newid: number): Promise<Upid | undefined> {
-    for (const upid of await this.running(node, source)) {
-      if (!upid.includes(':qmclone:')) continue
-      const log = await this.#client.get(`${taskPath(upid)}/log`, taskLog, { limit: logLines })
-      if (log.some((line) => line.t === `creating a clone of VM ${source} with ID ${newid}`)) return upid as Upid
+    for (;;) {
+      let silent = false
+      for (const upid of await this.running(node, source)) {
+        if (!upid.includes(':qmclone:')) continue
+        const log = await this.#client.get(`${taskPath(upid)}/log`, taskLog, { limit: logLines })
+        const made = log
+          .map((line) => /^creating a clone of VM \d+ with ID (\d+)$/.exec(line.t)?.[1])
+          .find((id) => id !== undefined)
+        if (made === String(newid)) return upid as Upid
+        if (made === undefined) silent = true
+      }
+      if (!silent) return undefined
+      await this.#clock.wait(Math.max(2, firstPollMs * this.#pace))
     }
-    return undefined
   }
 
   /** Resolves when no task of the VM runs any more, or the time is over. */
