@@ -9,13 +9,14 @@ for argument in "$@"; do
     --yes) export ASSUME_YES=1 ;;
     --help | -h)
       cat <<'HELP'
-Usage: ./scripts/up.sh [--yes] [--demo] [--json] [--state FOLDER] [--answers FILE]
+Usage: ./scripts/up.sh [--yes] [--demo] [--json] [--wasm] [--state FOLDER] [--answers FILE]
 
 Starts Freehold on this machine: a local chain, a hypervisor, the daemon and its pages at http://localhost:8080.
 
   --yes            install what is missing without asking
   --demo           buy the smallest plan, log in over ssh with a wallet signature, run `uname -a`, print the phases, stop
   --json           with --demo: print the result as one JSON object on stdout
+  --wasm           also sell and run WebAssembly programs, at http://wasm.localhost:8080
   --state FOLDER   where state is kept (default: $XDG_STATE_HOME/freehold)
   --answers FILE   another answer file (default: scripts/embedded.yaml)
 

@@ -63,3 +63,8 @@ export async function buildTemplate(
 export async function buildPages(onLine: (line: string) => void): Promise<string> {
   return await runBuild('build-wizard.sh', [], onLine)
 }
+
+/** The engine of WASM hosting, from the crates registry; built once, then taken from the cache. */
+export async function buildWasmEngine(onLine: (line: string) => void): Promise<void> {
+  await runBuild('build-wasmtime-node.sh', [], onLine)
+}

@@ -1,10 +1,26 @@
 /**
  * Caddy's configuration in embedded mode: one origin on loopback in front of API and pages; other names redirect to it
  * (design §8). Pure; its test asks `caddy validate`. Caddy replaces `X-Forwarded-For` of strangers by the peer's address.
+ * @param options.wasm name of WASM hosting as `host:port`, and where freehold-wasmd listens; absent: it is off
  * @param options.web what `reverse_proxy` takes: `unix//path` or `127.0.0.1:port`
  */
-export function caddyfile(options: { origin: string; apiSocket: string; web: string }): string {
+export function caddyfile(options: {
+  origin: string
+  apiSocket: string
+  web: string
+  wasm?: { host: string; upstream: string }
+}): string {
   const { host, port } = new URL(options.origin)
+  const { wasm } = options
+  const others = [host, ...(wasm === undefined ? [] : [wasm.host])].map((name) => `\t\tnot header Host ${name}`).join('\n')
+  const wasmSite =
+    wasm === undefined
+      ? ''
+      : `\t@wasm header Host ${wasm.host}
+	handle @wasm {
+		reverse_proxy ${wasm.upstream}
+	}
+`
   return `{
 	admin off
 	auto_https off
@@ -12,9 +28,11 @@ export function caddyfile(options: { origin: string; apiSocket: string; web: str
 
 http://:${port || '80'} {
 	bind 127.0.0.1 ::1
-	@other not header Host ${host}
+	@other {
+${others}
+	}
 	redir @other ${options.origin}{uri} 308
-	handle /v1/* {
+${wasmSite}	handle /v1/* {
 		reverse_proxy unix/${options.apiSocket} {
 			flush_interval -1
 		}

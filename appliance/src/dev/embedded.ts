@@ -12,6 +12,7 @@ import { checkout } from './builds.ts'
 import { localChainId, localChainProcess, moveChainTo } from './local-chain.ts'
 import { startSessionLibvirt } from './session-libvirt.ts'
 import { createSupervisor, until, type Supervisor } from './supervisor.ts'
+import { wasmProcess } from './wasm-process.ts'
 
 export interface EmbeddedOptions {
   stateFolder: string
@@ -107,6 +108,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       readyWithinSeconds: 60,
       stopWithinSeconds: 20,
     })
+    const wasm = config.wasm.enabled ? await wasmProcess(config, stateFolder) : undefined
+    if (wasm !== undefined) {
+      report('WASM hosting')
+      await refusePortInUse(wasm.port, 'WASM hosting')
+      await supervisor.start(wasm.process)
+    }
     let web = '127.0.0.1:9'
     if (options.pages !== undefined) {
       report('pages')
@@ -123,7 +130,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       })
     }
     const file = join(stateFolder, 'run/Caddyfile')
-    await writeFile(file, caddyfile({ origin: config.origin, apiSocket: join(stateFolder, 'run/api.sock'), web }))
+    const apiSocket = join(stateFolder, 'run/api.sock')
+    await writeFile(file, caddyfile({ origin: config.origin, apiSocket, web, ...(wasm && { wasm: wasm.site }) }))
     await supervisor.start({
       name: 'caddy',
       command: 'caddy',

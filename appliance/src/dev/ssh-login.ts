@@ -18,6 +18,8 @@ export interface SshLoginOptions {
   /** Called at every further prompt with all that was seen so far; returns what to type. */
   onPrompt?(screen: string): Promise<string>
   timeoutSeconds?: number
+  /** argv before `ssh`, to run it somewhere else: in a network namespace. */
+  within?: readonly string[]
 }
 
 export interface SshLoginResult {
@@ -57,7 +59,8 @@ export async function sshLogin(options: SshLoginOptions): Promise<SshLoginResult
     `${options.user}@${options.host}`,
     ...(options.command ?? []),
   ]
-  const pty = spawn('ssh', args, { cols: 80, rows: 24, name: 'xterm' })
+  const [program = 'ssh', ...words] = [...(options.within ?? []), 'ssh', ...args]
+  const pty = spawn(program, words, { cols: 80, rows: 24, name: 'xterm' })
   let screen = ''
   let answered = 0
   let enteredAt: number | null = null

@@ -5,11 +5,12 @@ import { defaultStateFolder } from '../cli/context.ts'
 import { exitCodes, printError, printJson, printTable, say } from '../cli/output.ts'
 import { systemClock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
-import { buildPages, buildTemplate, checkout } from './builds.ts'
+import { buildPages, buildTemplate, buildWasmEngine, checkout } from './builds.ts'
 import { runDemo } from './demo.ts'
 import { startEmbedded, type Embedded } from './embedded.ts'
+import { withWasm } from './wasm-process.ts'
 
-function readArguments(): { demo: boolean; json: boolean; fake: boolean; state: string; answers: string } {
+function readArguments(): { demo: boolean; json: boolean; fake: boolean; wasm: boolean; state: string; answers: string } {
   try {
     const { values } = parseArgs({
       options: {
@@ -17,12 +18,14 @@ function readArguments(): { demo: boolean; json: boolean; fake: boolean; state: 
         demo: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         fake: { type: 'boolean', default: false },
+        wasm: { type: 'boolean', default: false },
         state: { type: 'string' },
         answers: { type: 'string', default: resolve(checkout, 'scripts/embedded.yaml') },
       },
     })
     const state = values.state ?? join(defaultStateFolder(), values.fake ? 'fake' : '')
-    return { demo: values.demo, json: values.json, fake: values.fake, state: resolve(state), answers: resolve(values.answers) }
+    const { demo, json, fake, wasm } = values
+    return { demo, json, fake, wasm, state: resolve(state), answers: resolve(values.answers) }
   } catch (cause) {
     throw new AppError({ code: 'bad-input', detail: (cause as Error).message, hint: 'See ./scripts/up.sh --help', cause })
   }
@@ -60,7 +63,9 @@ try {
   const quietly = (line: string) => report(`  ${line.slice(0, 120)}`)
   if (!options.fake) await phase('guest image', () => buildTemplate(quietly))
   const pages = await phase('pages', () => buildPages(quietly))
-  const text = await readFile(options.answers, 'utf8')
+  if (options.wasm) await phase('WASM engine', () => buildWasmEngine(quietly))
+  const written = await readFile(options.answers, 'utf8')
+  const text = options.wasm ? withWasm(written) : written
   const running = await phase('processes', () =>
     startEmbedded({
       stateFolder: options.state,

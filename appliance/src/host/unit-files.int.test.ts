@@ -14,6 +14,8 @@ const budget: Record<string, number> = {
   // root by trade: links and rules
   'freehold-hostd.service': 26,
   'freehold-libvirtd.service': 16,
+  // machine code for strangers' programs, and namespaces for what runs it
+  'freehold-wasmd.service': 20,
   'freehold-web.service': 10,
   'freeholdd.service': 14,
 }

@@ -238,6 +238,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
       const late = setTimeout(() => app.server.closeAllConnections(), (config.wasm.max_execution_time_seconds + 2) * 1000)
       await app.close()
       clearTimeout(late)
+      programs.close()
       await pool.close()
       store.close()
     },

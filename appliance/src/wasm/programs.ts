@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { ArtifactCache } from 'wasmtime-node/artifact-cache'
-import { compileInChild } from 'wasmtime-node/compiler'
-import type { EngineOptions } from 'wasmtime-node/engine'
+import { CompilerPool } from 'wasmtime-node/compiler-pool'
+import { defaultEngineOptions, type EngineOptions } from 'wasmtime-node/engine'
 import { WasmError } from 'wasmtime-node/errors'
-import { checkModule, defaultModuleLimits } from 'wasmtime-node/limits'
+import { checkModule, defaultModuleLimits, type ModuleLimits } from 'wasmtime-node/limits'
 import { WasmRefusal, type WasmErrorCode } from './wasm-error.ts'
 
 /** A program ready to run. */
@@ -32,6 +32,7 @@ const codes: Partial<Record<WasmError['code'], WasmErrorCode>> = {
   'too-complex': 'INVALID_WASM',
   'compilation-failed': 'INVALID_WASM',
   'too-large': 'PAYLOAD_TOO_LARGE',
+  'memory-too-large': 'MEMORY_EXCEEDED',
   'imports-not-allowed': 'IMPORTS_NOT_ALLOWED',
   'compilation-timeout': 'COMPILATION_TIMEOUT',
   'function-not-found': 'FUNCTION_NOT_FOUND',
@@ -42,20 +43,29 @@ const codes: Partial<Record<WasmError['code'], WasmErrorCode>> = {
 export class Programs {
   readonly #options: ProgramsOptions
   readonly #compiling = new Map<string, Promise<Buffer>>()
-  readonly #waiting: (() => void)[] = []
-  #busy = 0
+  readonly #compilers: CompilerPool
+  readonly #limits: ModuleLimits
   hits = 0
   misses = 0
 
   constructor(options: ProgramsOptions) {
     this.#options = options
+    const { engine, compileMs, compilers } = options
+    this.#compilers = new CompilerPool({ engine, milliseconds: compileMs, workers: compilers })
+    const { maxMemoryBytes, maxTableElements } = { ...defaultEngineOptions, ...engine }
+    this.#limits = { ...defaultModuleLimits, pages: Math.floor(maxMemoryBytes / 65_536), elements: maxTableElements }
+  }
+
+  /** Ends the compilers. */
+  close(): void {
+    this.#compilers.close()
   }
 
   /** Throws `WasmRefusal` with the module's fault. */
   async get(wasm: Uint8Array, tenant: string): Promise<Program> {
     const { cache, compatibility, maxModuleBytes } = this.#options
     try {
-      const shape = checkModule(wasm, { ...defaultModuleLimits, bytes: maxModuleBytes })
+      const shape = checkModule(wasm, { ...this.#limits, bytes: maxModuleBytes })
       const name = ArtifactCache.nameOf({ compatibility, tenant, wasm })
       const minimumMemory = shape.minimumPages * 65_536
       const kept = await cache.get(name)
@@ -74,23 +84,13 @@ export class Programs {
   }
 
   async #compile(name: string, wasm: Uint8Array): Promise<Buffer> {
-    const { engine, compileMs, cache } = this.#options
     try {
-      await this.#turn()
-      const artifact = await compileInChild(wasm, { engine, milliseconds: compileMs })
-      await cache.put(name, artifact)
+      const artifact = await this.#compilers.compile(wasm)
+      await this.#options.cache.put(name, artifact)
       return artifact
     } finally {
-      this.#busy -= 1
-      this.#waiting.shift()?.()
       this.#compiling.delete(name)
     }
-  }
-
-  async #turn(): Promise<void> {
-    this.#busy += 1
-    if (this.#busy <= this.#options.compilers) return
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 }
 

@@ -13,12 +13,15 @@ export async function runWasmd(argv: readonly string[], clock: Clock): Promise<v
       options: {
         config: { type: 'string', default: '/etc/freehold/wasm.yaml' },
         state: { type: 'string', default: '/var/lib/freehold-wasm' },
-        'host-socket': { type: 'string', default: '/run/freehold-wasm/host.sock' },
+        'host-socket': { type: 'string', default: '/run/freehold-wasm.sock' },
       },
     })
     const config = await loadWasmConfig(values.config)
     const log = createWasmLog(config.logging)
-    const daemon = await startWasmDaemon({ config, stateFolder: values.state, hostSocket: values['host-socket'], clock, log })
+    // what systemd opened for us goes first (sd_listen_fds(3))
+    const given = process.env['LISTEN_PID'] === String(process.pid) && process.env['LISTEN_FDS'] === '1'
+    const hostSocket = given ? { fd: 3 } : values['host-socket']
+    const daemon = await startWasmDaemon({ config, stateFolder: values.state, hostSocket, clock, log })
     const stop = () => void daemon.stop().then(() => process.exit(0))
     process.on('SIGTERM', stop)
     process.on('SIGINT', stop)

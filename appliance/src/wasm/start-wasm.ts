@@ -1,3 +1,5 @@
+import { isAbsolute, join } from 'node:path'
+import type { Config } from '../config/schema.ts'
 import { createWasmClient, type WasmHost } from './host-client.ts'
 import { createPlanFeed, type PlanFeedPorts } from './plan-feed.ts'
 import { createWasmSubscriptions, type WasmSubscriptionsPorts } from './wasm-subscriptions.ts'
@@ -31,4 +33,10 @@ export function startWasm(ports: StartWasmPorts): RunningWasm {
       host.close()
     },
   }
+}
+
+/** The daemon's door to the service. An installed host has systemd's, an embedded one its own. */
+export function wasmSocketOf(config: Pick<Config, 'mode' | 'wasm'>, stateFolder: string): string {
+  const path = config.wasm.hostSocket ?? (config.mode === 'installed' ? '/run/freehold-wasm.sock' : 'wasm/run/host.sock')
+  return isAbsolute(path) ? path : join(stateFolder, path)
 }

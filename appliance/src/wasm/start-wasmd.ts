@@ -12,8 +12,8 @@ export interface WasmDaemonOptions {
   config: WasmConfig
   /** Database, cache, secrets and lock. */
   stateFolder: string
-  /** The daemon's own door. Its folder says who may come in. */
-  hostSocket: string
+  /** The daemon's own door: a path that this process makes, or a socket that systemd has opened for it. */
+  hostSocket: string | { fd: number }
   clock: Clock
   log: WasmLog
 }
@@ -72,7 +72,13 @@ export async function startWasmDaemon(options: WasmDaemonOptions): Promise<WasmD
 }
 
 /** A socket that its user and group may open; a left-over of a crash is replaced. */
-async function listen(door: ReturnType<typeof createHostDoor>, path: string): Promise<void> {
+async function listen(door: ReturnType<typeof createHostDoor>, path: string | { fd: number }): Promise<void> {
+  if (typeof path !== 'string') {
+    await door.ready()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    door.server.once('error', reject).listen(path, resolve)
+    return await promise
+  }
   await mkdir(dirname(path), { recursive: true, mode: 0o750 })
   await rm(path, { force: true })
   const before = process.umask(0o177)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
@@ -118,6 +119,40 @@ suite('freehold-wasmd', () => {
     } finally {
       door.close()
     }
+  })
+
+  test('takes the door that systemd has opened, whoever may open its path', async () => {
+    writeFileSync(config, `server: {port: 0, workers: 1}\nlogging: {file: ${logFile}}\n`)
+    const before = readFileSync(logFile, 'utf8').split('"listens_at"').length - 1
+    const path = join(folder, 'given.sock')
+    const opened = createServer()
+    await new Promise<void>((resolve) => opened.listen(path, resolve))
+    const { fd } = (opened as unknown as { _handle: { fd: number } })._handle
+    const args = [
+      process.execPath,
+      join(import.meta.dirname, 'wasmd.ts'),
+      '--config',
+      config,
+      '--state',
+      state,
+      '--host-socket',
+      '/nowhere/at/all',
+    ]
+    // LISTEN_PID is that of the process itself, which the shell becomes
+    const child = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...args], {
+      stdio: ['ignore', 'ignore', 'ignore', fd],
+      env: { LISTEN_FDS: '1' },
+    })
+    started.push(child)
+    await up(before + 1)
+    // our copy goes, and takes away only the name that it knew
+    renameSync(path, `${path}.moved`)
+    await new Promise((resolve) => opened.close(resolve))
+    const door = createWasmClient(`${path}.moved`)
+    assert.equal((await door.overview()).log.kept >= 0, true)
+    door.close()
+    child.kill('SIGTERM')
+    await new Promise((resolve) => child.once('close', resolve))
   })
 
   test("the daemon's door: scopes of wallets, other people's keys, how many, and nobody at the socket", async () => {

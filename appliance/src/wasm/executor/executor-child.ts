@@ -20,7 +20,11 @@ function moduleOf(program: string, artifact: Uint8Array | undefined): Module | u
   modules.delete(program)
   modules.set(program, found)
   const [oldest] = modules.keys()
-  if (modules.size > maxModules && oldest !== undefined) modules.delete(oldest)
+  if (modules.size > maxModules && oldest !== undefined) {
+    // at once: each holds a file, and the collector sees only a few bytes of it
+    modules.get(oldest)?.close()
+    modules.delete(oldest)
+  }
   return found
 }
 

@@ -4,6 +4,7 @@ import { after, suite, test } from 'node:test'
 import { compileInChild } from 'wasmtime-node/compiler'
 import { fromText } from 'wasmtime-node/wat'
 import { ExecutorPool } from './executor-pool.ts'
+import { hasNoNetwork } from './sandbox.ts'
 import type { ExecutorCall } from './messages.ts'
 
 const pool = new ExecutorPool({ workers: 2, engine: { slots: 128, threads: 1 } })
@@ -87,5 +88,24 @@ suite('executors', () => {
       Array.from({ length: 500 }, (_, n) => pool.run({ ...adding, values: [{ value: n }, { value: 1 }] }, add)),
     )
     ends.forEach((end, n) => assert.equal(end.kind === 'outcome' && end.outcome.results?.[0]?.value, n + 1))
+  })
+})
+
+suite('what stands around an executor', () => {
+  test('limits of the kernel: files, no core; no network where a namespace is allowed', async () => {
+    await pool.compatibility()
+    const [pid] = pool.pids
+    const kernel = readFileSync(`/proc/${pid}/limits`, 'utf8')
+    assert.match(kernel, /Max file size +268435456 /)
+    assert.match(kernel, /Max core file size +0 /)
+    const [own, theirs] = ['self', String(pid)].map((which) => readlinkSync(`/proc/${which}/ns/net`))
+    assert.equal(theirs !== own, hasNoNetwork())
+    if (!hasNoNetwork()) return
+    const devices = readFileSync(`/proc/${pid}/net/dev`, 'utf8').trim().split('\n').slice(2)
+    assert.deepEqual(
+      devices.map((line) => line.trim().split(':')[0]),
+      ['lo'],
+    )
+    assert.equal(readFileSync(`/proc/${pid}/net/route`, 'utf8').trim().split('\n').length, 1, 'nothing but the head of the table')
   })
 })

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { EngineOptions, ExecutorCall, FromExecutor, Outcome, ToExecutor } from './messages.ts'
+import { sandboxed } from './sandbox.ts'
 
 /** How a call ended as the service sees it. `lost`: the executor died under it; nothing of it is known but that. */
 export type CallEnd =
@@ -31,11 +32,13 @@ export class Executor {
   #alive = true
 
   constructor(options: EngineOptions) {
+    const [command = process.execPath, ...before] = sandboxed([process.execPath, '--max-old-space-size=128'])
     this.#child = fork(join(import.meta.dirname, 'executor-child.ts'), [JSON.stringify(options)], {
       env: {},
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: ['--max-old-space-size=128'],
+      execPath: command,
+      execArgv: before,
     })
     const ready = Promise.withResolvers<string>()
     const ended = Promise.withResolvers<void>()
