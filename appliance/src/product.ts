@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import { createFactsKeeper } from './api/facts-keeper.ts'
 import { createConsoles } from './api/consoles.ts'
 import type { ApiPorts, TokenInfo } from './api/ports.ts'
@@ -42,7 +42,7 @@ import { beginAction } from './vms/operations.ts'
 import { rebuild } from './vms/rebuild.ts'
 import { createReconciler } from './vms/reconciler.ts'
 import type { ServedContract } from './vms/vm-work.ts'
-import { startWasm, type RunningWasm } from './wasm/start-wasm.ts'
+import { startWasm, wasmSocketOf, type RunningWasm } from './wasm/start-wasm.ts'
 
 export interface ProductPorts {
   version: string
@@ -281,9 +281,8 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     endings.push(() => issues.stop())
     issues.start()
     if (config.wasm.enabled) {
-      const { hostSocket } = config.wasm
       const running = startWasm({
-        socket: isAbsolute(hostSocket) ? hostSocket : join(ports.stateFolder, hostSocket),
+        socket: wasmSocketOf(config, ports.stateFolder),
         contracts,
         settings: store.settings,
         clock,

@@ -174,8 +174,8 @@ export const configSchema = z.strictObject({
   wasm: z
     .strictObject({
       enabled: z.boolean().default(false),
-      /** The daemon's door to it: a unix socket, below the state folder unless absolute. */
-      hostSocket: z.string().default('wasm/run/host.sock'),
+      /** The daemon's door to it, a unix socket. Default: systemd's on an installed host, below the state folder when embedded. */
+      hostSocket: z.string().optional(),
       /** Where callers reach it. Default: the name `wasm.` before the origin's. */
       url: z.url({ protocol: /^https?$/ }).optional(),
     })
