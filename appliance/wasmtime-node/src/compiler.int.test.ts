@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { ArtifactCache } from './artifact-cache.ts'
 import { compileInChild } from './compiler.ts'
+import { CompilerPool } from './compiler-pool.ts'
 import { Engine } from './engine.ts'
 import { moduleOfBody, nestedConditions } from './binary-module.ts'
 import { fromText } from './wat.ts'
@@ -56,6 +57,47 @@ suite('the compiler in a child', () => {
     }
     assert.equal(readFileSync(`/proc/${child}/environ`, 'utf8'), '')
     await compiling
+  })
+})
+
+suite('compilers that stay warm', () => {
+  const small = fromText('(module (func (export "main") (result i32) i32.const 3))')
+  const children = () => readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ').filter(Boolean)
+
+  test('a killed one takes its own module alone, an invalid module costs none, and each is replaced in its time', async () => {
+    const pool = new CompilerPool({ workers: 2, milliseconds: 5000, modulesEach: 3 })
+    const bomb = pool.compile(moduleOfBody(nestedConditions(30_000)))
+    const refused = assert.rejects(bomb, { code: 'compilation-timeout' })
+    const wasm = await small
+    const begun = performance.now()
+    for (let n = 0; n < 7; n += 1) assert.ok((await pool.compile(wasm)).length > 1000)
+    assert.ok(performance.now() - begun < 5000, 'nobody waits behind the bomb')
+    await assert.rejects(pool.compile(await fromText('(module (func (result i32) i64.const 1))', {}, false)), {
+      code: 'compilation-failed',
+    })
+    await refused
+    const outcome = await engine.load(await pool.compile(wasm)).run('main', [], { gasLimit: 100n, milliseconds: 1000 })
+    assert.equal(outcome.results?.[0]?.value, 3)
+    pool.close()
+    const limit = performance.now() + 5000
+    while (children().length > 0) {
+      assert.ok(performance.now() < limit, 'no compiler is left')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })
+
+  test('many at once, in few processes, each with its own artifact', async () => {
+    const pool = new CompilerPool({ workers: 2 })
+    const programs = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => fromText(`(module (func (export "main") (result i32) i32.const ${n}))`)),
+    )
+    const artifacts = await Promise.all(programs.map((wasm) => pool.compile(wasm)))
+    assert.ok(children().length <= 2, `${children().length} compilers`)
+    for (const [n, artifact] of artifacts.entries()) {
+      const outcome = await engine.load(artifact).run('main', [], { gasLimit: 100n, milliseconds: 1000 })
+      assert.equal(outcome.results?.[0]?.value, n)
+    }
+    pool.close()
   })
 })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { Engine, type CallOptions, type Outcome } from './engine.ts'
 import { checkModule } from './limits.ts'
@@ -148,6 +149,33 @@ suite('hostile guests', () => {
   })
 })
 
+suite('modules', () => {
+  test('a closed one holds no file; runs under way end well, later ones are refused', async () => {
+    const open = (): number => readdirSync('/proc/self/fd').length
+    const artifact = compiler.compile(await fromText(spin))
+    const before = open()
+    const modules = Array.from({ length: 50 }, () => engine.load(artifact))
+    const call = { gasLimit: 10n ** 18n, milliseconds: 100 }
+    const running = modules.map((module) => module.run('main', [], call))
+    for (const module of modules) module.close()
+    assert.ok((await Promise.all(running)).every(({ status }) => status === 'deadline'))
+    await assert.rejects(async () => await modules[0]?.run('main', [], call), /closed/)
+    assert.ok(open() <= before, `${open() - before} files more`)
+  })
+  test('calls that come first are made in the same instance and under the same gas; a trap in one is that of the run', async () => {
+    const text = `(module (global (mut i32) (i32.const 0)) (func (export "add") (param i32)
+      (global.set 0 (i32.add (global.get 0) (local.get 0)))) (func (export "main") (result i32) global.get 0)
+      (func (export "stop") unreachable))`
+    const add = (value: number) => ({ name: 'add', values: [{ value }] })
+    const two = await run(text, [], { before: [add(40), add(2)] })
+    assert.deepEqual([two.results?.[0]?.value, two.gasUsed], [42, 13n])
+    assert.equal((await run(text, [], { before: [add(1)], gasLimit: 5n })).status, 'out-of-gas')
+    assert.equal((await run(text, [], { before: [{ name: 'stop', values: [] }] })).status, 'trapped')
+    await assert.rejects(run(text, [], { before: [{ name: 'none', values: [] }] }), { code: 'function-not-found' })
+    assert.equal((await run(text)).results?.[0]?.value, 0, 'the next instance is a fresh one')
+  })
+})
+
 suite('values', () => {
   const echo = (type: string) => `(module (func (export "main") (param ${type}) (result ${type}) local.get 0))`
   for (const [type, value, back] of [
@@ -190,6 +218,15 @@ suite('values', () => {
     const outside = text.replace('i32.const 5))', 'i32.const -1))')
     assert.equal((await run(outside, [], { region: true })).status, 'refused')
   })
+  test('a vector or a reference as result is refused before anything runs', async () => {
+    for (const [type, made] of [
+      ['v128', 'v128.const i64x2 1 2'],
+      ['funcref', 'ref.null func'],
+    ]) {
+      const text = `(module (func (export "main") (result ${type}) ${made}))`
+      await assert.rejects(run(text), { code: 'invalid-arguments' })
+    }
+  })
   test('an export that is no function is not called', async () => {
     await assert.rejects(run('(module (memory (export "memory") 1))', [], {}, 'memory'), { code: 'function-not-found' })
   })
@@ -212,6 +249,23 @@ suite('what never reaches the compiler', () => {
   ] as const) {
     test(`refuses ${what}`, () => assert.throws(() => checkModule(wasm), { code: 'too-complex' }))
   }
+  for (const [what, text, code] of [
+    ['a memory that begins with 65 MiB', '(module (memory 1040))', 'memory-too-large'],
+    ['a table that begins with 10,001 elements', '(module (table 10001 funcref))', 'too-complex'],
+    ['five tables', `(module ${'(table 1 funcref) '.repeat(5)})`, 'too-complex'],
+  ] as const) {
+    test(`refuses ${what}, which would compile and not load`, async () => {
+      const wasm = await fromText(text)
+      assert.throws(() => engine.load(compiler.compile(wasm)), { code: 'artifact-damaged' })
+      assert.throws(() => checkModule(wasm), { code })
+    })
+  }
+  test('a memory and tables just inside the limits load', async () => {
+    const wasm = await fromText('(module (memory 1024) (table 10000 funcref) (func (export "main") (result i32) memory.size))')
+    checkModule(wasm)
+    const outcome = await engine.load(compiler.compile(wasm)).run('main', [], { gasLimit: 100n, milliseconds: 1000 })
+    assert.equal(outcome.results?.[0]?.value, 1024)
+  })
   test('takes what stays inside the limits', async () => {
     const wasm = moduleOfBody(nestedBlocks(900), [[1000, i32]])
     checkModule(wasm)

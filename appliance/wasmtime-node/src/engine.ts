@@ -1,7 +1,7 @@
 import { WasmError } from './errors.ts'
 import { wordsOf } from './limits.ts'
 import { nativeBinding, type NativeEngine, type NativeModule, type NativeOptions, type NativeOutcome } from './native.ts'
-import { decodeResults, encodeArguments, type LooseValue, type TypedValue } from './value.ts'
+import { decodeResults, encodeArguments, isNumberType, type LooseValue, type TypedValue } from './value.ts'
 
 /** Settings of an engine; all have defaults. Bytes, counts and gas; nothing is a time. */
 export type EngineOptions = Partial<NativeOptions>
@@ -109,11 +109,24 @@ export class Module {
   }
 
   /**
+   * Gives back code and file descriptor once the runs under way have ended; later ones throw. A module that is not closed holds
+   * one descriptor until it is collected, and nothing tells the collector to hurry.
+   */
+  close(): void {
+    this.#native.close()
+  }
+
+  /**
    * Runs a function in a fresh instance. Throws `function-not-found` and `invalid-arguments` before anything runs; whatever the
    * guest does afterwards is an outcome. An aborted signal ends it at its next slice.
    */
   async run(name: string, values: readonly LooseValue[], options: CallOptions): Promise<Outcome> {
     const signature = this.#signature(name)
+    const [odd] = signature.results.filter((type) => !isNumberType(type))
+    if (odd !== undefined) {
+      const what = `a result of ${JSON.stringify(name.slice(0, 80))} is of type ${odd}, which cannot be passed`
+      throw new WasmError('invalid-arguments', what, 'Export a function that gives numbers.')
+    }
     const call = {
       before: (options.before ?? []).map((step) => ({
         function: step.name,

@@ -5,6 +5,7 @@ export type WasmErrorCode =
   | 'imports-not-allowed'
   | 'too-complex'
   | 'too-large'
+  | 'memory-too-large'
   | 'compilation-timeout'
   | 'compilation-failed'
   | 'artifact-damaged'

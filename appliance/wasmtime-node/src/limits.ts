@@ -9,8 +9,11 @@ export interface ModuleLimits {
   nesting: number
   locals: number
   targets: number
-  /** Pages of 64 KiB that the memory may begin with. */
+  /** Pages of 64 KiB that the memory may begin with: the engine's `maxMemoryBytes`, or a module of ours would not load. */
   pages: number
+  tables: number
+  /** That a table may begin with: the engine's `maxTableElements`. */
+  elements: number
 }
 
 export const defaultModuleLimits: ModuleLimits = {
@@ -21,11 +24,13 @@ export const defaultModuleLimits: ModuleLimits = {
   locals: 20_000,
   targets: 50_000,
   pages: 1024,
+  tables: 4,
+  elements: 10_000,
 }
 
 /**
  * Looks at a module and refuses what shall not reach the compiler. Throws `too-large`, `invalid-wasm`, `imports-not-allowed`,
- * `too-complex`. That a module passes does not say that it is valid: the compiler says so.
+ * `too-complex`, `memory-too-large`. That a module passes does not say that it is valid: the compiler says so.
  */
 export function checkModule(wasm: Uint8Array, limits: ModuleLimits = defaultModuleLimits): NativeInspection {
   if (wasm.length > limits.bytes) {
@@ -51,12 +56,21 @@ export function checkModule(wasm: Uint8Array, limits: ModuleLimits = defaultModu
       'Build it for wasm32 with one memory.',
     )
   }
+  if (found.minimumPages > limits.pages) {
+    throw new WasmError(
+      'memory-too-large',
+      `the memory begins with ${found.minimumPages} pages, ${limits.pages} are allowed`,
+      'Begin with less, and keep stack and data small.',
+    )
+  }
   const counted = [
     ['functions', found.functions, limits.functions],
     ['types', found.types, limits.types],
     ['nested blocks', found.deepestNesting, limits.nesting],
     ['locals in one function', found.mostLocals, limits.locals],
     ['targets in one br_table', found.mostTargets, limits.targets],
+    ['tables', found.tables, limits.tables],
+    ['elements in a table', found.minimumElements, limits.elements],
   ] as const
   for (const [what, count, most] of counted) {
     if (count > most)

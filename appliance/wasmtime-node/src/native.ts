@@ -33,6 +33,7 @@ export interface NativeEngine {
 export interface NativeModule {
   functions(): { name: string; params: string[]; results: string[] }[]
   run(call: NativeCall, cancel: NativeCancel): Promise<NativeOutcome>
+  close(): void
 }
 
 export interface NativeCancel {
@@ -83,6 +84,7 @@ export interface NativeInspection {
   minimumPages: number
   memory64: boolean
   tables: number
+  minimumElements: number
   customBytes: number
   hasStart: boolean
 }

@@ -72,7 +72,7 @@ impl NativeEngine {
         // SAFETY: the caller has checked that these bytes come from `compile`; the seals keep them as they are.
         let module =
             unsafe { wasmtime::Module::deserialize_open_file(&self.shared.engine, file) }.map_err(failed)?;
-        Ok(NativeModule { module, shared: self.shared.clone() })
+        Ok(NativeModule { module: Some(module), shared: self.shared.clone() })
     }
 }
 
@@ -128,7 +128,8 @@ pub struct NativeCall {
 /// A module that can run.
 #[napi]
 pub struct NativeModule {
-    module: wasmtime::Module,
+    /// None once it is closed.
+    module: Option<wasmtime::Module>,
     shared: Arc<Shared>,
 }
 
@@ -137,7 +138,8 @@ impl NativeModule {
     #[napi]
     pub fn functions(&self) -> Vec<ExportedFunction> {
         self.module
-            .exports()
+            .iter()
+            .flat_map(wasmtime::Module::exports)
             .filter_map(|export| match export.ty() {
                 ExternType::Func(kind) => Some(ExportedFunction {
                     name: export.name().into(),
@@ -147,6 +149,12 @@ impl NativeModule {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Gives up its machine code and file descriptor when the last run in it has ended; waiting for a collector may take forever.
+    #[napi]
+    pub fn close(&mut self) {
+        self.module = None;
     }
 
     /// Runs a function in a fresh instance. The promise is always resolved, whatever the guest does.
@@ -170,7 +178,7 @@ impl NativeModule {
             region: call.region,
             budget: self.shared.budget.clone(),
         };
-        let running = Running::new(&self.module, call).map_err(failed)?;
+        let running = Running::new(self.open()?, call).map_err(failed)?;
         let (deferred, promise): (JsDeferred<Outcome, Resolver>, Object<'env>) = env.create_deferred()?;
         let done = Box::new(move |outcome| deferred.resolve(Box::new(move |_| Ok(outcome)) as Resolver));
         self.shared.scheduler.add(Task { running, done });
@@ -179,8 +187,12 @@ impl NativeModule {
 }
 
 impl NativeModule {
+    fn open(&self) -> Result<&wasmtime::Module> {
+        self.module.as_ref().ok_or_else(|| Error::new(Status::InvalidArg, "the module is closed"))
+    }
+
     fn arguments_of(&self, function: &str, bytes: &[u8]) -> Result<Vec<wasmtime::Val>> {
-        let Some(ExternType::Func(kind)) = self.module.get_export(function) else {
+        let Some(ExternType::Func(kind)) = self.open()?.get_export(function) else {
             return Err(Error::new(Status::InvalidArg, "there is no such function"));
         };
         if bytes.len() != kind.params().len() * 8 {

@@ -21,6 +21,8 @@ pub struct Inspection {
     pub minimum_pages: f64,
     pub memory64: bool,
     pub tables: u32,
+    /// Elements that the largest table begins with.
+    pub minimum_elements: f64,
     pub custom_bytes: f64,
     pub has_start: bool,
 }
@@ -48,7 +50,12 @@ fn walk(bytes: &[u8]) -> std::result::Result<Inspection, wasmparser::BinaryReade
                 }
             }
             Payload::FunctionSection(section) => found.functions = section.count(),
-            Payload::TableSection(section) => found.tables = section.count(),
+            Payload::TableSection(section) => {
+                found.tables = section.count();
+                for table in section {
+                    found.minimum_elements = found.minimum_elements.max(table?.ty.initial as f64);
+                }
+            }
             Payload::MemorySection(section) => {
                 found.memories = section.count();
                 for memory in section {
