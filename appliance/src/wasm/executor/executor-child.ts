@@ -4,7 +4,8 @@ import { Engine, type Module } from 'wasmtime-node/engine'
 import { WasmError } from 'wasmtime-node/errors'
 import type { EngineOptions, FromExecutor, ToExecutor } from './messages.ts'
 
-const maxModules = 256
+// each holds a file, and the sandbox allows 256 of them
+const maxModules = 128
 const engine = new Engine(JSON.parse(process.argv[2] ?? '{}') as EngineOptions)
 const modules = new Map<string, Module>()
 const running = new Map<number, AbortController>()
