@@ -25,7 +25,7 @@ export interface OpenOptions {
   fake?: Pick<FakeOptions, 'onStart' | 'onStop'>
 }
 
-/** The hypervisor that the configuration names. Throws AppError `tool-missing`, `hypervisor-down`. */
+/** The hypervisor that the configuration names. Throws AppError `tool-missing`, `hypervisor-down`, `host-helper-down`. */
 export async function openHypervisor(options: OpenOptions): Promise<Hypervisor> {
   const { config, clock, stateFolder } = options
   const chosen = config.hypervisor
@@ -60,7 +60,9 @@ export async function openHypervisor(options: OpenOptions): Promise<Hypervisor> 
       })
       if (options.initialise === true) await hypervisor.initialisePool()
       if (!installed) return hypervisor
-      return withTaps(hypervisor, options.host ?? createHostClient(), tapSettingsOf(config.network))
+      const tapped = withTaps(hypervisor, options.host ?? createHostClient(), tapSettingsOf(config.network))
+      await tapped.settle()
+      return tapped
     }
     case 'proxmox': {
       const settings = await proxmoxOptions(chosen, { clock, loginEndpoint: config.listen.login })

@@ -17,12 +17,18 @@ function world() {
   const vms = new Map<bigint, VmSpec>()
   const seen: string[] = []
   let down = false
+  /** What happens while a create goes on, one for each. */
+  const during: ((verb: unknown) => Promise<void>)[] = []
   const bare = {
     async list() {
       if (down) throw new Error('unreadable')
       return [...vms.values()].map((vm) => ({ key: vm.key, spec: vm }))
     },
-    create: async (vm: VmSpec) => void (seen.push('create'), vms.set(vm.key.tokenId, vm)),
+    create: async (vm: VmSpec, verb?: { signal?: AbortSignal }) => {
+      seen.push('create')
+      await during.shift()?.(verb)
+      vms.set(vm.key.tokenId, vm)
+    },
     start: async () => void seen.push('start'),
     destroy: async (key: VmSpec['key']) => void (seen.push('destroy'), vms.delete(key.tokenId)),
   } as unknown as Hypervisor
@@ -30,7 +36,7 @@ function world() {
     setTaps: async ({ taps }: { taps: HostTap[] }) => (seen.push(`taps ${taps.map((t) => t.tokenId).join()}`), { taps: [] }),
     setFirewall: async () => void seen.push('firewall'),
   }
-  return { seen, vms: withTaps(bare, host, { net, open: [] }), breakList: () => (down = true) }
+  return { seen, during, vms: withTaps(bare, host, { net, open: [] }), breakList: () => (down = true) }
 }
 
 test('denies a start while the list cannot be read: no tap is taken away', async () => {
@@ -51,4 +57,32 @@ test('the tap stands before the VM is made or started, and goes after it', async
   assert.deepEqual(seen.slice(0, 2), ['taps 1', 'create'])
   assert.ok(seen.indexOf('taps 1,2') < seen.lastIndexOf('create'))
   assert.deepEqual(seen.slice(-2), ['destroy', 'taps 2'])
+})
+
+test('a create that was given up takes no tap from the one that follows it', async () => {
+  const { vms, seen, during } = world()
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  during.push(
+    () => first.promise,
+    () => second.promise,
+  )
+  const given = vms.create(spec(1n))
+  const again = vms.create(spec(1n))
+  while (seen.filter((line) => line === 'create').length < 2) await new Promise(setImmediate)
+  first.reject(new Error('given up'))
+  await assert.rejects(given, /given up/)
+  seen.length = 0
+  await vms.start(spec(3n).key)
+  assert.ok(seen.includes('taps 1'), seen.join())
+  second.resolve()
+  await again
+})
+
+test('denies to take taps away at opening while the list cannot be read; with no VM there is a set too', async () => {
+  const { vms, seen, breakList } = world()
+  await vms.settle()
+  assert.deepEqual(seen, ['firewall', 'taps '])
+  breakList()
+  await vms.settle()
+  assert.deepEqual(seen, ['firewall', 'taps ', 'firewall'])
 })

@@ -10,6 +10,15 @@ export interface TapSettings {
   open: Argument<'setFirewall'>['open']
 }
 
+/** What has to be before the first VM. */
+export interface Opening {
+  /**
+   * Bridge, gateway address and rules as they are to be: the login endpoint listens on that address before any VM is made.
+   * A list that cannot be read leaves the taps alone. Throws `host-helper-down`.
+   */
+  settle(): Promise<void>
+}
+
 type Tapped = Pick<VmSpec, 'key' | 'mac' | 'addresses'>
 
 /**
@@ -20,32 +29,42 @@ export function withTaps<H extends Hypervisor>(
   hypervisor: H,
   host: Pick<HostPort, 'setTaps' | 'setFirewall'>,
   settings: TapSettings,
-): H {
+): H & Opening {
   const lock = new Lock()
   const tapsOf = (vms: readonly Tapped[]): HostTap[] =>
     vms.flatMap(({ key, mac, addresses: { ipv4, ipv6, sshPort } }) =>
       ipv4 === null ? [] : [{ installation: key.installation, tokenId: key.tokenId.toString(), mac, ipv4, ipv6, sshPort }],
     )
-  /** VMs whose create goes on: they may not be listed yet. */
-  const coming = new Map<string, Tapped>()
+  /** VMs whose create goes on: they may not be listed yet. Each verb takes away its own entry alone. */
+  const coming = new Map<symbol, Tapped>()
   const nameOf = (key: VmKey): string => `${key.installation}/${key.tokenId}`
 
   async function set(): Promise<void> {
     await lock.run(async () => {
       const listed = (await hypervisor.list()).map(({ key, spec }) => ({ key, mac: spec.mac, addresses: spec.addresses }))
-      const all = new Map([...listed.map((vm) => [nameOf(vm.key), vm] as const), ...coming])
+      const all = new Map([...listed, ...coming.values()].map((vm) => [nameOf(vm.key), vm]))
       await host.setTaps({ net: settings.net, taps: tapsOf([...all.values()]) })
     })
   }
 
   async function during(spec: VmSpec, work: () => Promise<void>): Promise<void> {
-    coming.set(nameOf(spec.key), spec)
+    const mine = Symbol(nameOf(spec.key))
+    coming.set(mine, spec)
     try {
       await set()
       await work()
     } finally {
-      coming.delete(nameOf(spec.key))
+      coming.delete(mine)
     }
+  }
+
+  async function settle(): Promise<void> {
+    await host.setFirewall({ open: settings.open })
+    const readable = await hypervisor.list().then(
+      () => true,
+      () => false,
+    )
+    if (readable) await set()
   }
 
   const tapped: Pick<Hypervisor, 'create' | 'start' | 'reinstall' | 'destroy'> = {
@@ -61,5 +80,5 @@ export function withTaps<H extends Hypervisor>(
       await set()
     },
   }
-  return { ...hypervisor, ...tapped }
+  return { ...hypervisor, ...tapped, settle }
 }

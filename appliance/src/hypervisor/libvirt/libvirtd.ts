@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { openSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -92,8 +92,9 @@ async function forgetFormerBoot(runFolder: string): Promise<void> {
   const file = join(runFolder, 'boot-id')
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8')
   if ((await readFile(file, 'utf8').catch(() => '')) === boot) return
-  await rm(runFolder, { recursive: true, force: true })
   await mkdir(runFolder, { recursive: true, mode: 0o755 })
+  // not the folder itself: on an installed host systemd made it, in a folder of root's
+  for (const name of await readdir(runFolder)) await rm(join(runFolder, name), { recursive: true, force: true })
   await writeFile(file, boot)
 }
 

@@ -20,11 +20,15 @@ async function programIsThere(name: string, args: readonly string[]): Promise<bo
   }
 }
 
+type PortState = 'free' | 'taken' | 'absent' | 'refused'
+
 /** Resolves if `address:port` can be listened on, or if something of ours may already answer there (`taken`). */
-function portState(host: string, port: number): Promise<'free' | 'taken' | 'refused'> {
-  const { promise, resolve } = Promise.withResolvers<'free' | 'taken' | 'refused'>()
+function portState(host: string, port: number): Promise<PortState> {
+  const { promise, resolve } = Promise.withResolvers<PortState>()
   const server = createServer()
-  server.once('error', (e: NodeJS.ErrnoException) => resolve(e.code === 'EADDRINUSE' ? 'taken' : 'refused'))
+  server.once('error', ({ code }: NodeJS.ErrnoException) =>
+    resolve(code === 'EADDRINUSE' ? 'taken' : code === 'EADDRNOTAVAIL' ? 'absent' : 'refused'),
+  )
   server.listen(port, host, () => server.close(() => resolve('free')))
   return promise
 }
@@ -82,7 +86,10 @@ export const preflight: Step<SetupContext> = {
         hint: 'Stop it, or set listen.login to another port.',
       })
     }
-    if (state === 'refused') {
+    // the root helper makes the guests' bridge with the first set of taps
+    const { hypervisor, mode, network } = config
+    const comes = mode === 'installed' && hypervisor.kind === 'libvirt' && host === network.ipv4.gateway
+    if (state === 'refused' || (state === 'absent' && !comes)) {
       throw new AppError({
         code: 'no-permission',
         detail: `${config.listen.login} may not be listened on by this user.`,
