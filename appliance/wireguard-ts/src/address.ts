@@ -23,9 +23,21 @@ interface Bits {
 
 /** A network; a bare address counts as /32 or /128, host bits are cleared as `wg` does. Throws `bad-address`. */
 export function parseCidr(text: string): Cidr {
+  const known = canonical.get(text)
+  if (known !== undefined) return known
   const { family, value, length } = bitsOf(text)
   const host = BigInt((family === 4 ? 32 : 128) - length)
-  return `${textOf(family, (value >> host) << host)}/${length}` as Cidr
+  return remember(canonical, text, `${textOf(family, (value >> host) << host)}/${length}` as Cidr)
+}
+
+// a hub of thousands of peers reads the same networks at every look: parsing them anew was most of its work
+const canonical = new Map<string, Cidr>()
+const parsed = new Map<string, Bits>()
+
+function remember<T>(table: Map<string, T>, text: string, value: T): T {
+  if (table.size >= 65_536) table.clear()
+  if (text.length <= 64) table.set(text, value)
+  return value
 }
 
 /** An address of the interface itself; a bare address counts as /32 or /128. Throws `bad-address`. */
@@ -80,7 +92,10 @@ export function familyOf(network: Cidr | InterfaceAddress): 4 | 6 {
 
 /** An index of networks that finds one that contains another, without comparing all with all. Add shorter prefixes first. */
 export class NetworkIndex {
-  readonly #owners = new Map<string, string>()
+  readonly #owners = {
+    4: new Map<string, { owner: string; network: Cidr }>(),
+    6: new Map<string, { owner: string; network: Cidr }>(),
+  }
   readonly #lengths = { 4: new Set<number>(), 6: new Set<number>() }
 
   /** The network in the index that contains `network`, or undefined. O(number of distinct prefix lengths). */
@@ -95,20 +110,26 @@ export class NetworkIndex {
   }
 
   add(network: Cidr, owner: string): void {
-    const { family, length } = bitsOf(network)
+    const { family, value, length } = bitsOf(network)
     this.#lengths[family].add(length)
-    this.#owners.set(network, owner)
+    this.#owners[family].set(keyOf(family, value, length), { owner, network })
   }
 
   #at(family: 4 | 6, value: bigint, length: number): { owner: string; network: Cidr } | undefined {
-    const host = BigInt((family === 4 ? 32 : 128) - length)
-    const network = `${textOf(family, (value >> host) << host)}/${length}` as Cidr
-    const owner = this.#owners.get(network)
-    return owner === undefined ? undefined : { owner, network }
+    return this.#owners[family].get(keyOf(family, value, length))
   }
 }
 
+/** Equal for all addresses of one network; cheaper than its text. */
+function keyOf(family: 4 | 6, value: bigint, length: number): string {
+  return `${(value >> BigInt((family === 4 ? 32 : 128) - length)).toString(16)}/${length}`
+}
+
 function bitsOf(text: string): Bits {
+  return parsed.get(text) ?? remember(parsed, text, parseBits(text))
+}
+
+function parseBits(text: string): Bits {
   const [address = '', length, ...rest] = text.split('/')
   const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined
   const most = family === 4 ? 32 : 128
@@ -141,7 +162,8 @@ function ipv6Bits(text: string): bigint {
 /** Canonical text. Source: RFC 5952 §4 (lower case, the longest and first run of zero groups is shortened). */
 function textOf(family: 4 | 6, value: bigint): string {
   if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 255n)).join('.')
-  const groups = Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16))
+  const hex = value.toString(16).padStart(32, '0')
+  const groups = Array.from({ length: 8 }, (_, i) => parseInt(hex.slice(4 * i, 4 * i + 4), 16).toString(16))
   const runs = [...groups.join(':').matchAll(/\b0(?::0)+\b/g)].toSorted((a, b) => b[0].length - a[0].length || a.index - b.index)
   const [longest] = runs
   if (longest === undefined) return groups.join(':')

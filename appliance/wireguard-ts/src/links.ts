@@ -44,7 +44,10 @@ async function readRoutes(name: string, family: '-4' | '-6', where: RunOptions):
 
 /** The lines for `ip -batch` that turn `actual` into `wanted`, additions after removals. Pure. */
 export function linkBatch(name: string, wanted: Omit<LinkState, 'up'>, actual: LinkState): string[] {
-  const gone = <T>(a: readonly T[], b: readonly T[]): T[] => a.filter((item) => !b.includes(item))
+  const gone = <T>(a: readonly T[], b: readonly T[]): T[] => {
+    const kept = new Set(b)
+    return a.filter((item) => !kept.has(item))
+  }
   const route = (verb: string) => (network: Cidr) =>
     `${network.includes(':') ? '-6 ' : ''}route ${verb} ${network} dev ${name} protocol ${routeProtocol}`
   const address = (verb: string) => (one: InterfaceAddress) =>

@@ -75,13 +75,17 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
     const cut = change.lines.findIndex((line) => line.text.includes(' element '))
     const prepared = cut === -1 ? change.lines.length : cut
     await applyTable([...(change.base ? [base] : []), ...joined(change.lines.slice(0, prepared))], where)
-    await applyTable(joined(change.lines.slice(prepared)), where)
-    if (!change.base) return change
-    // what the kernel says of our rules is remembered in the table itself, so that the next process can tell whether they stand
-    const table = await readTable(where)
-    const markers = (table?.markers ?? []).map((name) => `delete set inet ${tableName} ${name}`)
-    await applyTable([...markers, `add set inet ${tableName} ${markerOf(base, table?.listing ?? '')} { type mark; }`], where)
+    await applyTable([...(change.base ? await marking() : []), ...joined(change.lines.slice(prepared))], where)
     return change
+  }
+
+  /** What the kernel says of our rules is remembered in the table itself, so that the next process can tell whether they stand. */
+  async function marking(): Promise<string[]> {
+    const table = await readTable(where, 'rules')
+    return [
+      ...(table?.markers ?? []).map((name) => `delete set inet ${tableName} ${name}`),
+      `add set inet ${tableName} ${markerOf(base, table?.listing ?? '')} { type mark; }`,
+    ]
   }
 
   async function compare(leases: readonly Lease[]): Promise<Change[]> {
@@ -123,6 +127,20 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
     return device
   }
 
+  /** Hosts of a broker that came back would notice by themselves after 15 s: it greets those whose place it knows. */
+  async function speakFirst(leases: readonly Lease[]): Promise<void> {
+    if (!fresh || device === undefined) return
+    const known = leases.filter(({ id }) => options.lastSeen?.(id) !== undefined)
+    const keepalive = (seconds: number) =>
+      device?.apply({
+        peers: known.map(({ peerKey }) => ({ kind: 'update', publicKey: peerKey, persistentKeepaliveSeconds: seconds })),
+      })
+    if (known.length === 0) return
+    // turning it on sends one packet now; it is the host that keeps the way through its line open
+    await keepalive(25)
+    await keepalive(0)
+  }
+
   return {
     apply: (leases) =>
       inTurn(async () => {
@@ -137,6 +155,7 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
           ...(await kernelSettings(options, where)),
         ]
         await applyMachine(machine, where)
+        await speakFirst(leases)
         applied = leases
         return changeTexts({
           settings: options,
