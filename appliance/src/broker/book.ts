@@ -62,8 +62,13 @@ export class Book {
   handle({ request, paid, listed, source, settled }: Asked, now: UnixSeconds): LeaseRecord {
     const identity = installationId(request.chainId, request.contract) as Identity
     return this.#db.transaction(() => {
-      this.#advance(identity, request)
+      const repeated = this.#advance(identity, request)
       const live = this.leases.liveOf(identity)
+      // killed or cut off before the answer: what was done is told, and never done twice
+      if (repeated && request.verb === 'release' && live === undefined) {
+        const former = this.leases.formerOf(identity)
+        if (former !== undefined) return former
+      } else if (repeated && live !== undefined && live.peerKey === request.wireguardKey) return live
       const decision = decide(
         request,
         {
@@ -234,8 +239,8 @@ export class Book {
     return record
   }
 
-  /** Each request once: a lower number, or the same with another content, is a replay. */
-  #advance(identity: Identity, request: BrokerRequest): void {
+  /** Each request once: a lower number, or the same with another content, is a replay. True for the very same once more. */
+  #advance(identity: Identity, request: BrokerRequest): boolean {
     const row = this.#db.one('SELECT sequence, digest FROM sequences WHERE identity = ?', identity)
     const last = maybe(row?.['sequence'], numberOf)
     const digest = createHash('sha256')
@@ -254,6 +259,7 @@ export class Book {
       request.sequence,
       digest,
     )
+    return last === request.sequence
   }
 }
 

@@ -99,6 +99,12 @@ describe('leases', () => {
     assert.deepEqual(handle(asked), first, 'the very same request is answered again')
     refuses('broker-replayed', t.ask('a', { sequence: 6 }))
     refuses('broker-replayed', t.ask('a', { sequence: 7, verb: 'release' }))
+    const paid = t.ask('payer', {}, { paid: true })
+    const { until } = handle(paid)
+    assert.equal(handle(paid).until, until, 'one payment, one term')
+    const release = t.ask('a', { verb: 'release' })
+    assert.equal(handle(release).endReason, 'released')
+    assert.equal(handle(release).endReason, 'released')
   })
 
   it('refuses renewal, release and status without a lease', () => {
