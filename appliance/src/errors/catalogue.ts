@@ -380,6 +380,12 @@ export const errorCatalogue = {
     status: 400,
     retryable: false,
   },
+  'broker-offer-refused': {
+    title: "The broker's answer cannot be used",
+    hint: 'Choose another broker, or tell its operator what was seen. Nothing was changed.',
+    status: 422,
+    retryable: false,
+  },
 } as const satisfies Record<string, CatalogueEntry>
 
 /** Stable, unique, kebab-case. */
