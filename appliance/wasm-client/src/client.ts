@@ -1,0 +1,149 @@
+import { compactVerify, importJWK, type JWK } from 'jose'
+import { utf8 } from './bytes.ts'
+import { isIncluded, opensCommitment, verifyReceipt, type InclusionProof, type Receipt } from './receipt.ts'
+import { canonical, sealRequest, type HostKey, type OpenedAnswer, type RunRequest, type SealedAnswer } from './seal.ts'
+
+/** What the service said no to. `facts` has what a run that ended badly still tells: gas, receipt. */
+export class WasmCallError extends Error {
+  readonly code: string
+  readonly status: number
+  readonly requestId: string
+  readonly retryAfterSeconds: number | undefined
+  readonly facts: Record<string, unknown>
+
+  constructor(status: number, body: Record<string, unknown>, retryAfterSeconds?: number) {
+    super(String(body['message'] ?? `the host answered ${status}`))
+    this.name = 'WasmCallError'
+    this.code = String(body['error_code'] ?? 'UNREADABLE')
+    this.status = status
+    this.requestId = String(body['request_id'] ?? '-')
+    this.retryAfterSeconds = retryAfterSeconds
+    this.facts = body
+  }
+}
+
+/** The answer is not what this very request may be answered with. Nothing of it is to be believed. */
+export class WasmTrustError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'WasmTrustError'
+  }
+}
+
+export interface ClientOptions {
+  /** Origin of the service, such as `https://wasm.example.org`. */
+  url: string
+  /** Not needed to check receipts. */
+  apiKey?: string
+  /** The key that receipts must be signed with, learnt at an earlier time; absent: what the host names now is taken. */
+  hostKey?: JWK
+  fetch?: typeof fetch
+}
+
+/** A run that ended well, opened and checked. */
+export interface RunResult extends OpenedAnswer {
+  requestId: string
+  summary: Record<string, unknown>
+  /** The signed text; keep it to prove what ran. */
+  jws: string
+  receipt: Receipt
+  /** Key that signed it. */
+  hostKey: JWK
+}
+
+export interface WasmClient {
+  /** The host's keys, held to its signature. Throws WasmTrustError. */
+  keys(): Promise<{ keys: HostKey[]; hostKey: JWK }>
+  /**
+   * Seals, calls, opens, and holds the answer to its receipt: signature, commitments, gas. Throws WasmCallError for a refusal or a
+   * guest that failed, WasmTrustError for an answer that does not hold, TypeError where nothing answers.
+   */
+  run(wasm: Uint8Array, request: RunRequest, signal?: AbortSignal): Promise<RunResult>
+  /** Whether a receipt is the host's and stands in its log. */
+  check(jws: string): Promise<{ receipt: Receipt; included: boolean; proof: InclusionProof | undefined }>
+}
+
+/** A client of one host, for browsers and Node. */
+export function createWasmClient(options: ClientOptions): WasmClient {
+  const ask = options.fetch ?? fetch
+
+  async function call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Record<string, unknown>> {
+    const answer = await ask(new URL(path, options.url), {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(options.apiKey !== undefined && { 'x-api-key': options.apiKey }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      redirect: 'error',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(signal !== undefined && { signal }),
+    })
+    const said = (await answer.json().catch(() => ({}))) as Record<string, unknown>
+    if (answer.ok) return said
+    const retry = Number(answer.headers.get('retry-after') ?? Number.NaN)
+    throw new WasmCallError(answer.status, said, Number.isNaN(retry) ? undefined : retry)
+  }
+
+  async function keys(): Promise<{ keys: HostKey[]; hostKey: JWK }> {
+    const document = await call('GET', '/v1/keys')
+    const named = document['host_key'] as JWK
+    const pinned = options.hostKey
+    if (pinned !== undefined && (pinned.x !== named.x || pinned.crv !== named.crv)) {
+      throw new WasmTrustError('The host signs with another key than before.')
+    }
+    const { payload } = await compactVerify(String(document['jws']), await importJWK(named, 'EdDSA'), { algorithms: ['EdDSA'] })
+    const list = document['keys'] as HostKey[]
+    if (new TextDecoder().decode(payload) !== new TextDecoder().decode(canonical({ keys: list }))) {
+      throw new WasmTrustError('The keys are not those that the host has signed.')
+    }
+    return { keys: list, hostKey: named }
+  }
+
+  async function held(jws: string, hostKey: JWK): Promise<Receipt> {
+    return await verifyReceipt(jws, hostKey).catch(() => {
+      throw new WasmTrustError('The receipt is not signed by this host.')
+    })
+  }
+
+  return {
+    keys,
+    async run(wasm, request, signal) {
+      const { keys: offered, hostKey } = await keys()
+      const [key] = offered
+      if (key === undefined) throw new WasmTrustError('The host offers no key.')
+      const sealed = await sealRequest(key, wasm, request)
+      const answer = await call('POST', '/v1/execute', sealed.body, signal)
+      const opened = await sealed.open(answer as unknown as SealedAnswer).catch(() => {
+        throw new WasmTrustError('The answer does not open: it was changed on its way, or answers another request.')
+      })
+      const jws = String(answer['receipt'])
+      const receipt = await held(jws, hostKey)
+      const summary = answer['execution_summary'] as Record<string, unknown>
+      const salted = receipt.commitment_scheme === 'hiding'
+      const opens =
+        !salted ||
+        ((await opensCommitment(receipt.program, 'program', wasm, opened.salt)) &&
+          (await opensCommitment(receipt.arguments, 'arguments', canonical(request.arguments), opened.salt)) &&
+          (await opensCommitment(receipt.result ?? '', 'result', canonical(opened.results), opened.salt)))
+      if (!opens || receipt.request_id !== answer['request_id'] || receipt.gas_used !== summary['gas_used']) {
+        throw new WasmTrustError('The receipt is of another run than the answer.')
+      }
+      return { ...opened, requestId: receipt.request_id, summary, jws, receipt, hostKey }
+    },
+    async check(jws) {
+      const { hostKey } = await keys()
+      const receipt = await held(jws, hostKey)
+      const path = `/v1/verify/${encodeURIComponent(receipt.request_id)}?commitment_type=receipt&hash_value=${await sha256Hex(jws)}`
+      const said = await call('GET', path)
+      const proof = said['inclusion_proof'] as InclusionProof | undefined
+      const included = said['verified'] === true && proof !== undefined && (await isIncluded(jws, proof))
+      return { receipt, included, proof }
+    },
+  }
+}
+
+async function sha256Hex(text: string): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text)))
+  return [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
