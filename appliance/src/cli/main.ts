@@ -7,6 +7,7 @@ import { registerSetupCommands } from './commands/setup.ts'
 import { registerSshCommands } from './commands/ssh.ts'
 import { registerVerifyCommands } from './commands/verify.ts'
 import { registerWalletCommands } from './commands/wallet.ts'
+import { registerWasmCommands } from './commands/wasm.ts'
 import { exitCodes, printError } from './output.ts'
 
 /** What a development build adds; packages have none. */
@@ -42,6 +43,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerSshCommands(program, make)
   registerVerifyCommands(program, make)
   registerProxmoxCommands(program, make)
+  registerWasmCommands(program, make)
   for (const extension of extensions) extension.register(program, make)
   try {
     await program.parseAsync([...argv], { from: 'user' })

@@ -102,6 +102,24 @@ export const errorCatalogue = {
     status: 503,
     retryable: true,
   },
+  'wasm-refused': {
+    title: 'The program was not run',
+    hint: 'See what is named and try again.',
+    status: 409,
+    retryable: false,
+  },
+  'wasm-failed': {
+    title: 'The program ran and failed',
+    hint: 'Correct the program; the receipt says what it cost.',
+    status: 422,
+    retryable: false,
+  },
+  'wasm-untrusted': {
+    title: 'The answer does not hold',
+    hint: 'Believe nothing of it: ask the operator, and use another host if it stays.',
+    status: 502,
+    retryable: false,
+  },
   'host-refused': {
     title: 'The host does not do this',
     hint: 'Correct what is named and try again.',
