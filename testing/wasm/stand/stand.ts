@@ -35,6 +35,8 @@ export interface WasmStand {
   executors(): number[]
   /** Bytes that the service and its executors hold, shared pages counted in parts. */
   residentBytes(): number
+  /** The same of each: the service, then its executors. */
+  residentEach(): number[]
   close(): Promise<void>
 }
 
@@ -64,6 +66,7 @@ export async function openStand(config: Record<string, unknown> = {}): Promise<W
     if (key === undefined) throw new Error('the service offers no key')
     return { key, host: body['host_key'] as Record<string, unknown> }
   }
+  const residentEach = () => [pid, ...childrenOf(pid)].map(proportionalBytes)
   let keys = hostKeys()
   return {
     pid,
@@ -92,7 +95,8 @@ export async function openStand(config: Record<string, unknown> = {}): Promise<W
       }
     },
     executors: () => childrenOf(pid),
-    residentBytes: () => [pid, ...childrenOf(pid)].reduce((sum, one) => sum + proportionalBytes(one), 0),
+    residentBytes: () => residentEach().reduce((sum, one) => sum + one, 0),
+    residentEach,
     async close() {
       child.stdin.end()
       await ended

@@ -15,8 +15,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["spec", folder] => spec::write(&PathBuf::from(folder)),
-        ["smith", folder, count, seed] => numbers(count, seed)
-            .and_then(|(count, seed)| smith::write(&PathBuf::from(folder), count, seed)),
+        ["smith", folder, count, seed] => {
+            numbers(count, seed).and_then(|(count, seed)| smith::write(&PathBuf::from(folder), count, seed))
+        }
         _ => Err("usage: wasm-material spec DIR | wasm-material smith DIR COUNT SEED".into()),
     };
     match done {

@@ -25,7 +25,8 @@ pub fn write(folder: &Path, count: u64, seed: u64) -> Result<u64, Failure> {
 fn tame() -> Config {
     Config {
         max_imports: 0,
-        min_funcs: 1,
+        min_types: 2,
+        min_funcs: 2,
         min_exports: 2,
         export_everything: true,
         max_instructions: 400,
