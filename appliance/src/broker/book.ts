@@ -143,6 +143,14 @@ export class Book {
     })
   }
 
+  /** A change of names under the sequence of the installation, all or nothing. Throws `broker-replayed` and what `work` throws. */
+  named<T>(identity: Identity, request: { sequence: number }, work: () => T): T {
+    return this.#db.transaction(() => {
+      this.#advance(identity, request)
+      return work()
+    })
+  }
+
   /** Ends what is over at `now`: the time of taking, never later than a finalized block. Returns what was ended. */
   endDue(now: UnixSeconds): LeaseRecord[] {
     const due = this.leases.live().flatMap((lease): [LeaseRecord, EndReason][] => {
@@ -240,7 +248,7 @@ export class Book {
   }
 
   /** Each request once: a lower number, or the same with another content, is a replay. True for the very same once more. */
-  #advance(identity: Identity, request: BrokerRequest): boolean {
+  #advance(identity: Identity, request: { sequence: number }): boolean {
     const row = this.#db.one('SELECT sequence, digest FROM sequences WHERE identity = ?', identity)
     const last = maybe(row?.['sequence'], numberOf)
     const digest = createHash('sha256')

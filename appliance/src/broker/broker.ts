@@ -114,6 +114,11 @@ export class Broker {
     return this.#next
   }
 
+  /** Resolves when the names are served as the book has them. Throws `broker-dns-failed`. */
+  async namesChanged(): Promise<void> {
+    await this.#options.names?.publish()
+  }
+
   /** What an apply would change, as text. */
   plan(): Promise<readonly Change[]> {
     return this.#options.dataPath.plan(this.#state())

@@ -175,6 +175,7 @@ export async function startTestRegistry(options: { confirmations?: number; names
     },
     async list(contract, listed) {
       await (await operated.getFunction('setListed')(0n, contract, listed)).wait()
+      await registry.heads()
     },
     async close() {
       agent.close()

@@ -1,3 +1,4 @@
+import { parseCidr } from 'wireguard-ts/address'
 import type { Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
 
@@ -45,7 +46,5 @@ export class RateLimit {
 export function sourceOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
   if (!plain.includes(':')) return plain
-  const [head = ''] = plain.split('%')
-  const groups = head.split('::')[0]?.split(':') ?? []
-  return `${groups.slice(0, 4).join(':')}::/64`
+  return parseCidr(`${plain.split('%')[0] ?? ''}/64`)
 }

@@ -16,7 +16,11 @@ export function signerOf(text: string, signature: string): string {
  * Who asks: the installation's provisioner or owner, at the giving depth. Returns whether the registry lists it. Throws
  * `broker-signature-invalid`, `bad-input`, and what the chain's reads throw: without the chain nobody is served, and nobody loses.
  */
-export async function verifyAsker(registry: Registry, request: BrokerRequest, signer: string): Promise<{ listed: boolean }> {
+export async function verifyAsker(
+  registry: Registry,
+  request: Pick<BrokerRequest, 'chainId' | 'contract'>,
+  signer: string,
+): Promise<{ listed: boolean }> {
   if (request.chainId !== registry.options.chainId) {
     const detail = `This broker serves chain ${registry.options.chainId}, not ${request.chainId}`
     throw new AppError({ code: 'bad-input', detail, fields: [{ pointer: '/request/chainId', detail }] })

@@ -80,7 +80,7 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown): T {
 export const requestSeconds = 600
 
 /** Refuses a request of another time, naming both clocks (`broker-clock-off`). */
-export function checkTimes(request: BrokerRequest, now: number): void {
+export function checkTimes(request: Pick<BrokerRequest, 'issuedAt' | 'expiresAt'>, now: number): void {
   const told = (at: number): string => new Date(at * 1000).toISOString()
   const off = (detail: string): AppError => new AppError({ code: 'broker-clock-off', detail })
   if (request.issuedAt > now + requestSeconds) {
