@@ -7,6 +7,7 @@ import type { TaskRecord } from '../steps/step.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
 import type { StoredVm, VmRepository } from '../store/vms.ts'
 import type { HostFacts } from './facts.ts'
+import { byGeneration } from '../vms/world.ts'
 
 export interface FactsPorts {
   clock: Clock
@@ -88,7 +89,7 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
     const vms = new Map((await ports.vms.list()).map((vm) => [vmIdOf(vm), vm]))
     const [records, hypervisor] = await Promise.all([
       ports.hypervisor.list().then(
-        (list) => new Map(list.map((record) => [vmIdOf(record.key), record])),
+        (list) => byGeneration(list).newest,
         () => null,
       ),
       ports.hypervisor.capabilities().catch(() => null),

@@ -45,6 +45,16 @@ export function failingIssue(action: Action, failure: JobFailure | undefined): {
   return { code: creating ? 'purchase-waiting' : 'vm-work-failing', detail: `${failure.detail} Tried ${failure.failures} times.` }
 }
 
+/** What stands because a former generation could not be taken away yet. */
+export function removalIssue(failure: JobFailure | undefined): { code: string; detail: string } | undefined {
+  return (
+    failure && {
+      code: 'vm-work-failing',
+      detail: `The former disk is still there. ${failure.detail} Tried ${failure.failures} times.`,
+    }
+  )
+}
+
 /** What the last read for taking left in doubt. */
 export function doubtOf(doubt: Extract<Action, { kind: 'nothing' }> | undefined): { code: string; detail: string } | undefined {
   return doubt?.issue === undefined ? undefined : { code: doubt.issue, detail: sentence(doubt.why) }

@@ -7,6 +7,7 @@ import type { AddressTable } from '../network/address-table.ts'
 import type { StoredVm } from '../store/vms.ts'
 import { addressConflicts } from './address-conflicts.ts'
 import type { VmBooks } from './vm-books.ts'
+import { byGeneration } from './world.ts'
 
 /** What a rebuild found. Each list holds VM ids. */
 export interface RebuildReport {
@@ -74,8 +75,7 @@ export async function rebuild(
 ): Promise<RebuildReport> {
   const report: RebuildReport = { restored: [], unchanged: [], conflicts: [] }
   const byInstallation = new Map(snapshots.map((s) => [s.installation, s]))
-  for (const record of await ports.hypervisor.list()) {
-    const id = vmIdOf(record.key)
+  for (const [id, record] of byGeneration(await ports.hypervisor.list()).newest) {
     const row = ports.books.get(id)
     if (row !== undefined && row.generation >= record.key.generation) {
       report.unchanged.push(id)

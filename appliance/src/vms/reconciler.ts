@@ -22,7 +22,7 @@ import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
 import { addressConflicts } from './address-conflicts.ts'
 import { adoptFound } from './adoption.ts'
 import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
-import { doubtOf, failingIssue, hostIssues, sentence } from './pass-issues.ts'
+import { doubtOf, failingIssue, hostIssues, removalIssue, sentence } from './pass-issues.ts'
 import { personSteps } from './person-steps.ts'
 import { needOf, reasonForNoRoom, type Promised } from './room.ts'
 import { Slots } from './slots.ts'
@@ -206,6 +206,13 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const sent = unconfirmed.get(id)
     if (sent !== undefined && giving.block.number >= sent.minedBlock) unconfirmed.delete(id)
 
+    const former = world.superseded.find((one) => vmIdOf(one.key) === id)
+    if (observed.provisioner && former !== undefined && row !== undefined && row.generation === record?.key.generation) {
+      if (stopping.signal.aborted || jobs.isBackingOff(id, performance.now())) return removalIssue(jobs.failure(id))
+      removeFormer(former, id, report)
+      return removalIssue(jobs.failure(id))
+    }
+
     if (observed.provisioner && (await isHalfReinstalled(giving, record, row, id, world.records !== undefined))) {
       if (!jobs.isBackingOff(id, performance.now())) resumeReinstall(observed.contract, record, row as StoredVm, report)
       return undefined
@@ -353,14 +360,15 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   ): Promise<boolean> {
     if (row === undefined || stopping.signal.aborted || !answered) return false
     const begun = books.reinstallOf(id)
-    // its disk stands: what comes later is no longer the reinstall's
-    if (record !== undefined && record.key.generation >= row.generation) {
+    // its disk stands: what comes later is no longer the reinstall's. One that is not protected yet may be half-made
+    const wanted = begun?.generation === row.generation && begun.holder === giving.subscription?.holder.toLowerCase()
+    if (record !== undefined && record.key.generation >= row.generation && (record.facts.activating || !wanted)) {
       if (begun !== undefined) await books.noteReinstall(row, undefined)
       return false
     }
     if (giving.entitlement?.kind !== 'active' || giving.subscription === undefined) return false
     if (!isSamePurchase(row.origin, giving.subscription)) return false
-    if (begun?.generation === row.generation && begun.holder === giving.subscription.holder.toLowerCase()) return true
+    if (wanted) return true
     if (record !== undefined && begun !== undefined) {
       ports.log?.(`the reinstall of ${id} is given up: its asker does not hold the pass any more`)
       const { generation } = record.key
@@ -370,12 +378,27 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     return false
   }
 
+  /**
+   * The end of a reinstall that a kill cut off: books and hypervisor agree on the new generation, so whoever asked had the right
+   * when the disk was changed. Before anything else is done with the VM: both have the same addresses.
+   */
+  function removeFormer(former: VmRecord, id: VmId, report: PassReport): void {
+    report.began.push({ vmId: id, kind: 'reinstall' })
+    begin(id, 'reinstall', async () => {
+      ports.log?.(`${markOf(former.key)} gave way to a newer generation; it is taken away`)
+      await hypervisor.destroy(former.key, { signal: stopping.signal })
+      jobs.succeeded(id)
+      return true
+    })
+  }
+
   function resumeReinstall(contract: ServedContract, record: VmRecord | undefined, row: StoredVm, report: PassReport): void {
     const key = { installation: row.installation, tokenId: row.tokenId, generation: row.generation }
     const id = vmIdOf(key)
     report.began.push({ vmId: id, kind: 'reinstall' })
     begin(id, 'reinstall', async () => {
-      const work = workFor(contract, key, record && { from: record.key })
+      const former = record !== undefined && record.key.generation < key.generation ? { from: record.key } : {}
+      const work = workFor(contract, key, former)
       await run(id, { kind: 'reinstall', steps: personSteps.reinstall, work })
       return true
     })

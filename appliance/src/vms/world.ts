@@ -20,6 +20,8 @@ export interface World {
   unreadable: { installation: string; error: AppError }[]
   /** Undefined if the hypervisor does not answer: then no VM is known to be absent. */
   records: ReadonlyMap<VmId, VmRecord> | undefined
+  /** Former generations that stand beside a newer one: a reinstall died before it took them away. */
+  superseded: readonly VmRecord[]
   hypervisorError: AppError | undefined
   /** Asked once, when the first create needs it. */
   capacity(): Promise<{ capacity: Capacity; snapshots: boolean }>
@@ -31,6 +33,7 @@ export async function observe(contracts: readonly ServedContract[], hypervisor: 
     contracts: [],
     unreadable: [],
     records: undefined,
+    superseded: [],
     hypervisorError: undefined,
     capacity: onceOnly(async () => ({
       capacity: await hypervisor.capacity(),
@@ -49,13 +52,29 @@ export async function observe(contracts: readonly ServedContract[], hypervisor: 
     }),
     (async () => {
       try {
-        world.records = new Map((await hypervisor.list()).map((r) => [vmIdOf(r.key), r]))
+        const { newest, superseded } = byGeneration(await hypervisor.list())
+        world.records = newest
+        world.superseded = superseded
       } catch (error) {
         world.hypervisorError = known(error, 'hypervisor-down')
       }
     })(),
   ])
   return world
+}
+
+/** One record per VM, that of the highest generation, whatever the order; and the others. Pure. */
+export function byGeneration(records: Iterable<VmRecord>): { newest: Map<VmId, VmRecord>; superseded: VmRecord[] } {
+  const newest = new Map<VmId, VmRecord>()
+  const superseded: VmRecord[] = []
+  for (const record of records) {
+    const id = vmIdOf(record.key)
+    const other = newest.get(id)
+    const older = other !== undefined && other.key.generation > record.key.generation
+    if (!older) newest.set(id, record)
+    if (other !== undefined) superseded.push(older ? record : other)
+  }
+  return { newest, superseded }
 }
 
 function known(error: unknown, code: 'rpc-unreachable' | 'hypervisor-down'): AppError {
