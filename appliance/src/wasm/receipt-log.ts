@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { leafHash, MerkleTree } from './protocol/merkle-tree.ts'
 import { receiptHash, signHead, signReceipt, type Receipt } from './protocol/receipt.ts'
-import type { WasmStore } from './wasm-store.ts'
+import type { LogEntry, WasmStore } from './wasm-store.ts'
 
 /** What a proof needs, hashes in hex. */
 export interface InclusionProof {
@@ -24,9 +24,19 @@ export interface NewReceipt {
   retentionSeconds: number
 }
 
+interface Waiting {
+  entry: NewReceipt
+  resolve(jws: string): void
+  reject(error: unknown): void
+}
+
+/** Receipts in one transaction: the first of them waits for the last to be signed. */
+const batchAtMost = 100
+
 /**
- * The append-only log of receipts: signed, chained, kept before anybody hears of them. Appends run one after the other; what is
- * in the store after a crash is what the tree is made of again.
+ * The append-only log of receipts: signed, chained, kept before anybody hears of them. Appends stand in one order; those that
+ * come while others are being written share the next transaction. What is in the store after a crash is what the tree is made of
+ * again.
  */
 export class ReceiptLog {
   readonly #store: WasmStore
@@ -34,7 +44,8 @@ export class ReceiptLog {
   readonly #keyId: string
   readonly #tree = new MerkleTree()
   #previous = '0'.repeat(64)
-  #queue: Promise<unknown> = Promise.resolve()
+  readonly #waiting: Waiting[] = []
+  #writing = false
 
   constructor(store: WasmStore, key: KeyObject, keyId: string) {
     this.#store = store
@@ -52,9 +63,10 @@ export class ReceiptLog {
 
   /** Signs and keeps a receipt; resolves with its text. Rejects if it could not be kept: then nothing was counted either. */
   append(entry: NewReceipt): Promise<string> {
-    const done = this.#queue.then(() => this.#append(entry))
-    this.#queue = done.catch(() => {})
-    return done
+    const { promise, resolve, reject } = Promise.withResolvers<string>()
+    this.#waiting.push({ entry, resolve, reject })
+    if (!this.#writing) void this.#write()
+    return promise
   }
 
   proof(index: number, size = this.#tree.size): InclusionProof {
@@ -82,27 +94,45 @@ export class ReceiptLog {
     return { ...head, jws: await signHead(head, this.#key, this.#keyId) }
   }
 
-  async #append({ receipt, owner, payer, gas, code, now, retentionSeconds }: NewReceipt): Promise<string> {
-    const index = this.#tree.size
-    const jws = await signReceipt({ ...receipt, prev_hash: this.#previous, index }, this.#key, this.#keyId)
-    const leaf = leafHash(Buffer.from(jws))
-    const { program, arguments: args, result } = receipt
-    this.#store.append(
-      {
+  async #write(): Promise<void> {
+    this.#writing = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, batchAtMost)
+      try {
+        const entries = await this.#signed(batch.map(({ entry }) => entry))
+        this.#store.append(entries)
+        for (const { leaf } of entries) this.#tree.append(leaf)
+        this.#previous = entries.at(-1)?.leaf.toString('hex') ?? this.#previous
+        for (const [n, { resolve }] of batch.entries()) resolve(entries[n]?.receipt.jws ?? '')
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#writing = false
+  }
+
+  /** Each names the one before it, so they are signed in order. */
+  async #signed(batch: readonly NewReceipt[]): Promise<(LogEntry & { leaf: Buffer })[]> {
+    const entries: (LogEntry & { leaf: Buffer })[] = []
+    let previous = this.#previous
+    for (const { receipt, owner, payer = owner, gas, code = 'OK', now, retentionSeconds } of batch) {
+      const index = this.#tree.size + entries.length
+      const jws = await signReceipt({ ...receipt, prev_hash: previous, index }, this.#key, this.#keyId)
+      const leaf = leafHash(Buffer.from(jws))
+      const { program, arguments: args, result } = receipt
+      const commitments = { program, arguments: args, ...(result !== null && { result }), receipt: receiptHash(jws) }
+      const kept = {
         index,
         requestId: receipt.request_id,
         owner,
         jws,
-        commitments: { program, arguments: args, ...(result !== null && { result }), receipt: receiptHash(jws) },
+        commitments,
         committedAt: now,
         expiresAt: now + retentionSeconds,
-      },
-      leaf,
-      gas,
-      { ...(payer !== undefined && { payer }), ...(code !== undefined && { code }) },
-    )
-    this.#tree.append(leaf)
-    this.#previous = leaf.toString('hex')
-    return jws
+      }
+      entries.push({ receipt: kept, leaf, gas, payer, code })
+      previous = leaf.toString('hex')
+    }
+    return entries
   }
 }

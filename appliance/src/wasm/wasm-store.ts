@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Scope, StoredApiKey } from './keys/api-keys.ts'
 
 /** A receipt in the log, with the commitments that `/verify` answers for. Unix seconds. */
@@ -32,17 +32,41 @@ CREATE TABLE IF NOT EXISTS outcomes (
 CREATE INDEX IF NOT EXISTS receipts_by_owner ON receipts (owner, position);
 `
 
+/** A receipt on its way into the log. */
+export interface LogEntry {
+  receipt: StoredReceipt
+  leaf: Uint8Array
+  gas: bigint
+  /** Whose day's gas it counts for. */
+  payer: string
+  /** How the run ended: an error code of the wire, or `OK`. */
+  code: string
+}
+
 /**
  * What the hosting service keeps: API keys, the log of receipts, usage by day. A database of its own, in the service's own
  * folder: the daemon's holds other people's money. WAL and full synchronisation, as there.
  */
 export class WasmStore {
   readonly #db: DatabaseSync
+  /** Those in the path of every call. */
+  readonly #statements: Record<'receipt' | 'usage' | 'used' | 'outcome' | 'count', StatementSync>
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
     this.#db.exec(schema)
+    this.#statements = {
+      receipt: this.#db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+      usage: this.#db.prepare(
+        'INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs',
+      ),
+      used: this.#db.prepare('SELECT gas, runs FROM usage WHERE owner = ? AND day = ?'),
+      outcome: this.#db.prepare('SELECT runs, gas FROM outcomes WHERE day = ? AND code = ?'),
+      count: this.#db.prepare(
+        'INSERT INTO outcomes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs',
+      ),
+    }
   }
 
   close(): void {
@@ -90,31 +114,14 @@ export class WasmStore {
     return this.#db.prepare('SELECT * FROM api_keys WHERE wallet = ? ORDER BY created_at, id').all(wallet).map(keyOf)
   }
 
-  /** Appends to the log and counts the gas in one transaction: neither is there without the other. `code`: how the run ended. */
-  append(receipt: StoredReceipt, leaf: Uint8Array, gas: bigint, { payer = receipt.owner, code = 'OK' } = {}): void {
+  /**
+   * Appends to the log and counts the gas in one transaction: neither is there without the other, and either all of them are
+   * there or none. One transaction for many, since each waits for the disk.
+   */
+  append(entries: readonly LogEntry[]): void {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
-      this.#db
-        .prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-        .run(
-          receipt.index,
-          receipt.requestId,
-          receipt.owner,
-          leaf,
-          receipt.jws,
-          JSON.stringify(receipt.commitments),
-          receipt.committedAt,
-          receipt.expiresAt,
-        )
-      const day = Math.floor(receipt.committedAt / 86_400)
-      const before = this.usage(payer, day)
-      this.#db
-        .prepare('INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs')
-        .run(payer, day, String(before.gas + gas), before.runs + 1)
-      const ended = this.#db.prepare('SELECT runs, gas FROM outcomes WHERE day = ? AND code = ?').get(day, code)
-      this.#db
-        .prepare('INSERT INTO outcomes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs')
-        .run(day, code, Number(ended?.['runs'] ?? 0) + 1, String(BigInt(String(ended?.['gas'] ?? 0)) + gas))
+      for (const entry of entries) this.#append(entry)
       this.#db.exec('COMMIT')
     } catch (error) {
       this.#db.exec('ROLLBACK')
@@ -122,8 +129,27 @@ export class WasmStore {
     }
   }
 
+  #append({ receipt, leaf, gas, payer, code }: LogEntry): void {
+    this.#statements.receipt.run(
+      receipt.index,
+      receipt.requestId,
+      receipt.owner,
+      leaf,
+      receipt.jws,
+      JSON.stringify(receipt.commitments),
+      receipt.committedAt,
+      receipt.expiresAt,
+    )
+    const day = Math.floor(receipt.committedAt / 86_400)
+    const before = this.usage(payer, day)
+    this.#statements.usage.run(payer, day, String(before.gas + gas), before.runs + 1)
+    const ended = this.#statements.outcome.get(day, code)
+    const total = String(BigInt(String(ended?.['gas'] ?? 0)) + gas)
+    this.#statements.count.run(day, code, Number(ended?.['runs'] ?? 0) + 1, total)
+  }
+
   usage(owner: string, day: number): { gas: bigint; runs: number } {
-    const row = this.#db.prepare('SELECT gas, runs FROM usage WHERE owner = ? AND day = ?').get(owner, day)
+    const row = this.#statements.used.get(owner, day)
     return row === undefined ? { gas: 0n, runs: 0 } : { gas: BigInt(String(row['gas'])), runs: Number(row['runs']) }
   }
 

@@ -26,6 +26,11 @@ export class ExecutorPool {
     return await Promise.any([...this.#executors].map((executor) => executor.ready))
   }
 
+  /** Resolves when every executor that lives now takes calls; rejects if one ends before. */
+  async allReady(): Promise<void> {
+    await Promise.all([...this.#executors].map((executor) => executor.ready))
+  }
+
   get load(): number {
     return [...this.#executors].reduce((sum, executor) => sum + executor.load, 0)
   }
