@@ -66,11 +66,36 @@ export interface Product {
   stop(): Promise<void>
 }
 
-/** Wires chain, hypervisor, sign-in and loops of one configuration, and starts them. Throws what keeps it from starting. */
+type Say = (line: string, cause?: unknown) => void
+/** What ends that which has begun, last first. */
+type Endings = (() => Promise<void> | void)[]
+
+/**
+ * Wires chain, hypervisor, sign-in and loops of one configuration, and starts them. The hypervisor is its own from here on.
+ * Throws what keeps it from starting; a start that fails half way leaves nothing behind.
+ */
 export async function startProduct(ports: ProductPorts): Promise<Product> {
-  const { config, clock, store, hypervisor, events } = ports
-  const say = (line: string, cause?: unknown) =>
+  const say: Say = (line, cause) =>
     cause === undefined ? ports.log.info({}, line) : ports.log.error({ cause: causesOf(cause) }, line)
+  const endings: Endings = [async () => (ports.hypervisor as Partial<{ close(): Promise<void> }>).close?.()]
+  async function stop(): Promise<void> {
+    // one that fails keeps no other from its end
+    for (const end of endings.splice(0).reverse()) {
+      await Promise.resolve()
+        .then(end)
+        .catch((error: unknown) => say('something did not end as it should', error))
+    }
+  }
+  try {
+    return { ...(await wire(ports, endings, say)), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Omit<Product, 'stop'>> {
+  const { config, clock, store, hypervisor, events } = ports
   const secretsFolder = join(ports.stateFolder, 'secrets')
 
   // chain: one reader and one provisioner per contract, one key for all
@@ -255,48 +280,37 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
     healthy: async () => void (await store.settings.get('health', z.unknown())),
   })
   let wasm: RunningWasm | undefined
-  /** What ends that which has begun, last first: a start that fails half way leaves nothing behind. */
-  const endings: (() => Promise<void> | void)[] = []
-  async function stop(): Promise<void> {
-    for (const end of endings.splice(0).reverse()) await end()
+  endings.push(async () => void (await Promise.all(contracts.map((c) => c.provisioner.close()))))
+  await Promise.all(contracts.map((c) => c.provisioner.resume()))
+  endings.push(() => signIn.outcomesKept())
+  endings.push(events.subscribe(keeper.onTask), () => keeper.stop())
+  await keeper.start()
+  endings.push(() => passWatch.stop())
+  passWatch.start()
+  endings.push(() => consoles.stop())
+  endings.push(() => guests.close())
+  await guests.listen(config.listen.login)
+  if (config.listen.metrics !== undefined) {
+    await metrics.listen(config.listen.metrics)
+    endings.push(() => metrics.close())
   }
-  try {
-    endings.push(async () => (hypervisor as Partial<{ close(): Promise<void> }>).close?.())
-    endings.push(async () => void (await Promise.all(contracts.map((c) => c.provisioner.close()))))
-    await Promise.all(contracts.map((c) => c.provisioner.resume()))
-    endings.push(() => signIn.outcomesKept())
-    endings.push(events.subscribe(keeper.onTask), () => keeper.stop())
-    await keeper.start()
-    endings.push(() => passWatch.stop())
-    passWatch.start()
-    endings.push(() => consoles.stop())
-    endings.push(() => guests.close())
-    await guests.listen(config.listen.login)
-    if (config.listen.metrics !== undefined) {
-      await metrics.listen(config.listen.metrics)
-      endings.push(() => metrics.close())
-    }
-    endings.push(() => reconciler.stop())
-    await reconciler.start()
-    endings.push(() => issues.stop())
-    issues.start()
-    if (config.wasm.enabled) {
-      const running = startWasm({
-        socket: wasmSocketOf(config, ports.stateFolder),
-        contracts,
-        settings: store.settings,
-        clock,
-        waitSeconds: config.taking.waitSeconds,
-        rows: () => wasmPlanRows(keeper.facts(), clock.now()),
-        onChange: keeper.onChange,
-        log: say,
-      })
-      endings.push(() => running.stop())
-      wasm = running
-    }
-  } catch (error) {
-    await stop()
-    throw error
+  endings.push(() => reconciler.stop())
+  await reconciler.start()
+  endings.push(() => issues.stop())
+  issues.start()
+  if (config.wasm.enabled) {
+    const running = startWasm({
+      socket: wasmSocketOf(config, ports.stateFolder),
+      contracts,
+      settings: store.settings,
+      clock,
+      waitSeconds: config.taking.waitSeconds,
+      rows: () => wasmPlanRows(keeper.facts(), clock.now()),
+      onChange: keeper.onChange,
+      log: say,
+    })
+    endings.push(() => running.stop())
+    wasm = running
   }
 
   return {
@@ -347,7 +361,6 @@ export async function startProduct(ports: ProductPorts): Promise<Product> {
       reconciler.wake()
       wasm?.wake()
     },
-    stop,
   }
 }
 
