@@ -38,13 +38,16 @@ function namedTests(cell: string): ReliabilityRow['tests'] {
 
 /**
  * The rows that a test file claims: `reliability('<row>', '<title>'`, or in a loop over a table of this file whose entries have
- * `row` and `title`. Of a title with further `${…}` these are shown as `…`.
+ * `row` and `title`; or by a suite whose options have `row` and `title: (job) => …`. Of a title with further `${…}` these are shown as `…`.
  */
 export function claimedRows(source: string): { row: string; title: string }[] {
   const literal = String.raw`(?:'((?:[^'\\]|\\.)*)'|\`([^\`]*)\`|"([^"]*)")`
   const direct = source.matchAll(new RegExp(String.raw`\breliability\(\s*'([a-z0-9-]+)',\s*${literal}`, 'g'))
   const looped = source.matchAll(/of (\w+)\) \{\s*reliability\(row, `([^`]*)`/g)
+  // a suite over a list of jobs: one title for all, the job shown as `…`
+  const suites = source.matchAll(/\w+Suite\([^]*?\brow: '([a-z0-9-]+)',[^]*?\btitle: \(\w+\) => `([^`]*)`/g)
   return [
+    ...[...suites].map(([, row = '', title = '']) => ({ row, title: shownTitle(title) })),
     ...[...direct].map(([, row = '', ...titles]) => ({ row, title: shownTitle(firstOf(titles)) })),
     ...[...looped].flatMap(([, table = '', template = '']) =>
       entriesOf(source, table, literal).map(({ row, title }) => ({

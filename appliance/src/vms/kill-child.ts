@@ -1,7 +1,8 @@
 // One life of the daemon's VM part, as a process of its own: it drives the world until nothing is left to do and ends with 0, or
-// dies by SIGKILL at the step it is told. Used by the tests of crashes. Arguments: folder, RPC address, contract, clock offset,
-// what to do (`settle` or an action of a person with its token id), where to die (`kind/step/state`, or nothing); and for libvirt
-// its address, folders and the template's hash. Without these the hypervisor is the fake one, whose world is a file.
+// gets a signal at the step it is told: by SIGKILL it dies, by SIGTERM it stops as the daemon does and says `stopped`. Used by
+// the tests of crashes. Arguments: folder, RPC address, contract, clock offset, what to do (`settle` or an action of a person
+// with its token id), where the signal comes (`signal@kind/step/state`, or nothing); and for libvirt its address, folders and
+// the template's hash. Without these the hypervisor is the fake one, whose world is a file.
 import { join } from 'node:path'
 import { createClients } from '../chain/any-client.ts'
 import { createChainReader } from '../chain/chain-reader.ts'
@@ -20,7 +21,8 @@ import { createGuestReports } from './guest-reports.ts'
 import { beginAction, type TaskAction } from './operations.ts'
 import { createReconciler } from './reconciler.ts'
 
-const [folder = '', rpcUrl = '', contract = '', offset = '0', todo = 'settle', deathAt = '', ...libvirt] = process.argv.slice(2)
+const [folder = '', rpcUrl = '', contract = '', offset = '0', todo = 'settle', death = '', ...libvirt] = process.argv.slice(2)
+const [deathBy, deathAt] = death.split('@') as [NodeJS.Signals, string | undefined]
 const [uri, pool = '', runFolder = '', imageSha256] = libvirt
 const template = imageSha256 ?? 'ab'.repeat(32)
 const clock = new MovableClock(Number(offset))
@@ -89,15 +91,32 @@ const reconciler = await createReconciler({
     changes += 1
     if (event.type !== 'task') return
     for (const step of event.task.steps) {
-      if (`${event.task.kind}/${step.name}/${step.state}` === deathAt) process.kill(process.pid, 'SIGKILL')
+      if (`${event.task.kind}/${step.name}/${step.state}` === deathAt) process.kill(process.pid, deathBy)
     }
   },
 })
 await provisioner.resume()
 
+let ending: Promise<void> | undefined
+/** In the order of the daemon's own stop. */
+function end(): Promise<void> {
+  ending ??= (async () => {
+    await reconciler.stop()
+    await provisioner.close()
+    await hypervisor.close()
+    await store.close()
+    process.exit(0)
+  })()
+  return ending
+}
+process.on('SIGTERM', () => {
+  process.stderr.write('stopped\n')
+  void end()
+})
+
 /** Passes until nothing is begun and nothing changes. */
 async function settle(): Promise<void> {
-  for (let quiet = 0, n = 0; quiet < 2; n += 1) {
+  for (let quiet = 0, n = 0; quiet < 2 && ending === undefined; n += 1) {
     if (n > 200) throw new Error(`no rest: ${JSON.stringify(reconciler.status())}`)
     const before = changes
     const { began } = await reconciler.pass()
@@ -119,7 +138,4 @@ else {
   await reconciler.settled()
   await settle()
 }
-await provisioner.close()
-await hypervisor.close()
-await store.close()
-process.exit(0)
+await end()

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { after, before, suite } from 'node:test'
 import type { VmRecord } from '../hypervisor/port.ts'
 import { createClients } from '../chain/any-client.ts'
@@ -40,6 +41,8 @@ export interface KillWorld {
 }
 
 export interface KillOptions {
+  /** Default: SIGKILL. By SIGTERM a life must end by itself, leaving nothing open. */
+  signal?: 'SIGKILL' | 'SIGTERM'
   /** Row of RELIABILITY.md and title of each job's test. */
   row: string
   title(job: Job): string
@@ -50,13 +53,14 @@ export interface KillOptions {
   alone: boolean
 }
 
-/** Kills a real process of the daemon's VM part at its steps, starts it again, and compares world, chain and tasks. */
+/** Kills, or stops, a real process of the daemon's VM part at its steps, starts it again, and compares world, chain and tasks. */
 export async function killSuite(name: string, options: KillOptions): Promise<void> {
   let folder: string
   let chain: TestChain
   let provisioner: string
   let hypervisor: KillWorld
   let offset = 0
+  const signal = options.signal ?? 'SIGKILL'
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'freehold-kill-'))
@@ -71,7 +75,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
     await rm(folder, { recursive: true })
   })
 
-  async function live(todo = 'settle', deathAt = ''): Promise<{ code: number | null; signal: string | null; words: string }> {
+  async function live(todo = 'settle', deathAt = ''): Promise<{ code: number | null; killedBy: string | null; words: string }> {
     const args = [
       join(import.meta.dirname, 'kill-child.ts'),
       folder,
@@ -79,14 +83,14 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
       chain.contract,
       String(offset),
       todo,
-      deathAt,
+      deathAt === '' ? '' : `${signal}@${deathAt}`,
       ...hypervisor.childArguments,
     ]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 120_000, killSignal: 'SIGTERM' })
     let words = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text))
-    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
-    return { code, signal, words }
+    const [code, killedBy] = (await once(child, 'exit')) as [number | null, string | null]
+    return { code, killedBy, words }
   }
 
   async function advance(seconds: number): Promise<void> {
@@ -112,6 +116,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
       const { items } = await store.tasks.list({ subject: id, limit: 200 })
       return {
         vms: vms.map(({ state, key, autostart }) => `${state} ${key.generation}${autostart ? '' : ' off'}`),
+        atWork: items.filter((task) => task.state === 'running').map((task) => task.kind),
         open: items.filter((task) => task.state === 'running' || task.state === 'interrupted').map((task) => task.kind),
         chain: (await reader.subscription(tokenId, (await reader.heads()).latest))?.state,
         leases: (await store.addresses.list('ssh-port')).filter((lease) => lease.owner === id).length,
@@ -138,7 +143,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
   const scenes: Record<Job, Scene> = {
     create: {
       prepare: () => chain.buy(chain.alice, 40 * day),
-      ends: { vms: ['running 1'], open: [], chain: 'active', leases: 1 },
+      ends: { vms: ['running 1'], atWork: [], open: [], chain: 'active', leases: 1 },
       transactions: 1,
     },
     suspend: {
@@ -148,7 +153,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
         await advance(day + 60)
         return id
       },
-      ends: { vms: ['stopped 1 off'], open: [], chain: 'active', leases: 1 },
+      ends: { vms: ['stopped 1 off'], atWork: [], open: [], chain: 'active', leases: 1 },
       transactions: 0,
     },
     start: {
@@ -159,7 +164,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
         await chain.mine(3)
         return id
       },
-      ends: { vms: ['running 1'], open: [], chain: 'active', leases: 1 },
+      ends: { vms: ['running 1'], atWork: [], open: [], chain: 'active', leases: 1 },
       transactions: 0,
     },
     end: {
@@ -172,7 +177,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
         return id
       },
       // once the end is final the disk goes as well
-      ends: { vms: [], open: [], chain: 'ended', leases: 0 },
+      ends: { vms: [], atWork: [], open: [], chain: 'ended', leases: 0 },
       transactions: 1,
     },
     destroy: {
@@ -183,7 +188,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
         await chain.mine(3)
         return id
       },
-      ends: { vms: [], open: [], chain: 'ended', leases: 0 },
+      ends: { vms: [], atWork: [], open: [], chain: 'ended', leases: 0 },
       transactions: 0,
     },
     reject: {
@@ -193,7 +198,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
         await advance(50 * 60)
         return id
       },
-      ends: { vms: [], open: [], chain: 'ended', leases: 0 },
+      ends: { vms: [], atWork: [], open: [], chain: 'ended', leases: 0 },
       transactions: 1,
     },
     reinstall: {
@@ -204,7 +209,7 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
       },
       todo: (id) => `reinstall:${id}`,
       // before the generation is raised nothing has begun: it is not begun again, as its asker may hold the pass no longer
-      ends: { vms: ['running 2'], open: [], chain: 'active', leases: 1 },
+      ends: { vms: ['running 2'], atWork: [], open: [], chain: 'active', leases: 1 },
       endsAfter: (where) => {
         const begun = !/\/entitled\/|\/keep-running\/done|\/generation\/running/.test(where)
         return { ...scenes.reinstall.ends, vms: [begun ? 'running 2' : 'running 1'] }
@@ -230,20 +235,29 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
           await settled()
           await chain.mine(3)
           await settled()
-          assert.deepEqual(await world(scene.id), scenes[job].endsAfter?.(where) ?? scenes[job].ends, where)
+          const ended = await world(scene.id)
+          // who is asked to stop may end the step it stands in, or the one after
+          const either = signal === 'SIGTERM' && isDeepStrictEqual(ended, scenes[job].ends)
+          if (!either) assert.deepEqual(ended, scenes[job].endsAfter?.(where) ?? scenes[job].ends, where)
           assert.equal((await sent()) - scene.before, scenes[job].transactions, `${where}: transactions`)
           scene = undefined
         }
         for (const where of deaths) {
           scene ??= { id: await scenes[job].prepare(), before: await sent() }
-          const { code, signal, words } = await live(scenes[job].todo?.(scene.id) ?? 'settle', where)
-          if (signal === 'SIGKILL') fault.struck(signal)
-          else {
+          const { code, killedBy, words } = await live(scenes[job].todo?.(scene.id) ?? 'settle', where)
+          const stopped = signal === 'SIGTERM' && /^stopped$/m.test(words)
+          const struck = killedBy === 'SIGKILL' || stopped
+          if (struck) fault.struck(killedBy ?? 'stopped')
+          if (stopped) {
+            assert.deepEqual([code, killedBy], [0, null], `${where}: ${words}`)
+            const { atWork } = await world(scene.id)
+            assert.deepEqual(atWork, [], `${where}: no task is left as if it ran`)
+          } else if (!struck) {
             // a step whose check holds already is never `running`: the life ended well without having been there
             assert.deepEqual([code, where.endsWith('/running')], [0, true], `${where}: ${words}`)
             t.diagnostic(`${where} is not reached: its check holds already`)
           }
-          if (signal !== 'SIGKILL' || options.alone || scenes[job].todo !== undefined) await ends(where)
+          if (!struck || options.alone || scenes[job].todo !== undefined) await ends(where)
         }
         await ends(`${job}: the last`)
       })
