@@ -4,4 +4,6 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-link-arg=-l:libpam.so.0");
     println!("cargo:rustc-link-arg=-Wl,-z,relro,-z,now,-z,defs");
+    // the thread that waits for *Not me* may be in its last call when libpam closes the module: the code stays
+    println!("cargo:rustc-link-arg=-Wl,-z,nodelete");
 }

@@ -2,8 +2,10 @@ import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
 import { createStand, until, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
-/** Source addresses of the crowd: of loopback, where every one of 127.0.0.0/8 is ours. */
-export const addresses = Array.from({ length: 25 }, (_, i) => `127.0.1.${i + 1}`)
+/** Source addresses of the crowd; to be local ones of the namespace that it runs in (`testInNamespace`). */
+export const addresses = Array.from({ length: 25 }, (_, i) => `198.51.100.${i + 1}`)
+/** Of somebody who is not one of them. */
+export const lateComer = '203.0.113.7'
 
 /** Many people who sign in at one VM at the same time, behind the package's own limits of sshd. */
 export interface Crowd {
@@ -20,9 +22,9 @@ export interface Crowd {
 
 /**
  * `count` logins at a real sshd with `PerSourceMaxStartups 10`, as the guest has it where it sees its visitors' addresses. They
- * come in turn from 25 addresses. @throws if one of them is not shown its prompt.
+ * come in turn from these addresses. @throws if one of them is not shown its prompt.
  */
-export async function crowd(count: number): Promise<Crowd> {
+export async function crowd(count: number, sources: readonly string[] = addresses): Promise<Crowd> {
   const stand = await createStand(undefined, ['PerSourceMaxStartups=10'])
   const host = await createLyingHost(stand.fingerprint)
   const terminals: Terminal[] = []
@@ -35,9 +37,12 @@ export async function crowd(count: number): Promise<Crowd> {
     await stand.setFacts(host.facts, secret)
     const began = performance.now()
     for (let i = 0; i < count; i += 1) {
-      const source = addresses[i % addresses.length] ?? ''
+      const source = sources[i % sources.length] ?? ''
       terminals.push(
-        new Terminal(stand.port, { args: ['-o', 'PubkeyAuthentication=no', '-b', source], command: ['echo in-$((40+2))'] }),
+        new Terminal(stand.port, {
+          args: ['-o', 'PubkeyAuthentication=no', '-b', source],
+          command: ['echo in-$((40+2))'],
+        }),
       )
       // a server that is asked for hundreds of key exchanges in one instant shows its clients' impatience, not its own limits
       if (i % 10 === 9) await until(() => host.opened.length > i - 20, 'the crowd to be let to its prompts', 60)

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -18,7 +19,11 @@ export const holder = new Wallet(`0x${'11'.repeat(32)}`)
 export const stranger = new Wallet(`0x${'22'.repeat(32)}`)
 
 /** The VM of the play; installation 4eff3c5b1f35. */
-export const vm = { contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3', tokenId: 42n, generation: 1 }
+export const vm = {
+  contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3',
+  tokenId: 42n,
+  generation: 1,
+}
 
 /** A login request as the host opened it. */
 export interface Opened {
@@ -65,6 +70,10 @@ export interface LyingHost {
   answer: (opened: Opened) => object | Promise<object>
   /** Answers `POST …/reply`. */
   reply: (opened: Opened, code: string) => object | Promise<object>
+  /** *Not me* on the page: the terminal that watches is told. */
+  refuse(opened: Opened): void
+  /** How many terminals have asked whether they were refused. */
+  readonly watchers: number
   /** Answers `presence`; undefined is a 503. */
   presence: object | undefined
   /** Answers `presence` of a certificate by its key id. Default: as any presence. */
@@ -99,7 +108,10 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
         void route(`${request.method} ${request.url}`, request.headers.authorization, Buffer.concat(chunks).toString()).then(
           ([status, body]) => {
             const text = typeof body === 'string' ? body : JSON.stringify(body)
-            response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+            response.writeHead(status, {
+              'content-type': 'application/json',
+              'content-length': Buffer.byteLength(text),
+            })
             response.end(text)
           },
         )
@@ -109,7 +121,19 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { port } = server.address() as AddressInfo
 
+  const refusals = new Map<string, PromiseWithResolvers<string>>()
+  let watchers = 0
+  const refusalOf = (id: string) => {
+    const known = refusals.get(id) ?? Promise.withResolvers<string>()
+    refusals.set(id, known)
+    return known
+  }
+
   const host: LyingHost = {
+    refuse: ({ id }) => refusalOf(id).resolve('refused'),
+    get watchers() {
+      return watchers
+    },
     facts: {
       endpoint: `127.0.0.1:${port}`,
       spkiSha256: spkiSha256Of(identity.certificatePem),
@@ -188,6 +212,12 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
   }
 
   async function route(call: string, authorization: string | undefined, body: string): Promise<[number, object | string]> {
+    const watched = /^GET \/guest\/v1\/login-requests\/([0-9a-f]{32})\/refusal$/.exec(call)?.[1]
+    if (watched !== undefined && authorization === `Bearer 4eff3c5b1f35/42/1.${secret}`) {
+      watchers += 1
+      const open = delay(25_000, 'open', { ref: false })
+      return [200, { state: await Promise.race([refusalOf(watched).promise, open]) }]
+    }
     host.calls.push(call)
     if (call === 'POST /guest/v1/report') {
       const report = JSON.parse(body) as { token: string; hostKeys: string[] }

@@ -3,8 +3,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { createLyingHost, holder, secret, stranger, type LyingHost, type Lies, type Opened } from './lying-host.ts'
-import { createStand, type Stand } from './stand.ts'
-import { Terminal } from './terminal.ts'
+import { createStand, until, type Stand } from './stand.ts'
+import { relay, Terminal } from './terminal.ts'
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 
@@ -17,7 +17,10 @@ function highS(signature: string): string {
 /** Each must be denied with its text, whatever the host says. */
 const lies: Record<string, { lies: Lies; text: RegExp }> = {
   'a signature of another wallet that claims to be the holder': {
-    lies: { wallet: stranger, statement: { signer: holder.address.toLowerCase(), holder: holder.address.toLowerCase() } },
+    lies: {
+      wallet: stranger,
+      statement: { signer: holder.address.toLowerCase(), holder: holder.address.toLowerCase() },
+    },
     text: /Denied: the wallet's signature does not fit this sign-in\./,
   },
   'a wallet that does not hold the pass': {
@@ -29,11 +32,19 @@ const lies: Record<string, { lies: Lies; text: RegExp }> = {
     text: /Denied: the wallet that signed does not hold the access pass\./,
   },
   'a signature for another VM': {
-    lies: { facts: { vm: { contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3', tokenId: 43n, generation: 1 } } },
+    lies: {
+      facts: {
+        vm: { contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3', tokenId: 43n, generation: 1 },
+      },
+    },
     text: /Denied: the approval is for another sign-in\./,
   },
   'a signature for another generation': {
-    lies: { facts: { vm: { contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3', tokenId: 42n, generation: 2 } } },
+    lies: {
+      facts: {
+        vm: { contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3', tokenId: 42n, generation: 2 },
+      },
+    },
     text: /Denied: the approval is for another sign-in\./,
   },
   'a signature for another host key': {
@@ -48,7 +59,10 @@ const lies: Record<string, { lies: Lies; text: RegExp }> = {
     lies: { facts: { act: 'console' }, statement: { act: 'console' } },
     text: /Denied: the approval is for something else\./,
   },
-  'a subscription in grace': { lies: { statement: { entitlement: 'grace' } }, text: /Denied: the subscription is not active\./ },
+  'a subscription in grace': {
+    lies: { statement: { entitlement: 'grace' } },
+    text: /Denied: the subscription is not active\./,
+  },
   'a subscription that has ended': {
     lies: { statement: { entitlement: 'ended' } },
     text: /Denied: the subscription is not active\./,
@@ -163,7 +177,10 @@ export function signInSuite(place: string, rootTar: () => Promise<string | undef
     }
   })
   test(`${place}: shows no control characters of the host`, async () => {
-    host.answer = () => ({ state: 'denied', reason: { code: 'x', text: 'a\u001b]0;b\u0007c\r\nd\u202ee' } })
+    host.answer = () => ({
+      state: 'denied',
+      reason: { code: 'x', text: 'a\u001b]0;b\u0007c\r\nd\u202ee' },
+    })
     const terminal = await denied(/Denied: a \]0;b c d e\./)
     assert.ok(!terminal.shown.includes('\u001b]0;b'))
   })
@@ -193,7 +210,10 @@ export function signInSuite(place: string, rootTar: () => Promise<string | undef
     )
     terminal.type('\r')
     await terminal.expect(/3 tries left\): $/)
-    host.reply = () => ({ state: 'denied', reason: { code: 'reply-wrong', text: 'Three wrong reply codes. Begin again.' } })
+    host.reply = () => ({
+      state: 'denied',
+      reason: { code: 'reply-wrong', text: 'Three wrong reply codes. Begin again.' },
+    })
     terminal.type('0000-0000\r')
     await terminal.expect(/Denied: Three wrong reply codes\. Begin again\./)
     assert.equal(await terminal.exit(), 255)
@@ -229,6 +249,30 @@ export function signInSuite(place: string, rootTar: () => Promise<string | undef
     const terminal = ssh()
     await terminal.expect(/Denied: This VM is not known here\./)
     assert.equal(await terminal.exit(), 255)
+  })
+  test(`${place}: A3 *Not me* ends the waiting login at once, before anybody presses Enter`, async () => {
+    const way = await relay(stand.port)
+    const terminal = new Terminal(way.port, { command: ['echo in as $(id -un)'] })
+    terminals.push(terminal)
+    const watched = host.watchers
+    await terminal.prompt()
+    await until(() => host.watchers > watched, 'the terminal to watch')
+    const [opened] = host.opened
+    assert.ok(opened)
+    host.answer = (asked) => host.approve(asked)
+    host.refuse(opened)
+    await way.closedBySshd
+    terminal.type('\r')
+    assert.equal(await terminal.exit(), 255)
+    assert.doesNotMatch(terminal.shown, /in as/)
+    // what has ended waits at no place of sshd's any more, and the next login finds its own
+    const next = ssh()
+    await next.prompt()
+    next.type('\r')
+    await next.expect(/in as owner/)
+    assert.equal(await next.exit(), 0)
+    await until(async () => (await readdir(stand.sessions)).length === 0, 'its note to go')
+    way.stop()
   })
   test(`${place}: denies other users without a word to the host`, async () => {
     for (const user of ['root', 'nobody', 'other']) {

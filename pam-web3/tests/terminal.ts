@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { spawn, type IPty } from '@lydell/node-pty'
 import { until } from './stand.ts'
 
@@ -31,7 +33,11 @@ export class Terminal {
         `${options.user ?? 'owner'}@127.0.0.1`,
         ...(options.command ?? []),
       ],
-      { cols: 80, rows: 24, env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', LC_ALL: 'C.UTF-8' } },
+      {
+        cols: 80,
+        rows: 24,
+        env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', LC_ALL: 'C.UTF-8' },
+      },
     )
     this.#ssh.onData((data) => {
       this.#shown += data
@@ -78,5 +84,26 @@ export class Terminal {
 
   stop(): void {
     if (this.#exitCode === undefined) this.#ssh.kill('SIGKILL')
+  }
+}
+
+/** A way to sshd that tells when sshd has closed it: the client, deaf while it reads its keyboard, does not. */
+export async function relay(
+  port: number,
+  localAddress = '127.0.0.1',
+): Promise<{ port: number; closedBySshd: Promise<void>; stop(): void }> {
+  const closed = Promise.withResolvers<void>()
+  const server = createServer((client) => {
+    const sshd = connect({ host: '127.0.0.1', port, localAddress })
+    client.on('error', () => sshd.destroy())
+    sshd.on('error', () => client.destroy())
+    sshd.on('end', () => closed.resolve())
+    client.pipe(sshd).pipe(client)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    closedBySshd: closed.promise,
+    stop: () => void server.close(),
   }
 }

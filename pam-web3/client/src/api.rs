@@ -1,8 +1,8 @@
 //! The calls of the guest API (PROTOCOL.md).
-use crate::http::{Answer, Failure, Http};
+use crate::http::{Answer, Failure, Http, Line};
 use crate::pin::pinned_client;
 use freehold_core::config::GuestConfig;
-use freehold_core::wire::{self, OpenedRequest, Presence, Problem, RequestAnswer};
+use freehold_core::wire::{self, OpenedRequest, Presence, Problem, RefusalAnswer, RequestAnswer};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -75,6 +75,17 @@ impl Api {
     pub fn request(&mut self, id: &str) -> Result<RequestAnswer, CallError> {
         let answer = self.get(&format!("/guest/v1/login-requests/{id}"))?;
         read(&answer, 200, wire::parse_answer)
+    }
+
+    /// Waits up to 25 s for *Not me*. Releases nothing.
+    pub fn refusal(&mut self, id: &str) -> Result<RefusalAnswer, CallError> {
+        let answer = self.get(&format!("/guest/v1/login-requests/{id}/refusal"))?;
+        read(&answer, 200, wire::parse_refusal)
+    }
+
+    /// What ends this client's calls from another thread.
+    pub fn line(&self) -> Line {
+        self.http.line()
     }
 
     /// Sends a reply code back.

@@ -2,8 +2,9 @@
 use rustls::pki_types::{IpAddr, ServerName};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -38,17 +39,49 @@ pub struct Answer {
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
+/// Cuts a client's connection from another thread, now and for good.
+#[derive(Clone, Default)]
+pub struct Line(Arc<(AtomicBool, Mutex<Option<TcpStream>>)>);
+
+impl Line {
+    /// Ends the call that is under way, and lets no other begin.
+    pub fn cut(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+        if let Ok(Some(socket)) = self.0.1.lock().map(|mut socket| socket.take()) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether it was cut.
+    pub fn is_cut(&self) -> bool {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    fn hold(&self, socket: &TcpStream) -> Result<(), Failure> {
+        let mut held = self.0.1.lock().map_err(|_| Failure::Unreachable)?;
+        *held = socket.try_clone().ok();
+        // asked under the lock: whoever cuts either finds this socket or is seen here
+        if self.is_cut() { Err(Failure::Unreachable) } else { Ok(()) }
+    }
+}
+
 /// A client of one endpoint.
 pub struct Http {
     endpoint: SocketAddr,
     tls: Arc<ClientConfig>,
     kept: Option<(Stream, Instant)>,
+    line: Line,
 }
 
 impl Http {
     /// Connects at the first call.
     pub fn new(endpoint: SocketAddr, tls: Arc<ClientConfig>) -> Self {
-        Self { endpoint, tls, kept: None }
+        Self { endpoint, tls, kept: None, line: Line::default() }
+    }
+
+    /// What cuts this client's connection.
+    pub fn line(&self) -> Line {
+        self.line.clone()
     }
 
     /// Sends a request and reads its answer within `patience`. `head` is the request line and headers without the framing ones;
@@ -72,6 +105,7 @@ impl Http {
         let socket = TcpStream::connect_timeout(&self.endpoint, left(until)?.min(Duration::from_secs(10)))
             .map_err(failure)?;
         let _ = socket.set_nodelay(true);
+        self.line.hold(&socket)?;
         let name = ServerName::IpAddress(IpAddr::from(self.endpoint.ip()));
         let connection = ClientConnection::new(self.tls.clone(), name).map_err(|_| Failure::WrongKey)?;
         let mut stream = StreamOwned::new(connection, socket);

@@ -49,6 +49,18 @@ pub enum RequestAnswer {
     },
 }
 
+/// 200 of `GET /guest/v1/login-requests/{id}/refusal`.
+#[derive(Clone, Copy, Deserialize, Debug, PartialEq, Eq)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RefusalAnswer {
+    /// Nobody has refused it so far.
+    Open {},
+    /// *Not me* was pressed on the page.
+    Refused {},
+    /// It has ended in another way: there is nothing more to wait for.
+    Over {},
+}
+
 /// A stable code and one line of text.
 #[derive(Clone, Deserialize, Debug, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +117,11 @@ pub fn parse_opened(body: &[u8]) -> Option<OpenedRequest> {
 
 /// Reads where a request stands.
 pub fn parse_answer(body: &[u8]) -> Option<RequestAnswer> {
+    serde_json::from_slice(body).ok()
+}
+
+/// Reads whether a request was refused.
+pub fn parse_refusal(body: &[u8]) -> Option<RefusalAnswer> {
     serde_json::from_slice(body).ok()
 }
 

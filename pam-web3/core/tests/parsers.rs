@@ -9,7 +9,7 @@ use freehold_core::patterns::{
 use freehold_core::seed::{is_own_user_data, parse_host_name, parse_seed};
 use freehold_core::signature::recover_personal_sign;
 use freehold_core::terminal::{day, printable, wrapped};
-use freehold_core::wire::{parse_answer, parse_opened, parse_presence, parse_reported};
+use freehold_core::wire::{parse_answer, parse_opened, parse_presence, parse_refusal, parse_reported};
 use proptest::prelude::*;
 
 /// A JSON text with one byte changed: the neighbourhood of what a host really sends.
@@ -29,7 +29,8 @@ const NETWORK: &str = r#"{"version":2,"ethernets":{"eth0":{"match":{"macaddress"
 proptest! {
     #[test]
     fn no_parser_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), text in ".{0,200}") {
-        let _ = (parse_opened(&bytes), parse_answer(&bytes), parse_presence(&bytes), parse_reported(&bytes));
+        let _ = (parse_opened(&bytes), parse_answer(&bytes), parse_presence(&bytes));
+        let _ = (parse_reported(&bytes), parse_refusal(&bytes));
         let _ = (parse_guest_file(&bytes), parse_secret(&bytes), parse_network(&bytes), parse_host_name(&bytes));
         let _ = (parse_seed(&bytes).is_some(), is_own_user_data(&bytes), parse_host_key(&text));
         let _ = (origin_authority(&text), is_timestamp(&text), is_user(&text), is_source(&text), wrapped(&text));

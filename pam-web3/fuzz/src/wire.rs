@@ -3,7 +3,9 @@
 use freehold_client::http::parse_head;
 use freehold_core::patterns::{is_display_code, is_hex_id, is_timestamp, origin_authority};
 use freehold_core::terminal::{printable, sign_in_prompt, wrapped};
-use freehold_core::wire::{RequestAnswer, parse_answer, parse_opened, parse_presence, parse_reported};
+use freehold_core::wire::{
+    RequestAnswer, parse_answer, parse_opened, parse_presence, parse_refusal, parse_reported,
+};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(Some(head)) = parse_head(data) {
@@ -19,6 +21,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let line = wrapped(&printable(&reason.text));
         assert!(line.bytes().all(|b| b == b'\n' || (0x20..0x7f).contains(&b)));
     }
+    let _ = parse_refusal(data);
     if let Some(presence) = parse_presence(data) {
         // what the watch writes down is read again as it was
         let text = serde_json_of(&presence);

@@ -4,6 +4,7 @@ use freehold_client::api::{Api, CallError};
 use freehold_client::secure_file::{Demand, read, replace};
 use freehold_client::settings::{CONFIG_FOLDER, HOST_KEY, guest_config};
 use freehold_core::host_key::parse_host_key;
+use freehold_core::terminal::printable;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub fn report() -> Result<(), String> {
         match api.report(&token, std::slice::from_ref(&line)) {
             Ok(secret) => break secret,
             Err(CallError::Refused { status, code, detail }) if status < 500 && status != 429 => {
-                return Err(format!("the host refused the report: {code} {detail}"));
+                return Err(printable(&format!("the host refused the report: {code} {detail}")));
             }
             Err(error) => {
                 if pause.as_millis() > 1000 {

@@ -1,4 +1,5 @@
-//! Finds the seed by its ISO 9660 label, without udev, and reads its files.
+//! Finds the seed in a CD drive by its ISO 9660 label, without udev, and reads its files. Every hypervisor puts it there; what
+//! lies on a disk was written by whoever was root, and is no seed whatever its label says.
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -60,16 +61,18 @@ pub fn read_seed() -> Result<SeedFiles, String> {
     Ok(files)
 }
 
-/// CD drives first: the seed is in one, and reading every disk costs time.
 fn find() -> Option<PathBuf> {
-    let mut names: Vec<String> = std::fs::read_dir("/sys/class/block")
-        .ok()?
-        .flatten()
-        .filter_map(|e| e.file_name().into_string().ok())
-        .filter(|n| !n.starts_with("loop") && !n.starts_with("ram"))
-        .collect();
-    names.sort_by_key(|n| (!n.starts_with("sr"), n.clone()));
+    let entries = std::fs::read_dir("/sys/class/block").ok()?.flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|e| e.file_name().into_string().ok()).filter(|n| is_drive(n)).collect();
+    names.sort();
     names.into_iter().map(|n| Path::new("/dev").join(n)).find(|path| is_seed(path))
+}
+
+/// A CD drive by the kernel's name for it, `sr0` and so on.
+fn is_drive(name: &str) -> bool {
+    name.strip_prefix("sr")
+        .is_some_and(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_seed(path: &Path) -> bool {
@@ -99,6 +102,16 @@ fn mount(device: &Path, folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn denies_what_is_no_cd_drive() {
+        for name in
+            ["vda", "vdb1", "sda", "nvme0n1", "loop0", "dm-0", "sr", "sr0p1", "sr0 ", "asr0", "sr1234"]
+        {
+            assert!(!is_drive(name), "{name}");
+        }
+        assert!(is_drive("sr0") && is_drive("sr11"));
+    }
 
     #[test]
     fn denies_other_disks() {

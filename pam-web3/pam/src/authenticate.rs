@@ -1,6 +1,7 @@
 //! `auth`: one prompt with all facts, one Enter after the approval.
 use crate::arguments::Arguments;
 use crate::handle::{Handle, PAM_MAXTRIES, PAM_SUCCESS};
+use crate::refusal::{Watch, watch_for_refusal};
 use freehold_client::api::{Api, CallError, new_nonce};
 use freehold_client::http::Failure;
 use freehold_client::sessions::{VARIABLE_HOLDER, VARIABLE_ORIGIN, VARIABLE_UNTIL};
@@ -66,9 +67,12 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, S
     let settings = settings(&arguments.places)
         .map_err(|logged| Denied { shown: "this VM is not set up for signing in yet".into(), logged })?;
     let nonce = new_nonce().ok_or_else(|| Denied::new("no randomness"))?;
+    let beside = Api::new(&settings.guest, settings.authorization.clone())?;
     let mut api = Api::new(&settings.guest, settings.authorization)?;
     let until = Instant::now() + arguments.life;
     let request = api.open_request(&nonce, &user, &source)?;
+    // until this function returns: then nobody waits any more
+    let watch = watch_for_refusal(beside, &request.id, until);
     let own = OwnFacts {
         statement_key: settings.guest.statement_key,
         host_key: settings.host_key,
@@ -79,7 +83,8 @@ fn sign_in(handle: &Handle, arguments: &Arguments) -> Result<(SignedStatement, S
     };
     let mut prompt = sign_in_prompt(&own.user, &own.vm.vm_id(), &own.source, &request);
     for _ in 0..ANSWERS {
-        let pasted = handle.ask(&prompt).ok_or_else(|| Denied::new("no answer"))?;
+        let pasted = Watch::while_asking(watch.as_ref(), || handle.ask(&prompt));
+        let pasted = pasted.ok_or_else(|| Denied::new("no answer"))?;
         if Instant::now() >= until {
             return Err(Denied::new("the sign-in has expired. Run ssh again"));
         }

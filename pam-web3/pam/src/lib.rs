@@ -5,6 +5,7 @@ mod account;
 mod arguments;
 mod authenticate;
 mod handle;
+mod refusal;
 mod session;
 
 use handle::{Handle, PAM_ABORT, PAM_SUCCESS};

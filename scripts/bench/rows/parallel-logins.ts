@@ -8,7 +8,11 @@ export const parallelLogins: Bench = {
   about: '200 people who wait at one sshd and are approved in the same moment: until the 190th has a shell (root)',
   slow: false,
   async run(report) {
-    const people = await crowd(count)
+    // every address of 127.0.0.0/8 is ours: no namespace is needed to measure
+    const people = await crowd(
+      count,
+      Array.from({ length: 25 }, (_, i) => `127.0.1.${i + 1}`),
+    )
     try {
       report(`all ${count} at their prompts after ${people.promptSeconds.toFixed(1)} s`)
       const sorted = (await people.enter()).toSorted((a, b) => a - b)
