@@ -23,4 +23,4 @@ rustc --target wasm32-unknown-unknown --edition 2024 --crate-type cdylib -C opt-
   -C lto -C link-arg=-zstack-size=16384 -o "$out/collatz.wasm" "$here/rust/collatz.rs"
 npm install --prefix "$work" --silent --no-audit --no-fund --ignore-scripts "assemblyscript@$assemblyscript"
 # `abort` is the one thing it would import: a trap instead
-"$work/node_modules/.bin/asc" "$here/assemblyscript/primes.as" --extension as --outFile "$out/primes.wasm" -O3 --runtime stub --use abort=
+"$work/node_modules/.bin/asc" "$here/assemblyscript/primes.ts" --outFile "$out/primes.wasm" -O3 --runtime stub --use abort=
