@@ -4,7 +4,7 @@ import { announcementsOf } from './announcements.ts'
 import { chooseBrokers, type BrokerOffer, type BrokerPolicy } from './choice.ts'
 import { checkGrant, type Grant } from './grant.ts'
 import type { BrokerService, TunnelHost, TunnelStore } from './ports.ts'
-import { renewalIsDue, stateOf, type Tunnel, type TunnelState } from './tunnel-state.ts'
+import { probeSeconds, renewalIsDue, stateOf, type Tunnel, type TunnelState } from './tunnel-state.ts'
 
 export interface BrokerClientOptions {
   service: BrokerService
@@ -30,6 +30,8 @@ export interface BrokerClient {
   restore(): Promise<void>
   /** One round: probe, announce, renew, ask. A failure of a broker or of the registry changes nothing that stands. */
   round(): Promise<void>
+  /** Rounds until the signal aborts: one begins every `probeSeconds`, at once while a tunnel waits for its first answer. */
+  run(signal: AbortSignal): Promise<void>
   /** Other wishes from now on; a broker left keeps its prefix valid until VMs have moved. */
   setPolicy(policy: BrokerPolicy): void
   tunnels(): readonly { tunnel: Tunnel; state: TunnelState }[]
@@ -201,20 +203,31 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     troubles.set('tunnel-down host', { kind: 'tunnel-down', subject: 'host', detail })
   }
 
+  async function round(): Promise<void> {
+    await probeAll()
+    await apply()
+    await renewAll()
+    await choose()
+    await retire()
+    await apply()
+    await store.save(tunnels)
+    judge()
+  }
+
   return {
     async restore() {
       tunnels = [...(await store.load())]
       await apply()
     },
-    async round() {
-      await probeAll()
-      await apply()
-      await renewAll()
-      await choose()
-      await retire()
-      await apply()
-      await store.save(tunnels)
-      judge()
+    round,
+    async run(signal) {
+      while (!signal.aborted) {
+        const began = clock.monotonicMs()
+        // whatever a round met, the next one begins from what stands
+        await round().catch((error: unknown) => log('a round of the broker client failed', error))
+        const fresh = tunnels.some((t) => t.lastAnswerAt === undefined && clock.now() - t.addedAt < provenWithinSeconds)
+        await clock.wait(fresh ? 200 : Math.max(0, probeSeconds * 1000 - (clock.monotonicMs() - began)), signal)
+      }
     },
     setPolicy(next) {
       policy = next

@@ -23,10 +23,12 @@ export type TunnelState = 'unproven' | 'up' | 'silent' | 'leaving' | 'over'
 
 /** A ping through each tunnel so often. */
 export const probeSeconds = 5
+/** A ping is given up after this. */
+export const probeTimeoutSeconds = 2
 /** Three pings without an answer. */
-export const silentAfterSeconds = 15
-/** From the last answer of a broker that dies until VMs speak through another: silence noticed, and one more round to announce. */
-export const failoverPromiseSeconds = silentAfterSeconds + probeSeconds
+export const silentAfterSeconds = 12
+/** From the death of a broker until VMs speak through another: the round that notices the silence, its ping, one second to announce. */
+export const failoverPromiseSeconds = silentAfterSeconds + probeSeconds + probeTimeoutSeconds + 1
 /** An address cannot be taken from a VM sooner than this by announcement. Source: RFC 4862 §5.5.3 (e). */
 export const renumberSeconds = 7200
 
