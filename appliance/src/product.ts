@@ -22,8 +22,7 @@ import { noHost } from './host/no-host.ts'
 import type { HostPort } from './host/port.ts'
 import type { Hypervisor } from './hypervisor/port.ts'
 import { createAddressTable } from './network/address-table.ts'
-import { embeddedPlan } from './network/address-plan.ts'
-import { guestNetOf, installedPlan } from './network/installed-network.ts'
+import { addressPlanOf } from './network/installed-network.ts'
 import { createSshdProbe } from './network/ssh-banner.ts'
 import { issueCertificate } from './sign-in/certificates/issue.ts'
 import { createGuestEndpoint } from './sign-in/guest-endpoint.ts'
@@ -225,9 +224,8 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
   })
 
   // VMs: the loop that makes the world as the chain says
-  const sshPorts = config.hypervisor.kind === 'libvirt' ? config.hypervisor.sshPorts : { from: 20_000, to: 29_999 }
-  const onTaps = config.mode === 'installed' && config.hypervisor.kind === 'libvirt'
-  const addresses = createAddressTable(onTaps ? installedPlan(config.network, sshPorts) : embeddedPlan(sshPorts), store.addresses)
+  const { plan: addressPlan, guestNet } = addressPlanOf(config)
+  const addresses = createAddressTable(addressPlan, store.addresses)
   const reconciler = await createReconciler({
     hypervisor,
     vms: store.vms,
@@ -239,7 +237,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
       spkiSha256: secrets.spkiSha256,
       statementKey: secrets.statementKeyRaw,
       userCa: secrets.userCa,
-      guestNet: onTaps ? guestNetOf(config.network) : null,
+      guestNet,
     },
     masterSecret: secrets.master,
     async template() {

@@ -4,6 +4,7 @@ const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address is 0x and 40
 const amount = z.string().regex(/^[0-9]{1,30}$/, 'an amount is a whole number of the smallest unit, as text')
 const seconds = z.number().int().positive()
 const day = 86_400
+const cidr = z.string().regex(/^[0-9a-f.:]+\/[0-9]{1,3}$/, 'a range is an address and a prefix length')
 /** Stands in an exported answer file where a secret was. */
 export const leftOut = 'LEFT-OUT'
 
@@ -92,10 +93,19 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
     guestsReachHostAt: z.string().optional(),
     /** Networks that guests have addresses of. */
     guestNetworks: z.array(z.string()).default(['10.77.0.0/16']),
+    /** For the step of setup that enrols; without it the token must be there already. */
+    enrolment: z
+      .strictObject({
+        /** Mode 0600, `user@realm!name=secret` of a token that may do everything; read once, then removed. */
+        privilegedTokenFile: z.string(),
+        /** Where the operator reaches the nodes from: kept open when the datacenter firewall goes on. */
+        operatorNetworks: z.array(cidr).min(1),
+        /** Folder on the nodes for seeds and images, where there is no such storage yet. */
+        mediaFolder: z.string().startsWith('/').default('/var/lib/freehold-media'),
+      })
+      .optional(),
   }),
 ])
-
-const cidr = z.string().regex(/^[0-9a-f.:]+\/[0-9]{1,3}$/, 'a range is an address and a prefix length')
 
 /** The guests' nets on an installed host with libvirt; the root helper holds bridge, taps and rules. */
 export const networkAnswer = z.strictObject({

@@ -274,6 +274,12 @@ export const errorCatalogue = {
     status: 409,
     retryable: true,
   },
+  'firewall-off': {
+    title: 'The firewall that keeps VMs apart is off',
+    hint: 'Enrol with freehold proxmox enrol and a privileged token: it shows what it does, keeps your own access and switches the datacenter firewall on.',
+    status: 409,
+    retryable: true,
+  },
   'storage-unsuitable': {
     title: 'The storage does not take this',
     hint: 'Add the missing type of content to the storage, or name another one in the configuration.',

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import type { networkAnswer } from '../config/schema.ts'
-import type { AddressPlan } from './address-plan.ts'
+import type { Config, networkAnswer } from '../config/schema.ts'
+import { embeddedPlan, type AddressPlan } from './address-plan.ts'
 import { ipv4ToNumber, numberToIpv4 } from './ip.ts'
 
 type NetworkAnswer = z.output<typeof networkAnswer>
@@ -15,6 +15,21 @@ export function installedPlan({ ipv4, ipv6 }: NetworkAnswer, sshPorts: { from: n
 /** What the seed tells a guest of its net. */
 export function guestNetOf({ ipv4, ipv6 }: NetworkAnswer): { prefixLength: number; gateway: string; ipv6PrefixLength: number } {
   return { ...ipv4, ipv6PrefixLength: ipv6?.prefixLength ?? 64 }
+}
+
+/** Ports of this host by which guests without a routed address are reached. */
+const defaultSshPorts = { from: 20_000, to: 29_999 }
+
+/** Which addresses guests get under a configuration, and what the seed tells them of their net. Pure. */
+export function addressPlanOf({ mode, hypervisor, network }: Pick<Config, 'mode' | 'hypervisor' | 'network'>): {
+  plan: AddressPlan
+  guestNet: ReturnType<typeof guestNetOf> | null
+} {
+  const sshPorts = hypervisor.kind === 'libvirt' ? hypervisor.sshPorts : defaultSshPorts
+  // on an installed host guests have addresses of their own, whoever runs them; user networking is embedded mode's
+  if (mode === 'installed' && hypervisor.kind !== 'fake')
+    return { plan: installedPlan(network, sshPorts), guestNet: guestNetOf(network) }
+  return { plan: embeddedPlan(sshPorts), guestNet: null }
 }
 
 /** The same as the root helper takes it. */

@@ -1,12 +1,11 @@
-import { open, rename } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
-import { nodes as nodesAnswer } from '../../hypervisor/proxmox/answers.ts'
 import { fingerprintOf, peekCertificate } from '../../hypervisor/proxmox/pinned-tls.ts'
 import { parseEndpoint } from '../../hypervisor/proxmox/endpoint.ts'
-import { planEnrolment, runEnrolment } from '../../hypervisor/proxmox/enrol/enrol.ts'
-import { verifyRights, type RightsReport } from '../../hypervisor/proxmox/enrol/verify.ts'
+import { enrolOnce, parsePrivilegedToken } from '../../hypervisor/proxmox/enrol/enrol-once.ts'
+import { requireFirewall } from '../../hypervisor/proxmox/enrol/kept-token.ts'
+import { requireRights, verifyToken, type RightsReport } from '../../hypervisor/proxmox/enrol/verify.ts'
 import { readInstallation } from '../../hypervisor/proxmox/import/read-installation.ts'
 import { openClient } from '../../hypervisor/proxmox/open-client.ts'
 import { explained } from '../../hypervisor/proxmox/server.ts'
@@ -37,26 +36,7 @@ async function privilegedToken(file: string | undefined): Promise<{ id: string; 
           withoutTerminal: 'Give it in a file of mode 0600: --privileged-token-file FILE',
         })
       : await readTokenSecret(file)
-  const at = text.trim().lastIndexOf('=')
-  if (at > 0) return { id: text.trim().slice(0, at), secret: text.trim().slice(at + 1) }
-  throw new AppError({
-    code: 'bad-input',
-    detail: 'A token is given as user@realm!name=secret.',
-    hint: 'On a node: pveum user token add root@pam enrol --privsep 0. Remove it afterwards: pveum user token remove root@pam enrol.',
-  })
-}
-
-/** 0600, whole or not there at all. */
-async function writeSecret(path: string, secret: string): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o600)
-  try {
-    await file.chmod(0o600)
-    await file.writeFile(`${secret}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.new`, path)
+  return parsePrivilegedToken(text)
 }
 
 /** What `verify` prints, and whether anything is missing. */
@@ -132,31 +112,27 @@ export function registerProxmoxCommands(program: Command, make: Make): void {
         const context = make(command)
         const answer = await answerOf(file)
         const token = await privilegedToken(own.privilegedTokenFile)
-        const client = openClient(await waysOf(answer), token, systemClock)
-        try {
-          const plan = await explained('look at the server', () =>
-            planEnrolment(client, {
-              ...placesOf(answer),
-              vmids: answer.vmids,
-              token: answer.token,
-              mediaFolder: own.mediaFolder,
-              operatorNetworks: own.operatorNetwork,
-            }),
-          )
-          const steps = plan.steps.map(({ what, done }) => ({ what, done }))
-          if (own.dryRun === true) {
-            if (context.options.json) return printJson({ nodes: plan.nodes, steps })
-            return printTable([['STATE', 'STEP'], ...steps.map((s) => [s.done ? 'done' : 'to do', s.what])])
-          }
-          const made = await explained('enrol', () => runEnrolment(plan, (what) => say(`… ${what}`)))
-          await writeSecret(answer.tokenFile, made.secret)
-          if (context.options.json) return printJson({ enrolled: true, token: made.id })
-          say(
-            `Enrolled as ${made.id}; its secret is in the file that the answer file names. The privileged token was kept nowhere.`,
-          )
-        } finally {
-          client.close()
+        const given = {
+          privileged: token,
+          operatorNetworks: own.operatorNetwork,
+          mediaFolder: own.mediaFolder,
+          clock: systemClock,
         }
+        const { plan, made } = await enrolOnce(
+          answer,
+          given,
+          () => own.dryRun !== true,
+          (what) => say(`… ${what}`),
+        )
+        const steps = plan.steps.map(({ what, done }) => ({ what, done }))
+        if (made === undefined) {
+          if (context.options.json) return printJson({ nodes: plan.nodes, steps })
+          return printTable([['STATE', 'STEP'], ...steps.map((s) => [s.done ? 'done' : 'to do', s.what])])
+        }
+        if (context.options.json) return printJson({ enrolled: true, token: made.id })
+        say(
+          `Enrolled as ${made.id}; its secret is in the file that the answer file names. The privileged token was kept nowhere.`,
+        )
       },
     )
 
@@ -170,18 +146,11 @@ export function registerProxmoxCommands(program: Command, make: Make): void {
       const secret = await readTokenSecret(answer.tokenFile)
       const client = openClient(await waysOf(answer), { id: answer.token, secret }, systemClock)
       try {
-        const report = await explained('read the rights of the token', async () => {
-          const found = await client.get('/nodes', nodesAnswer)
-          return await verifyRights(client, { ...placesOf(answer), nodes: found.map((node) => node.node), zone: 'localnetwork' })
-        })
+        const report = await explained('read the rights of the token', () => verifyToken(client, placesOf(answer)))
         if (context.options.json) printJson(report)
         else tell(report)
-        const [first] = report.missing
-        if (first === undefined) return
-        throw new AppError({
-          code: 'privilege-missing',
-          detail: `The token lacks ${first.privilege} on ${first.path}${report.missing.length > 1 ? ` and ${report.missing.length - 1} more` : ''}.`,
-        })
+        requireRights(report)
+        await explained('look at the firewall', () => requireFirewall(client, answer.tokenFile, answer.token))
       } finally {
         client.close()
       }

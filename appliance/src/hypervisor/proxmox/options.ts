@@ -23,6 +23,8 @@ export interface ProxmoxOptions {
   guestNetworks: readonly string[]
   /** True where the datacenter firewall was seen to be on at enrolment. */
   firewall: boolean
+  /** Nodes that the configuration names; a cluster that has others has changed. */
+  nodeNames?: readonly string[]
   /** Intents and tasks, kept over restarts. */
   journalFile?: string
   /** 1 is real time; tests take less. */

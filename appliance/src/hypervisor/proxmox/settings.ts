@@ -4,6 +4,7 @@ import type { Clock } from '../../clock/clock.ts'
 import type { Config } from '../../config/schema.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { parseAuthority, parseEndpoint, parseFingerprint, type Pin } from './endpoint.ts'
+import { sawFirewallOn } from './enrol/kept-token.ts'
 import { bridge, poolId, storageId } from './formats.ts'
 import type { Way } from './open-client.ts'
 import type { ProxmoxOptions } from './options.ts'
@@ -27,7 +28,8 @@ export async function proxmoxOptions(
     vmids: answer.vmids,
     loginEndpoint: answer.guestsReachHostAt ?? host.loginEndpoint,
     guestNetworks: answer.guestNetworks,
-    firewall: true,
+    firewall: await sawFirewallOn(answer.tokenFile, answer.token),
+    nodeNames: answer.nodes.map((node) => node.name),
   }
 }
 

@@ -211,15 +211,23 @@ async function firewallSteps(client: PveClient, networksOfOperator: readonly str
   ]
 }
 
+/** The zone of a vnet; undefined for a bridge of Linux. */
+export async function zoneOf(client: PveClient, bridge: string): Promise<string | undefined> {
+  const vnets = await client.get('/cluster/resources', resources, { type: 'sdn' }).catch(() => [])
+  return vnets
+    .find((r) => r.id.endsWith(`/${bridge}`))
+    ?.id.split('/')
+    .at(-2)
+}
+
 /** The zone of the bridge. Throws `bridge-missing` naming the nodes that lack it. */
 async function requireBridge(
   client: PveClient,
   all: readonly { node: string; status: string }[],
   bridge: string,
 ): Promise<string> {
-  const vnets = await client.get('/cluster/resources', resources, { type: 'sdn' }).catch(() => [])
-  const vnet = vnets.find((r) => r.id.endsWith(`/${bridge}`))
-  if (vnet !== undefined) return vnet.id.split('/').at(-2) ?? 'localnetwork'
+  const zone = await zoneOf(client, bridge)
+  if (zone !== undefined) return zone
   const lacking: string[] = []
   for (const { node, status } of all) {
     if (status !== 'online') continue

@@ -1,5 +1,7 @@
-import { permissions } from '../answers.ts'
+import { AppError } from '../../../errors/app-error.ts'
+import { nodes, permissions } from '../answers.ts'
 import type { PveClient } from '../client.ts'
+import { zoneOf } from './enrol.ts'
 import { grantsFor, type RightsScope } from './rights.ts'
 
 /** A privilege that is missing, or that the token has beyond its need. */
@@ -31,6 +33,23 @@ export async function verifyRights(client: PveClient, scope: RightsScope): Promi
       .map((privilege) => ({ path, privilege })),
   )
   return { missing, excess }
+}
+
+/** As `verifyRights`, for the nodes that the cluster has and the zone that the bridge is in. */
+export async function verifyToken(client: PveClient, places: Omit<RightsScope, 'nodes' | 'zone'>): Promise<RightsReport> {
+  const found = await client.get('/nodes', nodes)
+  const zone = (await zoneOf(client, places.bridge)) ?? 'localnetwork'
+  return await verifyRights(client, { ...places, nodes: found.map((node) => node.node), zone })
+}
+
+/** Throws `privilege-missing` that names the first one, if any is missing. */
+export function requireRights({ missing }: RightsReport): void {
+  const [first] = missing
+  if (first === undefined) return
+  throw new AppError({
+    code: 'privilege-missing',
+    detail: `The token lacks ${first.privilege} on ${first.path}${missing.length > 1 ? ` and ${missing.length - 1} more` : ''}.`,
+  })
 }
 
 /** A VM of the pool shows what the pool gives. */
