@@ -39,11 +39,17 @@ const codes: Partial<Record<WasmError['code'], WasmErrorCode>> = {
   'invalid-arguments': 'INVALID_ARGUMENTS',
 }
 
+/** Machine code held in memory, beside the cache on disk. */
+const readyBytesAtMost = 48 * 2 ** 20
+
 /** Makes programs of modules: caps first, then cache, then a compiler of its own. The same module is compiled once at a time. */
 export class Programs {
   readonly #options: ProgramsOptions
   readonly #compiling = new Map<string, Promise<Buffer>>()
   readonly #compilers: CompilerPool
+  /** Checked and compiled in this process's life: no file is read and no module looked at again for them. */
+  readonly #ready = new Map<string, Program>()
+  #readyBytes = 0
   readonly #limits: ModuleLimits
   hits = 0
   misses = 0
@@ -65,22 +71,43 @@ export class Programs {
   async get(wasm: Uint8Array, tenant: string): Promise<Program> {
     const { cache, compatibility, maxModuleBytes } = this.#options
     try {
-      const shape = checkModule(wasm, { ...this.#limits, bytes: maxModuleBytes })
       const name = ArtifactCache.nameOf({ compatibility, tenant, wasm })
+      const ready = this.#ready.get(name)
+      if (ready !== undefined) {
+        this.hits += 1
+        return this.#keep(ready)
+      }
+      const shape = checkModule(wasm, { ...this.#limits, bytes: maxModuleBytes })
       const minimumMemory = shape.minimumPages * 65_536
       const kept = await cache.get(name)
       if (kept !== undefined) {
         this.hits += 1
-        return { name, artifact: kept, minimumMemory, compileMs: 0 }
+        return this.#keep({ name, artifact: kept, minimumMemory, compileMs: 0 })
       }
       this.misses += 1
       const begun = performance.now()
       const compiling = this.#compiling.get(name) ?? this.#compile(name, wasm)
       this.#compiling.set(name, compiling)
-      return { name, artifact: await compiling, minimumMemory, compileMs: performance.now() - begun }
+      const artifact = await compiling
+      this.#keep({ name, artifact, minimumMemory, compileMs: 0 })
+      return { name, artifact, minimumMemory, compileMs: performance.now() - begun }
     } catch (error) {
       throw refusalOf(error)
     }
+  }
+
+  /** Most recently used last; the oldest go beyond the bytes. */
+  #keep(program: Program): Program {
+    const held = this.#ready.get(program.name)
+    this.#ready.delete(program.name)
+    this.#ready.set(program.name, program)
+    if (held === undefined) this.#readyBytes += program.artifact.length
+    for (const [name, { artifact }] of this.#ready) {
+      if (this.#readyBytes <= readyBytesAtMost) break
+      this.#ready.delete(name)
+      this.#readyBytes -= artifact.length
+    }
+    return program
   }
 
   async #compile(name: string, wasm: Uint8Array): Promise<Buffer> {

@@ -50,13 +50,14 @@ export interface LogEntry {
 export class WasmStore {
   readonly #db: DatabaseSync
   /** Those in the path of every call. */
-  readonly #statements: Record<'receipt' | 'usage' | 'used' | 'outcome' | 'count', StatementSync>
+  readonly #statements: Record<'key' | 'receipt' | 'usage' | 'used' | 'outcome' | 'count', StatementSync>
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
     this.#db.exec(schema)
     this.#statements = {
+      key: this.#db.prepare('SELECT * FROM api_keys WHERE id = ?'),
       receipt: this.#db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
       usage: this.#db.prepare(
         'INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs',
@@ -90,7 +91,7 @@ export class WasmStore {
   }
 
   key(id: string): StoredApiKey | undefined {
-    const row = this.#db.prepare('SELECT * FROM api_keys WHERE id = ?').get(id)
+    const row = this.#statements.key.get(id)
     return row === undefined ? undefined : keyOf(row)
   }
 
