@@ -12,6 +12,7 @@ import { HostRpc, sendTransaction } from '../chain-client.ts'
 import type { CliContext } from '../context.ts'
 import { parseDuration, printJson, printLine, printTable, say, whenText } from '../output.ts'
 import { factsOf } from '../../api/schemas/sign-in-facts.ts'
+import { agreeToPay, priceOf, type Agreement } from '../payment.ts'
 import { approve } from '../session.ts'
 import { signInText } from '../../sign-in/sign-in-text.ts'
 
@@ -34,6 +35,16 @@ function findPlan(plans: readonly PlanView[], wanted: string): PlanView {
     code: 'bad-input',
     detail: `There is no plan "${wanted}".`,
     hint: `Choose one of: ${plans.map((p) => `${p.planId} (${p.name})`).join(', ') || 'none is on sale'}.`,
+  })
+}
+
+/** A host that quotes one contract and says that it serves others is asked nothing more. */
+function mustSell(contracts: readonly { address: string }[], quoted: string): void {
+  if (contracts.some(({ address }) => address.toLowerCase() === quoted.toLowerCase())) return
+  throw new AppError({
+    code: 'misdirected',
+    detail: `The quote is for ${quoted}, which this host does not name among its contracts.`,
+    hint: 'Pay nothing. This host is not to be trusted.',
   })
 }
 
@@ -94,13 +105,15 @@ export function registerWalletCommands(program: Command, make: Make): void {
     .requiredOption('--for <duration>', 'how long, such as 8d')
     .option('--token <symbol>', 'which of the accepted tokens to pay with; default: the first')
     .option('--recipient <address>', 'who gets the access pass; default: the wallet itself')
+    .option('--max <amount>', 'pay at most this, such as 12.5')
+    .option('--yes', 'pay without being asked: for scripts, with --max')
     .option('--dry-run', 'print the review and stop')
     .option('--no-wait', 'do not wait until the VM is ready')
     .description('buy a VM: review, pay, wait until it is ready')
     .action(
       async (
         wanted: string,
-        own: { for: string; token?: string; recipient?: string; dryRun?: boolean; wait: boolean },
+        own: Agreement & { for: string; token?: string; recipient?: string; dryRun?: boolean; wait: boolean },
         command: Command,
       ) => {
         const context = make(command)
@@ -122,11 +135,13 @@ export function registerWalletCommands(program: Command, make: Make): void {
           'GET',
           `/v1/quotes?planId=${plan.planId}&token=${price.token}&seconds=${seconds}`,
         )
+        const total = priceOf(quote, { planId: plan.planId, token: price.token, seconds })
+        mustSell(status.contracts, quote.contract)
         const review = {
           plan: plan.name,
           machine: `${plan.vcpus} vCPU, ${plan.memoryMiB} MiB memory, ${plan.diskGiB} GiB disk (one copy, no backup)`,
           seconds,
-          total: `${formatUnits(quote.price, quote.decimals)} ${quote.symbol}`,
+          total,
           network: `${status.chain.name} (${status.chain.chainId})`,
           contract: quote.contract,
           refund: 'cancel any time: what is left after the first day is paid back',
@@ -135,6 +150,7 @@ export function registerWalletCommands(program: Command, make: Make): void {
           return context.options.json ? printJson(review) : printTable(Object.entries(review).map(([k, v]) => [k, String(v)]))
         const wallet = await context.wallet()
         if (!context.options.json) printTable(Object.entries(review).map(([k, v]) => [k, String(v)]))
+        await agreeToPay(context, quote, total, own)
         const rpc = new HostRpc(context.client, status.chain.chainId)
         const amount = BigInt(quote.price)
         if (price.token !== zeroAddress) await allow(context, rpc, price.token, quote.contract, amount)
@@ -168,9 +184,11 @@ export function registerWalletCommands(program: Command, make: Make): void {
     .command('extend')
     .argument('<vmId>')
     .requiredOption('--for <duration>', 'how long to add, such as 8d')
-    .option('--dry-run', 'print the price and stop')
+    .option('--max <amount>', 'pay at most this, such as 12.5')
+    .option('--yes', 'pay without being asked: for scripts, with --max')
+    .option('--dry-run', 'print the review and stop')
     .description('add time to a subscription; anyone may pay')
-    .action(async (vmId: string, own: { for: string; dryRun?: boolean }, command: Command) => {
+    .action(async (vmId: string, own: Agreement & { for: string; dryRun?: boolean }, command: Command) => {
       const context = make(command)
       const seconds = parseDuration(own.for)
       const vm = await ownVm(context, vmId)
@@ -181,8 +199,17 @@ export function registerWalletCommands(program: Command, make: Make): void {
         'GET',
         `/v1/quotes?planId=${s.planId}&token=${s.token}&seconds=${seconds}`,
       )
-      const total = `${formatUnits(quote.price, quote.decimals)} ${quote.symbol}`
-      if (own.dryRun === true) return context.options.json ? printJson(quote) : printTable([['total', total]])
+      const total = priceOf(quote, { planId: s.planId, token: s.token, seconds })
+      const review = {
+        VM: vm.vmId,
+        seconds: String(seconds),
+        total,
+        network: `${status.chain.name} (${status.chain.chainId})`,
+        contract: s.contract,
+      }
+      if (own.dryRun === true) return context.options.json ? printJson(quote) : printTable(Object.entries(review))
+      if (!context.options.json) printTable(Object.entries(review))
+      await agreeToPay(context, quote, total, own)
       const rpc = new HostRpc(context.client, status.chain.chainId)
       const amount = BigInt(quote.price)
       if (s.token !== zeroAddress) await allow(context, rpc, s.token, s.contract, amount)
