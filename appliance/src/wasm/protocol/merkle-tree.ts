@@ -21,10 +21,27 @@ function nodeHash(left: Hash, right: Hash): Hash {
     .digest()
 }
 
+/** Hashes side by side in one buffer: as objects of their own each would take ten times its 32 bytes. */
+class HashList {
+  #bytes = Buffer.alloc(32 * 16)
+  length = 0
+
+  push(hash: Hash): void {
+    const at = this.length * 32
+    if (at === this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(at)])
+    hash.copy(this.#bytes, at)
+    this.length += 1
+  }
+
+  at(index: number): Hash | undefined {
+    return index < this.length ? Buffer.from(this.#bytes.subarray(index * 32, index * 32 + 32)) : undefined
+  }
+}
+
 /** Keeps the hashes of complete subtrees: 2n of them for n leaves; an append costs the logarithm. */
 export class MerkleTree {
   /** By level: level 0 are leaves; level k holds a hash for each complete block of 2^k leaves. */
-  readonly #levels: Hash[][] = [[]]
+  readonly #levels = [new HashList()]
 
   get size(): number {
     return this.#levels[0]?.length ?? 0
@@ -33,11 +50,11 @@ export class MerkleTree {
   append(leaf: Hash): void {
     this.#levels[0]?.push(leaf)
     for (let level = 0; ; level += 1) {
-      const row = this.#levels[level] ?? []
-      if (row.length % 2 === 1) return
-      const [left, right] = row.slice(-2)
+      const row = this.#levels[level]
+      if (row === undefined || row.length % 2 === 1) return
+      const [left, right] = [row.at(row.length - 2), row.at(row.length - 1)]
       if (left === undefined || right === undefined) return
-      const above = (this.#levels[level + 1] ??= [])
+      const above = (this.#levels[level + 1] ??= new HashList())
       above.push(nodeHash(left, right))
     }
   }
@@ -84,7 +101,7 @@ export class MerkleTree {
     const count = end - start
     const level = Math.log2(count)
     if (Number.isInteger(level)) {
-      const found = this.#levels[level]?.[start / count]
+      const found = this.#levels[level]?.at(start / count)
       if (found !== undefined) return found
     }
     const middle = start + splitOf(count)
