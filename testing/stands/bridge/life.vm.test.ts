@@ -60,7 +60,7 @@ suite('the life of one subscription on an installed host: a real guest on a tap 
   }
 
   test('M4 N10 bought from the Internet, made on a tap with its rules, delivered, activated', async () => {
-    const bought = await stand.freehold(buyer, 'buy', 'Small', '--for', '2d')
+    const bought = await stand.freehold(buyer, 'buy', 'Small', '--for', '2d', '--yes')
     vmId = z.object({ vmId: z.string(), state: z.literal('ready') }).parse(JSON.parse(bought)).vmId
     const made = await vm()
     assert.equal(made.state, 'running')
@@ -163,7 +163,7 @@ suite('the life of one subscription on an installed host: a real guest on a tap 
 
   test('E5 extended by its holder it runs again, on the same tap and address', async () => {
     const before = (await vm()).addresses
-    await stand.freehold(buyer, 'extend', vmId, '--for', '2d')
+    await stand.freehold(buyer, 'extend', vmId, '--for', '2d', '--yes')
     await becomes('running', 120)
     assert.deepEqual((await vm()).addresses, before)
     await until('the machine to be on', 10, async () => (await carrier()) === 'on')
