@@ -5,8 +5,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test, type TestContext } from 'node:test'
+import { systemClock } from '@freehold/appliance/clock/clock'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { testKey, testSpec } from '@freehold/appliance/hypervisor/contract-suite'
+import { createProxmoxHypervisor } from '@freehold/appliance/hypervisor/proxmox/proxmox-hypervisor'
 import { openDriverStand, type DriverStand } from './driver-stand.ts'
 import { diskOf, vmsOf } from './matrix.ts'
 
@@ -173,5 +175,70 @@ suite('Proxmox driver: a process that dies in the middle', () => {
     const before = JSON.stringify(vm.config)
     await assert.rejects(stand.hypervisor.setFacts(testKey(1n), { activating: false }), AppError)
     assert.equal(JSON.stringify(vm.config), before)
+  })
+})
+
+suite('Proxmox driver: what only a person can set right', () => {
+  test('a clone that died half-way is named with what root must run; the VM is made under another id', async (t) => {
+    const stand = await open(t)
+    const dead = { fault: { kind: 'cut-before' }, times: 1e9 } as const
+    stand.faults.arm({ kind: 'cut-after' }, { method: 'POST', path: /clone$/, next: dead })
+    await dies(stand, stand.hypervisor.create(spec(1n)))
+    const [half] = vmsOf(stand, testKey(1n))
+    assert.ok(half !== undefined)
+    // its worker was killed: the id is taken, by nothing that the token may read
+    stand.world.vms.delete(half.vmid)
+    stand.world.reserved.set(half.vmid, { node: half.node, clone: true })
+    const next = stand.again()
+    assert.deepEqual(await next.problems?.(), [])
+    await next.create(spec(1n))
+    const [made] = vmsOf(stand, testKey(1n))
+    assert.notEqual(made?.vmid, half.vmid)
+    const after = stand.again()
+    const found = (await after.problems?.()) ?? []
+    assert.deepEqual(
+      found.map((p) => p.code),
+      ['clone-left-over'],
+    )
+    assert.match(found[0]?.detail ?? '', new RegExp(`qm unlock ${half.vmid} && qm destroy ${half.vmid}`))
+    assert.ok(stand.world.reserved.has(half.vmid), 'it was touched')
+    stand.world.reserved.delete(half.vmid)
+    assert.deepEqual(await after.problems?.(), [])
+  })
+
+  test('a lock without a task is named after 15 minutes, not before, and never taken away', async (t) => {
+    const stand = await open(t)
+    await stand.hypervisor.create(spec(1n))
+    const [vm] = vmsOf(stand, testKey(1n))
+    assert.ok(vm !== undefined)
+    vm.config['lock'] = 'backup'
+    let ahead = 0
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + ahead }
+    const driver = createProxmoxHypervisor({ ...stand.options, clock })
+    t.after(() => driver.close())
+    assert.deepEqual(await driver.problems?.(), [])
+    ahead = 14 * 60_000
+    assert.deepEqual(await driver.problems?.(), [])
+    ahead = 16 * 60_000
+    const [problem] = (await driver.problems?.()) ?? []
+    assert.equal(problem?.code, 'vm-lock-stuck')
+    assert.match(problem?.detail ?? '', new RegExp(`locked \\(backup\\) for 16 minutes.*qm unlock ${vm.vmid}`))
+    assert.equal(vm.config['lock'], 'backup')
+    delete vm.config['lock']
+    assert.deepEqual(await driver.problems?.(), [])
+  })
+
+  test('a node that the configuration does not name, and one that is no more', async (t) => {
+    const stand = await openDriverStand({ nodes: ['pve1', 'pve2'] })
+    t.after(() => stand.close())
+    const driver = createProxmoxHypervisor({ ...stand.options, nodeNames: ['pve1', 'pve3'] })
+    t.after(() => driver.close())
+    assert.deepEqual(
+      ((await driver.problems?.()) ?? []).map((p) => `${p.code} ${p.subject}`),
+      ['cluster-changed pve2', 'cluster-changed pve3'],
+    )
+    const same = createProxmoxHypervisor({ ...stand.options, nodeNames: ['pve1', 'pve2'] })
+    t.after(() => same.close())
+    assert.deepEqual(await same.problems?.(), [])
   })
 })

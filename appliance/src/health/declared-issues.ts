@@ -1,3 +1,4 @@
+import type { Plan } from '../chain/subscription.ts'
 import { needOf, isNearlyFull } from '../vms/room.ts'
 import type { HealthFacts } from './facts.ts'
 import { defineIssue, type Finding, type IssueDeclaration, type Severity } from './issue.ts'
@@ -152,28 +153,46 @@ const planCapacity = defineIssue<HealthFacts>({
   hiddenBy: ['hypervisor-down'],
   check({ chains, hypervisor }) {
     if (!hypervisor.up) return []
-    const { capacity, snapshots } = hypervisor
-    return chains.flatMap(({ plans, installation }) =>
-      plans
-        .filter((p) => p.kind === 'vm' && p.open)
-        .flatMap((plan) => {
-          const need = needOf(plan, snapshots)
-          const room = Math.max(
-            0,
-            Math.floor(Math.min(capacity.diskUnpromisedBytes / need.diskBytes, capacity.memoryUnpromisedMiB / need.memoryMiB)),
-          )
-          const free = Math.max(0, plan.capacity - plan.used)
-          if (free <= room) return []
-          return [
-            at(
-              `${installation} plan ${plan.planId}`,
-              `Plan ${plan.name} offers ${free} more, and ${room} fit. Set its capacity to ${plan.used + room}.`,
-            ),
-          ]
-        }),
+    return roomOf(chains, hypervisor).flatMap(({ subject, plan, free, room }) =>
+      free <= room
+        ? []
+        : [at(subject, `Plan ${plan.name} offers ${free} more, and ${room} fit. Set its capacity to ${plan.used + room}.`)],
     )
   },
 })
+
+/** The configuration names the nodes, so that a cluster that grew or shrank is told apart from one that was sold small. */
+const clusterChanged = defineIssue<HealthFacts>({
+  code: 'cluster-changed',
+  severity: 'medium',
+  title: 'The cluster has other nodes than the configuration',
+  effect: 'What a new node could hold is not sold, or what a lost one held is still offered.',
+  remedy:
+    'Name the nodes in the configuration, run freehold proxmox enrol again so that rights and template reach them, and sign the capacities that are proposed with the owner key.',
+  visibleAfterSeconds: minute,
+  hiddenBy: ['hypervisor-down'],
+  check({ chains, hypervisor }) {
+    if (!hypervisor.up) return []
+    const proposals = roomOf(chains, hypervisor)
+      .filter(({ free, room }) => free !== room)
+      .map(({ plan, room }) => ` Plan ${plan.name}: set its capacity to ${plan.used + room}.`)
+    return (hypervisor.problems ?? [])
+      .filter((p) => p.code === 'cluster-changed')
+      .map((p) => at(p.subject, `${p.detail}${proposals.join('')}`))
+  },
+})
+
+/** What a hypervisor asks a person for; here are its words. */
+function fromHypervisor(code: 'vm-lock-stuck' | 'clone-left-over', words: { title: string; effect: string; remedy: string }) {
+  return defineIssue<HealthFacts>({
+    code,
+    severity: 'medium',
+    ...words,
+    visibleAfterSeconds: 0,
+    hiddenBy: ['hypervisor-down'],
+    check: ({ hypervisor }) => (hypervisor.up ? (hypervisor.problems ?? []).filter((p) => p.code === code) : []),
+  })
+}
 
 /** Every issue that this product can raise, in the order of the health page. */
 export const declaredIssues: readonly Declaration[] = [
@@ -259,9 +278,37 @@ export const declaredIssues: readonly Declaration[] = [
   diskNearlyFull,
   templateMissing,
   planCapacity,
+  clusterChanged,
+  fromHypervisor('vm-lock-stuck', {
+    title: 'A VM is locked and nobody works on it',
+    effect: 'It can be neither started, stopped nor changed until the lock is gone.',
+    remedy: 'Look what left it, then unlock it as root with the command in the detail; Freehold takes no lock away.',
+  }),
+  fromHypervisor('clone-left-over', {
+    title: 'A clone that died half-way is still there',
+    effect: 'It takes up an id and perhaps room. The VM itself was made anew under another id.',
+    remedy: 'Look at it as root and take it away with the commands in the detail; Freehold has no right to.',
+  }),
   singleRpc,
   noIsolation,
 ]
+
+/** Of each open plan of VMs: how many it offers still, and how many fit. */
+function roomOf(
+  chains: HealthFacts['chains'],
+  { capacity, snapshots }: Extract<HealthFacts['hypervisor'], { up: true }>,
+): { subject: string; plan: Plan; free: number; room: number }[] {
+  return chains.flatMap(({ plans, installation }) =>
+    plans
+      .filter((p) => p.kind === 'vm' && p.open)
+      .map((plan) => {
+        const need = needOf(plan, snapshots)
+        const fits = Math.min(capacity.diskUnpromisedBytes / need.diskBytes, capacity.memoryUnpromisedMiB / need.memoryMiB)
+        const subject = `${installation} plan ${plan.planId}`
+        return { subject, plan, free: Math.max(0, plan.capacity - plan.used), room: Math.max(0, Math.floor(fits)) }
+      }),
+  )
+}
 
 function at(subject: string, detail: string): Finding {
   return { subject, detail }

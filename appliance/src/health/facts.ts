@@ -1,6 +1,6 @@
 import type { Plan } from '../chain/subscription.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
-import type { Capacity } from '../hypervisor/port.ts'
+import type { Capacity, HypervisorProblem } from '../hypervisor/port.ts'
 import type { StandingIssue } from '../vms/standing-issues.ts'
 
 /** What is known of one contract's chain; `heads` undefined: it does not answer. */
@@ -20,7 +20,16 @@ export interface HealthFacts {
   now: UnixSeconds
   chains: readonly ChainHealth[]
   hypervisor:
-    | { up: true; name: string; isolation: boolean; capacity: Capacity; snapshots: boolean; templates: readonly string[] }
+    | {
+        up: true
+        name: string
+        isolation: boolean
+        capacity: Capacity
+        snapshots: boolean
+        templates: readonly string[]
+        /** What it asks a person for. */
+        problems?: readonly HypervisorProblem[]
+      }
     | { up: false; detail: string }
   /** The template that new VMs are made of; undefined: none is configured. */
   template: string | undefined

@@ -10,7 +10,7 @@ export interface GatherPorts {
   clock: Clock
   contracts: readonly ServedContract[]
   chain: { name: string; lowBalanceWei: bigint }
-  hypervisor: Pick<Hypervisor, 'capabilities' | 'capacity' | 'templates'>
+  hypervisor: Pick<Hypervisor, 'capabilities' | 'capacity' | 'templates' | 'problems'>
   reconciler: Pick<Reconciler, 'status'>
   /** The template that new VMs are made of, or undefined if none is configured. */
   template(): Promise<string | undefined>
@@ -52,12 +52,13 @@ function brief({ latest, stale, standing, agreeing }: Heads): NonNullable<ChainH
 
 async function hypervisorHealth(hypervisor: GatherPorts['hypervisor']): Promise<HealthFacts['hypervisor']> {
   try {
-    const [{ name, isolation, snapshots }, capacity, templates] = await Promise.all([
+    const [{ name, isolation, snapshots }, capacity, templates, problems] = await Promise.all([
       hypervisor.capabilities(),
       hypervisor.capacity(),
       hypervisor.templates(),
+      hypervisor.problems?.() ?? [],
     ])
-    return { up: true, name, isolation, snapshots, capacity, templates: templates.map((t) => t.sha256) }
+    return { up: true, name, isolation, snapshots, capacity, templates: templates.map((t) => t.sha256), problems }
   } catch (error) {
     return { up: false, detail: findAppError(error)?.detail ?? 'It gave no answer.' }
   }

@@ -94,6 +94,27 @@ const table: [string, Partial<HealthFacts>, string[]][] = [
   ],
   ['plan-capacity is silent where it fits', { chains: [{ ...chain, plans: [{ ...plan, capacity: 5 }] }] }, []],
   [
+    'cluster-changed: a node more, with the capacity to sign',
+    {
+      chains: [{ ...chain, plans: [{ ...plan, capacity: 3 }] }],
+      hypervisor: { ...up, problems: [{ code: 'cluster-changed', subject: 'pve4', detail: 'The cluster has a node pve4.' }] },
+    },
+    ['cluster-changed: The cluster has a node pve4. Plan small: set its capacity to 5.'],
+  ],
+  [
+    'what the hypervisor asks a person for',
+    {
+      hypervisor: {
+        ...up,
+        problems: [
+          { code: 'vm-lock-stuck', subject: 'VM 1', detail: 'qm unlock 1' },
+          { code: 'clone-left-over', subject: 'VM 2', detail: 'qm destroy 2' },
+        ],
+      },
+    },
+    ['vm-lock-stuck: qm unlock 1', 'clone-left-over: qm destroy 2'],
+  ],
+  [
     'what the loop found',
     { vms: [{ code: 'vm-missing', subject: 'x-1', detail: 'Activated, and not there.', since: 1 }] },
     ['vm-missing: Activated, and not there.'],

@@ -125,6 +125,14 @@ export interface TemplateRecord {
   usedBy: number
 }
 
+/** What only a person can set right, by level: what is not told of again is gone. `subject`: a node, or a VM as its server names it. */
+export interface HypervisorProblem {
+  code: 'vm-lock-stuck' | 'clone-left-over' | 'cluster-changed'
+  subject: string
+  /** One sentence, and the command that helps where there is one. */
+  detail: string
+}
+
 /**
  * What runs VMs. All verbs may be called again after a crash with the same arguments and end in the same world; all refuse a
  * VM without our mark (`vm-foreign`). A fault is never read as absence: they throw `hypervisor-down`, `pool-not-mounted`, …
@@ -161,6 +169,8 @@ export interface Hypervisor {
   /** Refuses while a disk refers to it. */
   removeTemplate(sha256: string): Promise<void>
   capacity(): Promise<Capacity>
+  /** For the health page; absent where nothing of the kind can be. */
+  problems?(): Promise<readonly HypervisorProblem[]>
   /** Wakes the loop when anything changed; may miss changes, never truth. Returns what ends the watch. */
   watch(wake: () => void): () => void
 }

@@ -115,6 +115,8 @@ async function cloneAt(parts: CreateParts, place: Place, spec: VmSpec, verb: Ver
       if (!isIdTaken(error)) throw error
       const ours = await ofIntent(parts, spec.key)
       if (ours !== undefined) return ours
+      // an id that an earlier life was promised: somebody was faster then, or a clone of ours died half-way
+      if (promised?.vmid === vmid) await server.journal.setLeftOver(vmid, { node: place.node, about: mark })
       await server.journal.setIntent(mark, undefined)
       ids.release(vmid)
     }

@@ -39,6 +39,8 @@ export class Inventory {
   readonly #server: PveServer
   readonly #options: ProxmoxOptions
   readonly #cache = new Map<number, Cached>()
+  /** Locks in configurations of our range, and since when they are seen. */
+  readonly locks = new Map<number, { lock: string; node: string; sinceMs: number }>()
   #rightsAtMs = Number.NEGATIVE_INFINITY
 
   constructor(server: PveServer, options: ProxmoxOptions) {
@@ -70,7 +72,16 @@ export class Inventory {
       if (up && storage.status !== 'available') throw notMounted(this.#options.diskStorage, storage.node ?? '')
     }
     await this.#requireSight()
+    this.#noteLocks(all)
     return { nodes, storages, vms: all.filter((r) => r.type === 'qemu' && r.vmid !== undefined) }
+  }
+
+  #noteLocks(all: readonly Resource[]): void {
+    const held = all.filter((r) => r.type === 'qemu' && this.isInRange(r.vmid) && r.lock !== undefined)
+    for (const vmid of this.locks.keys()) if (!held.some((r) => r.vmid === vmid)) this.locks.delete(vmid)
+    for (const { vmid = 0, lock = '', node = '' } of held) {
+      if (this.locks.get(vmid)?.lock !== lock) this.locks.set(vmid, { lock, node, sinceMs: this.#server.clock.monotonicMs() })
+    }
   }
 
   /** A list that is short because a right was taken away looks like VMs that are gone. */

@@ -17,6 +17,7 @@ import { descriptionOf } from './metadata.ts'
 import { openClient } from './open-client.ts'
 import type { ProxmoxOptions } from './options.ts'
 import { unpromisedMemoryMiB } from './placement.ts'
+import { findProblems } from './problems.ts'
 import { isMissingVm } from './pve-error.ts'
 import { seedPrefix } from './seed-iso.ts'
 import { explained, PveServer, watchOf } from './server.ts'
@@ -288,6 +289,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
       await explained('remove a template', () => server.writers.run(`template ${sha256}`, () => templates.remove(sha256)))
     },
     capacity: () => explained('read the capacity', () => capacity(inventory)),
+    problems: () => explained('look for what needs a person', () => findProblems(server, inventory, options)),
     watch(wake) {
       let before = ''
       const timer = setInterval(() => {
