@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
-import { createStand, ended, type Stand } from './stand.ts'
+import { createStand, ended, until, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // What a client may send in a person's name: login names and pasted text. Signatures of every shape stand in attacks.int.test.ts,
@@ -77,3 +77,45 @@ for (const [name, text] of [
     assert.ok(!stand.log().includes(text) && !stand.log().includes(secret))
   })
 }
+
+// What a host may say in the place of words: nothing of it may act upon the terminal, or stand as a line of its own.
+const evil = 'a\u001b]0;owned\u0007\u009b31m\r\n[trusted] b\u202e\u0000c'
+const words: [string, () => void][] = [
+  ['the reason of a denial', () => (host.answer = () => ({ state: 'denied', reason: { code: evil, text: evil } }))],
+  ['what it says of a reply code', () => (host.answer = () => ({ state: 'needs-reply', triesLeft: 3, note: evil }))],
+  ['a refusal to begin', () => (host.opening = () => ({ code: evil, detail: evil }))],
+  ...['id', 'code', 'url', 'origin', 'issuedAt', 'expiresAt'].map((field): [string, () => void] => [
+    `the ${field} of a sign-in`,
+    () => (host.opening = (honest) => ({ ...honest, [field]: evil })),
+  ]),
+]
+for (const [name, says] of words) {
+  test(`denies a host that puts escape sequences and line breaks into ${name}, and shows none of them`, async () => {
+    says()
+    const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
+    terminals.push(terminal)
+    await terminal.expect(/paste the reply code: $|Denied: /)
+    terminal.type('\r')
+    assert.equal(await terminal.exit(), 255)
+    assert.match(terminal.shown, /Denied: /)
+    assert.doesNotMatch(terminal.shown, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+    assert.doesNotMatch(terminal.shown, /^\[trusted\]/m)
+    // sshd writes what is no ASCII in octal: the log's own lines are not the host's either
+    assert.doesNotMatch(stand.log(), /^\[trusted\]|\u001b/m)
+  })
+}
+test('a refusal on the page ends a connection of sshd and nothing else: under another program its parent lives on', async () => {
+  const child = stand.join('sh', ['-c', 'pamtester -I rhost=203.0.113.7 freehold-sshd owner authenticate; echo parent-lives'])
+  let shown = ''
+  child.stdout?.on('data', (data: Buffer) => (shown += data.toString()))
+  child.stderr?.on('data', (data: Buffer) => (shown += data.toString()))
+  await until(() => host.opened.length === 1, 'the sign-in')
+  const [opened] = host.opened
+  assert.ok(opened)
+  host.refuse(opened)
+  host.answer = () => ({ state: 'denied', reason: { code: 'refused', text: 'Refused on the sign-in page.' } })
+  child.stdin?.end('\n')
+  await ended(child)
+  assert.match(shown, /Denied: Refused on the sign-in page\.[^]*parent-lives/)
+  assert.equal(host.watchers, 0, 'it did not even ask')
+})

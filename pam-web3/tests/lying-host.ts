@@ -204,6 +204,7 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
       host.certificate = () => host.presence
       host.opened.length = 0
       host.calls.length = 0
+      watchers = 0
     },
     stop: () => {
       server.closeAllConnections()

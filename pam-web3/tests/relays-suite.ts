@@ -127,6 +127,17 @@ test('denies a relayed link: the holder signs elsewhere, and the asker presses E
   assert.equal(request.state.kind, 'denied')
   assert.equal(await signIn.release(request), undefined)
 })
+test("denies somebody inside the guest: its own loopback is no place of the holder's, who signs at the host", async () => {
+  const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
+  terminals.push(terminal)
+  const prompt = await terminal.prompt()
+  assert.match(prompt, /from 127\.0\.0\.1/)
+  const outcome = await approve(/Code (\S+),/.exec(prompt)?.[1] ?? '')
+  assert.equal(outcome.state, 'needs-reply')
+  terminal.type('\r')
+  await terminal.expect(/3 tries left\): $/)
+  terminal.stop()
+})
 test("denies the reply code of one login at another's prompt", async () => {
   const [first, second] = [await ask(), await ask()]
   const one = await approve(first.code, victim)
