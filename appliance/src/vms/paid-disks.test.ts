@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, type TestContext } from 'node:test'
+import type { Clock } from '../clock/clock.ts'
 import { markOf, vmIdOf } from '../chain/installation.ts'
 import { reliability } from '../dev/reliability.ts'
 import { declaredIssues } from '../health/declared-issues.ts'
@@ -285,6 +286,37 @@ suite('what protects paid disks', () => {
     },
   )
 
+  for (const jump of [day + 60, 30 * day, -30 * day]) {
+    reliability(
+      'disk-clock-set',
+      `our clock is set by ${jump} s during the wait before an end: the wait begins anew`,
+      async (fault, t) => {
+        const stand = await withVms(t)
+        stand.chain.mine(10 * day)
+        stand.chain.finalize()
+        await stand.settle()
+        assert.equal(stand.vm(1n)?.state, 'stopped')
+        const set = settable(stand.clock)
+        await stand.restart({ clock: set.clock })
+        await stand.settle()
+        const before = [set.clock.now(), set.clock.monotonicMs()] as const
+        set.by(jump)
+        // the chain goes on beside it, so that it is not old by the new clock
+        stand.chain.mine(Math.max(0, jump))
+        stand.chain.finalize()
+        fault.struck(Math.abs(set.clock.now() - before[0]) >= day && set.clock.monotonicMs() - before[1] < 60_000)
+        await stand.settle()
+        assert.deepEqual(stand.provisioner.sent, ['activate 1'], 'no end by a clock that was set')
+        stand.clock.advance(day - 10)
+        await stand.settle()
+        assert.deepEqual(stand.provisioner.sent, ['activate 1'], 'not yet')
+        stand.clock.advance(20)
+        await stand.settle()
+        assert.deepEqual(stand.provisioner.sent, ['activate 1', 'end 1'])
+      },
+    )
+  }
+
   reliability(
     'disk-fifty-endings',
     '50 subscriptions end at once: three disks go, the others wait for the operator',
@@ -374,3 +406,16 @@ suite('what protects paid disks', () => {
     },
   )
 })
+
+/** The stand's clock as somebody may set it: wall time goes another way than time since. */
+function settable(clock: Clock): { clock: Clock; by(seconds: number): void } {
+  let offset = 0
+  return {
+    clock: {
+      now: () => clock.now() + offset,
+      monotonicMs: () => clock.monotonicMs(),
+      wait: (ms, signal) => clock.wait(ms, signal),
+    },
+    by: (seconds) => void (offset += seconds),
+  }
+}

@@ -1,10 +1,9 @@
 import { markOf, vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
+import { ClockJump } from '../clock/clock-jump.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
-import { findAppError } from '../errors/app-error.ts'
 import type { VmRecord } from '../hypervisor/port.ts'
 import type { RetryPolicy } from '../steps/retry.ts'
-import { runTask } from '../steps/runner.ts'
 import type { TaskRecord } from '../steps/step.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
 import type { DestroyRepository } from '../store/destroys.ts'
@@ -12,10 +11,11 @@ import type { SettingRepository } from '../store/settings.ts'
 import type { TaskRepository } from '../store/tasks.ts'
 import type { StoredVm, VmRepository } from '../store/vms.ts'
 import { decide, type Action, type DecisionFacts, type Unconfirmed } from '../subscriptions/decide.ts'
-import { givingView, takingView, type GivingView } from '../subscriptions/views.ts'
+import { givingView } from '../subscriptions/views.ts'
 import { DestroyGate } from './destroy-gate.ts'
-import { isSamePurchase, wasReady } from './guards.ts'
-import { reasonOf } from './end-steps.ts'
+import { wasReady } from './guards.ts'
+import { isHalfReinstalled } from './half-reinstalled.ts'
+import { JobRunner } from './job-runner.ts'
 import { Jobs } from './jobs.ts'
 import { LeftOverTasks } from './left-over-tasks.ts'
 import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
@@ -24,9 +24,10 @@ import { adoptFound } from './adoption.ts'
 import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
 import { doubtOf, failingIssue, hostIssues, removalIssue, sentence } from './pass-issues.ts'
 import { personSteps } from './person-steps.ts'
-import { needOf, reasonForNoRoom, type Promised } from './room.ts'
+import { Making } from './making.ts'
 import { Slots } from './slots.ts'
 import { StandingIssues, type StandingIssue } from './standing-issues.ts'
+import { readForTaking } from './taking.ts'
 import { VmBooks } from './vm-books.ts'
 import type { ServedContract, VmPorts, VmWork } from './vm-work.ts'
 import { observe, type ObservedContract, type World } from './world.ts'
@@ -102,7 +103,8 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   const standing = new StandingIssues()
   const leftOver = new LeftOverTasks(tasks, (event) => ports.onTaskEvent?.(event))
   const unconfirmed = new Map<VmId, Unconfirmed>()
-  const making = new Map<VmId, Promised>()
+  const making = new Making()
+  const clockJump = new ClockJump(clock)
   /** Issues that only a read for taking could find, until the next such read. */
   const doubts = new Map<VmId, Extract<Action, { kind: 'nothing' }>>()
   const stopping = new AbortController()
@@ -110,6 +112,16 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   let loop: Promise<void> | undefined
   let unwatch: (() => void)[] = []
   let lastPass: PassReport | undefined
+  const runner = new JobRunner({
+    ...ports,
+    jobs,
+    leftOver,
+    signal: stopping.signal,
+    ended(id, changed) {
+      making.end(id)
+      if (changed) setImmediate(wake)
+    },
+  })
 
   function wake(): void {
     woken.resolve()
@@ -119,54 +131,11 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     return { ports, books, contract, key, slots, gate, mined: (what) => unconfirmed.set(vmIdOf(key), what), ...more }
   }
 
-  /** Runs one job to its end and remembers how it went. Never rejects. */
-  async function run(id: VmId, job: VmJob, onEvent?: (event: TaskEvent) => void): Promise<void> {
-    const emit = (event: TaskEvent): void => {
-      ports.onTaskEvent?.(event)
-      onEvent?.(event)
-    }
-    leftOver.takenUpBy(id, job.kind)
-    try {
-      const record = await runTask(
-        {
-          kind: job.kind,
-          subject: id,
-          steps: job.steps,
-          context: job.work,
-          signal: stopping.signal,
-          resumeFailed: jobs.failure(id)?.kind === job.kind,
-          ...(job.undoAfter !== undefined && { undoAfter: job.undoAfter }),
-        },
-        { tasks, clock, onEvent: emit, onFailure: (error) => ports.log?.(`${job.kind} of ${id} failed`, error) },
-      )
-      if (record.state === 'done') jobs.succeeded(id)
-      else if (record.state !== 'interrupted') {
-        jobs.failedWith(id, job.kind, record.error === null ? 'It was taken back.' : record.error.detail, performance.now())
-        ports.log?.(`${job.kind} of ${id} ended as ${record.state}: ${record.error?.detail ?? ''}`)
-      }
-    } catch (error) {
-      jobs.failedWith(id, job.kind, findAppError(error)?.detail ?? 'The store did not answer.', performance.now())
-      ports.log?.(`${job.kind} of ${id} could not be persisted`, error)
-    }
-  }
-
-  function begin(id: VmId, kind: string, work: () => Promise<boolean>): void {
-    jobs.begin(id, kind, async () => {
-      let changed = true
-      try {
-        changed = await work()
-      } catch (error) {
-        jobs.failedWith(id, kind, findAppError(error)?.detail ?? 'It ended unexpectedly.', performance.now())
-        ports.log?.(`${kind} of ${id} failed`, error)
-      }
-      making.delete(id)
-      if (changed) setImmediate(wake)
-    })
-  }
-
   async function pass(): Promise<PassReport> {
     const began = performance.now()
     const world = await observe(ports.contracts, hypervisor)
+    const jump = clockJump.look()
+    if (jump !== 0) await waitAnew(jump)
     const found: Omit<StandingIssue, 'since'>[] = hostIssues(world, ports.contracts)
     const report: PassReport = { at: clock.now(), durationMs: 0, vms: 0, began: [] }
     // every VM that is there is in the books before the first decision: a create must not take the address of one
@@ -193,6 +162,16 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     return lastPass
   }
 
+  /** The wait before `end` runs by our own clock. One that was set proves no wait: they begin anew, never shorter. */
+  async function waitAnew(jump: number): Promise<void> {
+    for (const row of [...books.values()]) {
+      const graceEndsAt = books.graceOverFor(vmIdOf(row))
+      if (row.graceOverSeenSince === null || graceEndsAt === null) continue
+      await books.noteGraceOver(row, { since: clock.now(), graceEndsAt })
+      ports.log?.(`the clock was set by ${jump} s: the wait before the end of ${vmIdOf(row)} begins anew`)
+    }
+  }
+
   async function look(
     world: World,
     observed: ObservedContract,
@@ -213,7 +192,8 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       return removalIssue(jobs.failure(id))
     }
 
-    if (observed.provisioner && (await isHalfReinstalled(giving, record, row, id, world.records !== undefined))) {
+    const mayResume = observed.provisioner && !stopping.signal.aborted && world.records !== undefined
+    if (mayResume && (await isHalfReinstalled({ id, giving, record, row }, books, clock.now(), ports.log))) {
       if (!jobs.isBackingOff(id, performance.now())) resumeReinstall(observed.contract, record, row as StoredVm, report)
       return undefined
     }
@@ -224,7 +204,8 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       taking: 'not-asked',
       vm: actualVm(world, id),
       notes: row && { ...row, keptStopped: books.isKeptStopped(id), graceOverFor: books.graceOverFor(id) },
-      noRoom: giving.entitlement?.kind === 'pending' && record === undefined ? await noRoom(world, giving) : undefined,
+      noRoom:
+        giving.entitlement?.kind === 'pending' && record === undefined ? await making.noRoom(world, giving.plan) : undefined,
       destroysAllowed: true,
       unconfirmed: unconfirmed.get(id),
       waitSeconds: ports.taking.waitSeconds,
@@ -268,11 +249,11 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     })
     const { subscription, plan } = facts.giving
     const purchase = { ...(subscription && { subscription }), ...(plan && { plan }) }
-    if (action.kind === 'create' && plan !== undefined) making.set(id, needOf(plan, true))
-    begin(id, action.kind, async () => {
+    if (action.kind === 'create' && plan !== undefined) making.begin(id, plan)
+    runner.begin(id, action.kind, async () => {
       let chosen = action
       if (chosen.kind === 'read-for-taking') {
-        const { taking, ended } = await readForTaking(contract, tokenId, snapshot.nextTokenId)
+        const { taking, ended } = await readForTaking(contract, tokenId, snapshot.nextTokenId, ports.log)
         chosen = decide({ ...facts, taking }, clock.now())
         if (chosen.kind === 'destroy' && ended !== undefined) {
           const destroysAllowed = await mayDestroyToday(base, world.records?.get(id), ended)
@@ -303,26 +284,10 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
         case 'send-end':
         case 'destroy':
           doubts.delete(id)
-          await run(id, jobFor(chosen, { ...base, ...purchase }, row))
+          await runner.run(id, jobFor(chosen, { ...base, ...purchase }, row))
           return true
       }
     })
-  }
-
-  /** A read for taking as facts: doubt of any kind is an answer too, and gives no ground. `ended`: why, if it has ended. */
-  async function readForTaking(
-    contract: ServedContract,
-    tokenId: bigint,
-    nextTokenId: bigint,
-  ): Promise<{ taking: DecisionFacts['taking']; ended?: string }> {
-    if (tokenId >= nextTokenId) return { taking: 'never-sold' }
-    try {
-      const read = await contract.reader.subscriptionForTaking(tokenId)
-      return { taking: takingView(read), ended: reasonOf(read.finalized, read.finalizedBlock.timestamp) }
-    } catch (error) {
-      ports.log?.(`subscription ${tokenId} could not be read for taking`, error)
-      return { taking: 'unreadable' }
-    }
   }
 
   /** Books the destroy, or holds it back. What was never delivered holds nothing of anybody and is not counted. */
@@ -331,60 +296,13 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     return delivered ? gate.pass(markOf(key), reason, vmCount()) : Promise.resolve(true)
   }
 
-  async function noRoom(world: World, { plan }: GivingView): Promise<string | undefined> {
-    if (plan === undefined) return undefined
-    try {
-      const { capacity, snapshots } = await world.capacity()
-      const promised = { diskBytes: 0, memoryMiB: 0 }
-      for (const [id, need] of making) {
-        if (world.records?.has(id) === true) continue
-        promised.diskBytes += need.diskBytes
-        promised.memoryMiB += need.memoryMiB
-      }
-      return reasonForNoRoom(needOf(plan, snapshots), capacity, promised)
-    } catch (error) {
-      return findAppError(error)?.detail ?? 'the hypervisor does not tell its capacity'
-    }
-  }
-
-  /**
-   * A kill stopped a reinstall: the books have the next generation, the hypervisor the former one, or none at all. It is taken up
-   * only for whoever asked for it, while he holds the pass; else the books go back to the disk that stands.
-   */
-  async function isHalfReinstalled(
-    giving: GivingView,
-    record: VmRecord | undefined,
-    row: StoredVm | undefined,
-    id: VmId,
-    answered: boolean,
-  ): Promise<boolean> {
-    if (row === undefined || stopping.signal.aborted || !answered) return false
-    const begun = books.reinstallOf(id)
-    // its disk stands: what comes later is no longer the reinstall's. One that is not protected yet may be half-made
-    const wanted = begun?.generation === row.generation && begun.holder === giving.subscription?.holder.toLowerCase()
-    if (record !== undefined && record.key.generation >= row.generation && (record.facts.activating || !wanted)) {
-      if (begun !== undefined) await books.noteReinstall(row, undefined)
-      return false
-    }
-    if (giving.entitlement?.kind !== 'active' || giving.subscription === undefined) return false
-    if (!isSamePurchase(row.origin, giving.subscription)) return false
-    if (wanted) return true
-    if (record !== undefined && begun !== undefined) {
-      ports.log?.(`the reinstall of ${id} is given up: its asker does not hold the pass any more`)
-      const { generation } = record.key
-      await books.put({ ...row, generation, hostKey: record.facts.hostKey, reportedAt: clock.now(), secretUsedAt: clock.now() })
-      await books.noteReinstall(row, undefined)
-    }
-    return false
-  }
-
   /**
    * The end of a reinstall that a kill cut off: books and hypervisor agree on the new generation, so whoever asked had the right
    * when the disk was changed. Before anything else is done with the VM: both have the same addresses.
    */
   function removeFormer(former: VmRecord, id: VmId, report: PassReport): void {
     report.began.push({ vmId: id, kind: 'reinstall' })
-    begin(id, 'reinstall', async () => {
+    runner.begin(id, 'reinstall', async () => {
       ports.log?.(`${markOf(former.key)} gave way to a newer generation; it is taken away`)
       await hypervisor.destroy(former.key, { signal: stopping.signal })
       jobs.succeeded(id)
@@ -396,10 +314,10 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const key = { installation: row.installation, tokenId: row.tokenId, generation: row.generation }
     const id = vmIdOf(key)
     report.began.push({ vmId: id, kind: 'reinstall' })
-    begin(id, 'reinstall', async () => {
+    runner.begin(id, 'reinstall', async () => {
       const former = record !== undefined && record.key.generation < key.generation ? { from: record.key } : {}
       const work = workFor(contract, key, former)
-      await run(id, { kind: 'reinstall', steps: personSteps.reinstall, work })
+      await runner.run(id, { kind: 'reinstall', steps: personSteps.reinstall, work })
       return true
     })
   }
@@ -407,8 +325,8 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   function startSettling(contract: ServedContract, row: StoredVm | undefined, id: VmId, report: PassReport): void {
     if (row === undefined || stopping.signal.aborted) return
     report.began.push({ vmId: id, kind: 'settle' })
-    begin(id, 'settle', async () => {
-      await settleCreate(workFor(contract, row), tasks, (job) => run(id, job))
+    runner.begin(id, 'settle', async () => {
+      await settleCreate(workFor(contract, row), tasks, (job) => runner.run(id, job))
       return false
     })
   }
@@ -457,8 +375,8 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       if (contract === undefined) throw new TypeError(`no contract ${key.installation}`)
       const id = vmIdOf(key)
       const first = Promise.withResolvers<TaskRecord>()
-      begin(id, kind, async () => {
-        await run(id, make(workFor(contract, key)), (event) => {
+      runner.begin(id, kind, async () => {
+        await runner.run(id, make(workFor(contract, key)), (event) => {
           if (event.type === 'task') first.resolve(event.task)
         })
         first.reject(new Error('the job could not be persisted'))

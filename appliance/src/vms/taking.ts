@@ -1,0 +1,21 @@
+import type { DecisionFacts } from '../subscriptions/decide.ts'
+import { takingView } from '../subscriptions/views.ts'
+import { reasonOf } from './end-steps.ts'
+import type { ServedContract } from './vm-work.ts'
+
+/** A read for taking as facts: doubt of any kind is an answer too, and gives no ground. `ended`: why, if it has ended. Never rejects. */
+export async function readForTaking(
+  contract: ServedContract,
+  tokenId: bigint,
+  nextTokenId: bigint,
+  log?: (line: string, cause: unknown) => void,
+): Promise<{ taking: DecisionFacts['taking']; ended?: string }> {
+  if (tokenId >= nextTokenId) return { taking: 'never-sold' }
+  try {
+    const read = await contract.reader.subscriptionForTaking(tokenId)
+    return { taking: takingView(read), ended: reasonOf(read.finalized, read.finalizedBlock.timestamp) }
+  } catch (error) {
+    log?.(`subscription ${tokenId} could not be read for taking`, error)
+    return { taking: 'unreadable' }
+  }
+}
