@@ -6,9 +6,9 @@ import { AppError } from '../errors/app-error.ts'
 import { run, runOrFail } from '../hypervisor/libvirt/run.ts'
 import { tapNameOf } from '../network/guest-addresses.ts'
 import { nftables, noNftables } from '../network/nftables.ts'
-import { deviceOf, ownNetworks, removeLinks, setLinks } from './links.ts'
+import { deviceOf, ownAddresses, ownNetworks, removeLinks, setLinks } from './links.ts'
 import { Lock } from './lock.ts'
-import { checkTaps, keepEpochs, networkOf, overlap4 } from './plan.ts'
+import { checkOwn, checkTaps, keepEpochs, networkOf } from './plan.ts'
 import { emptyState, readState, writeState, type HostState, type Trial } from './state-file.ts'
 import { createUnits, type UnitOptions } from './units.ts'
 import { keepUplink, restoreUplink, useUplink } from './uplink.ts'
@@ -47,6 +47,8 @@ export function createHost(options: HostOptions): Host {
   const [rules, links, uplinks] = [new Lock(), new Lock(), new Lock()]
   let state = emptyState(clock.now())
   let lastRules = ''
+  /** The same as the kernel shows it: whoever takes out one rule is found out too. */
+  let lastStanding = ''
   let timer = new AbortController()
 
   const nextEpoch = (draft: HostState): number => {
@@ -76,10 +78,15 @@ export function createHost(options: HostOptions): Host {
       open6: open.flatMap((range) => ('ipv6' in range ? [`${range.ipv6}/${range.prefixLength}`] : [])),
       ...own,
     })
-    const present = await run('nft', ['list', 'table', 'inet', 'freehold'])
-    if (text === lastRules && present.code === 0) return
+    if (text === lastRules && (await standingRules()) === lastStanding) return
     await runOrFail('set the firewall', 'nft', ['-f', '-'], { input: text })
+    lastStanding = await standingRules()
     lastRules = text
+  }
+
+  async function standingRules(): Promise<string> {
+    const tables = ['bridge', 'inet'].map((family) => run('nft', ['-s', 'list', 'table', family, 'freehold']))
+    return (await Promise.all(tables)).map(({ stdout }) => stdout).join('')
   }
 
   async function setPresentLinks(): Promise<void> {
@@ -92,10 +99,7 @@ export function createHost(options: HostOptions): Host {
   async function setTaps(argument: Argument<'setTaps'>): Promise<Answers['setTaps']> {
     checkTaps(argument)
     const { net, taps } = argument
-    const clash = (await ownNetworks()).own4.find((range) => overlap4(range, networkOf(net)))
-    if (clash !== undefined) {
-      throw new AppError({ code: 'host-refused', detail: `The guests’ network overlaps ${clash}, which the host is in.` })
-    }
+    checkOwn(argument, { ...(await ownNetworks()), ...(await ownAddresses()) })
     // who may send what stands before there is a link to send on
     await change((draft) => {
       draft.taps = keepEpochs(taps, state.taps, () => nextEpoch(draft))

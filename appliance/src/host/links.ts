@@ -74,6 +74,14 @@ export async function ownNetworks(): Promise<{ own4: string[]; own6: string[] }>
   }
 }
 
+/** Addresses that the machine itself has or sends its own traffic to: its own, and those of its ways out. Without zones. */
+export async function ownAddresses(): Promise<{ addresses: string[]; gateways: string[] }> {
+  const all = z.array(addressSchema).parse(JSON.parse(await ip('read the addresses', ['-j', 'addr'])))
+  const own = all.filter(({ ifname }) => ifname !== bridgeName).flatMap((link) => link.addr_info.map(({ local }) => local ?? ''))
+  const routes = [...(await defaultRoutes('-4')), ...(await defaultRoutes('-6'))]
+  return { addresses: unique(own), gateways: unique(routes.map(({ gateway }) => gateway ?? '').filter((text) => text !== '')) }
+}
+
 /** The device with this MAC, its IPv4 addresses and gateway; undefined if there is none. */
 export async function deviceOf(
   mac: string,

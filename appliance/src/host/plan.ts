@@ -42,6 +42,41 @@ export function checkTaps({ net, taps }: Argument<'setTaps'>): void {
   throw new AppError({ code: 'bad-input', detail: `${fields[0]?.pointer}: ${fields[0]?.detail}.`, fields: fields.slice(0, 20) })
 }
 
+/** What the machine itself is and talks through. */
+export interface OwnWays {
+  own4: readonly string[]
+  own6: readonly string[]
+  addresses: readonly string[]
+  gateways: readonly string[]
+}
+
+/**
+ * Holds a set of taps against the host: no guest's net, and no guest, takes the place of the host or of its way out.
+ * Throws AppError `host-refused`; nothing was changed then.
+ */
+export function checkOwn({ net, taps }: Argument<'setTaps'>, { own4, own6, addresses, gateways }: OwnWays): void {
+  const refuse = (detail: string): never => {
+    throw new AppError({ code: 'host-refused', detail })
+  }
+  const four = networkOf(net)
+  const clash = own4.find((range) => overlap4(range, four))
+  if (clash !== undefined) refuse(`The guests’ network overlaps ${clash}, which the host is in.`)
+  const way = gateways.find((address) => !address.includes(':') && contains4(four, `${address}/32`))
+  if (way !== undefined) refuse(`The guests’ network holds ${way}, the host’s way out.`)
+  if (net.ipv6 === null) return
+  const { ipv6 } = net
+  if (!ipv6.onLink) {
+    // one address of it may be the host's own; a whole network of the host's may not
+    const inside = own6.find((range) => Number(range.split('/')[1]) < 128 && contains6(ipv6, range.split('/')[0] ?? ''))
+    if (inside !== undefined) refuse(`The guests’ prefix holds ${inside}, which the host is in.`)
+    const out = gateways.find((address) => address.includes(':') && contains6(ipv6, address))
+    if (out !== undefined) refuse(`The guests’ prefix holds ${out}, the host’s way out.`)
+  }
+  const taken = new Set([...addresses, ...gateways].filter((address) => address.includes(':')).map(ipv6ToBits))
+  const thief = taps.find((tap) => tap.ipv6 !== null && taken.has(ipv6ToBits(tap.ipv6)))
+  if (thief !== undefined) refuse(`${thief.ipv6} is the host’s own, or its way out.`)
+}
+
 /** `10.77.0.0/16` of the guests' net. */
 export function networkOf({ ipv4: { gateway, prefixLength } }: Pick<GuestNet, 'ipv4'>): string {
   const size = 2 ** (32 - prefixLength)

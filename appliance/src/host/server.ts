@@ -59,7 +59,10 @@ async function converse(socket: Socket, options: ServerOptions): Promise<void> {
       options.log(`refused: ${known.code}`, known.cause)
       return { error: { code: known.code, detail: known.detail } }
     })
-  if (!socket.destroyed) socket.end(`${JSON.stringify(answer)}\n`)
+  if (socket.destroyed) return
+  socket.end(`${JSON.stringify(answer)}\n`)
+  // a caller that does not hang up, or does not read, must not keep a place for ever
+  socket.setTimeout(options.requestMs ?? 5000, () => socket.destroy())
 }
 
 /** Carries out one line. Throws AppError `bad-input` for what is no request. */

@@ -8,7 +8,11 @@ import type { Uplink } from './verbs.ts'
 /** Where systemd-networkd reads; what lies under /run is gone after a boot. */
 const tried = '/run/systemd/network'
 const kept = '/etc/systemd/network'
-const file = '05-freehold-uplink.network'
+/**
+ * The trial comes first by name, since networkd uses the first file that matches; were it the same name, the kept file under
+ * /etc would hide it, and what is confirmed would never have been tried. Source: systemd.network(5).
+ */
+export const uplinkFiles = { tried: '04-freehold-trial.network', kept: '05-freehold-uplink.network' } as const
 
 type Former = Trial['former']
 
@@ -25,7 +29,7 @@ export function networkFile(uplink: Uplink): string {
 export async function useUplink(uplink: Uplink, former: Former): Promise<void> {
   if (networkd()) {
     await mkdir(tried, { recursive: true })
-    await writeFile(`${tried}/${file}`, networkFile(uplink))
+    await writeFile(`${tried}/${uplinkFiles.tried}`, networkFile(uplink))
     return await reload(former.device)
   }
   if (uplink.ipv4 === 'dhcp') {
@@ -37,7 +41,7 @@ export async function useUplink(uplink: Uplink, former: Former): Promise<void> {
 /** Back to what was. */
 export async function restoreUplink(former: Former): Promise<void> {
   if (!networkd()) return await setAddresses(former.device, former.addresses, former.gateway)
-  await rm(`${tried}/${file}`, { force: true })
+  await rm(`${tried}/${uplinkFiles.tried}`, { force: true })
   await reload(former.device)
 }
 
@@ -45,9 +49,9 @@ export async function restoreUplink(former: Former): Promise<void> {
 export async function keepUplink(uplink: Uplink): Promise<void> {
   if (!networkd()) return
   await mkdir(kept, { recursive: true })
-  await writeFile(`${kept}/${file}.new`, networkFile(uplink), { flush: true })
-  await rename(`${kept}/${file}.new`, `${kept}/${file}`)
-  await rm(`${tried}/${file}`, { force: true })
+  await writeFile(`${kept}/${uplinkFiles.kept}.new`, networkFile(uplink), { flush: true })
+  await rename(`${kept}/${uplinkFiles.kept}.new`, `${kept}/${uplinkFiles.kept}`)
+  await rm(`${tried}/${uplinkFiles.tried}`, { force: true })
 }
 
 async function setAddresses(device: string, addresses: readonly string[], gateway: string | null): Promise<void> {

@@ -41,7 +41,10 @@ export function createAddressTable(plan: AddressPlan, repository: AddressReposit
 
   async function ipv6(vm: VmName, contractIndex: number): Promise<string | null> {
     if (plan.ipv6 === null) return null
-    if (plan.ipv6.prefixLength <= 64) return ipv6Of(plan.ipv6, contractIndex, vm.tokenId)
+    if (plan.ipv6.prefixLength <= 64) {
+      // counted from 1: in an on-link prefix ::1 and ::2 are the router and the host itself
+      return ipv6Of(plan.ipv6, contractIndex + 1, vm.tokenId)
+    }
     return ipv6AtIndex(plan.ipv6, Number(await take('ipv6-index', vm, indexCandidates(plan.ipv6.prefixLength))))
   }
 

@@ -1,6 +1,6 @@
-/** `10.77.0.0` as a number. Throws TypeError unless the text is dotted IPv4. */
+/** `10.77.0.0` as a number. Throws TypeError unless the text is dotted IPv4; a leading zero is octal to some, so it is refused. */
 export function ipv4ToNumber(text: string): number {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number)
+  const parts = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text)?.slice(1).map(Number)
   if (parts === undefined || parts.some((p) => p > 255)) throw new TypeError(`not an IPv4 address: ${text}`)
   return parts.reduce((sum, part) => sum * 256 + part, 0)
 }

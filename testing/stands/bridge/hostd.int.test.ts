@@ -103,6 +103,7 @@ suite('the root helper', () => {
     }
     bad.push(
       { verb: 'setTaps', argument: tap({ ipv4: '10.77.0.1' }) },
+      { verb: 'setTaps', argument: tap({ ipv4: '10.77.0.011' }) },
       { verb: 'setTaps', argument: tap({ ipv4: '10.78.0.5' }) },
       { verb: 'setTaps', argument: tap({ ipv6: '2a01:7e00:3::1' }) },
       { verb: 'setTaps', argument: tap({ sshPort: 22 }) },
@@ -186,6 +187,73 @@ suite('the root helper', () => {
     const answers = await Promise.all(hanging)
     assert.ok(answers.every((answer) => answer.includes('did not end in time')))
     fault.struck(answers.length)
+  })
+
+  reliability('isolation-helper-slow-caller', 'P5 callers that never hang up keep no place', async (fault) => {
+    let answered = 0
+    const sockets = Array.from({ length: 64 }, () => {
+      const socket = createConnection({ path: stand.socketPath, allowHalfOpen: true })
+      socket.on('error', () => undefined)
+      socket.on('data', () => void (answered += 1))
+      // asks, hears, and never ends its own side
+      socket.write('{"verb":"startUpdate","argument":{}}\n')
+      return socket
+    })
+    try {
+      await until('all to be answered', 10, async () => answered === 64)
+      await assert.rejects(stand.client.cutConnections(bob), { code: 'host-helper-down' }, 'every place is taken')
+      const cut = () => stand.client.cutConnections(bob).then(() => true)
+      await until('a place', 15, cut, 200)
+      fault.struck(answered)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+    }
+  })
+
+  reliability('isolation-rules-undone', 'a rule that somebody took out is put back, in either table', async (fault) => {
+    await stand.client.setTaps({ net, taps: [alice] })
+    const nft = (...args: string[]) => stand.in(stand.host, 'nft', ...args)
+    const rules = async () => withoutEpochs((await nft('-s', 'list', 'ruleset')).stdout)
+    const whole = await rules()
+    const undo = [
+      ['delete', 'table', 'bridge', 'freehold'],
+      ['flush', 'chain', 'bridge', 'freehold', tapNameOf(alice)],
+      ['flush', 'chain', 'inet', 'freehold', 'from_guest'],
+      ['flush', 'ruleset'],
+    ]
+    let undone = 0
+    for (const args of undo) {
+      assert.equal((await nft(...args)).code, 0)
+      assert.notEqual(await rules(), whole)
+      undone += 1
+      // what the helper does by itself twice a minute, and with whatever it is told
+      await stand.client.setTaps({ net, taps: [alice] })
+      assert.equal(await rules(), whole, args.join(' '))
+    }
+    fault.struck(undone)
+  })
+
+  reliability('isolation-stolen-address', 'no guest is given the address of the host or of its router', async (fault) => {
+    const six = { prefix: '2a01:7e00:1::', prefixLength: 64 }
+    const before = await kernel()
+    let refused = 0
+    for (const [onLink, ipv6] of [
+      [true, world.uplink6],
+      [true, world.outside6],
+      [false, '2a01:7e00:1::77'],
+    ] as const) {
+      const taps = [{ ...alice, ipv6 }]
+      const set = stand.client.setTaps({ net: { ...net, ipv6: { ...six, onLink } }, taps })
+      await assert.rejects(set, { code: 'host-refused' })
+      refused += 1
+    }
+    assert.equal(await kernel(), before)
+    await stand.client.setTaps({
+      net: { ...net, ipv6: { ...six, onLink: true } },
+      taps: [{ ...alice, ipv6: '2a01:7e00:1:0:1::1' }],
+    })
+    await stand.client.setTaps({ net, taps: [alice] })
+    fault.struck(refused)
   })
 
   reliability('isolation-cut', 'an open login over the forwarded port and over IPv6 is cut; a new one passes', async (fault) => {
