@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { loginRequestSchema } from '@freehold/appliance/api/schemas/sign-in'
@@ -18,7 +18,6 @@ import { until } from '@freehold/appliance/dev/supervisor'
 import { domainNameOf } from '@freehold/appliance/hypervisor/names'
 import { z } from 'zod'
 import { freePort, runFreehold } from '../stands/embedded.ts'
-import { enrol } from './driver-stand.ts'
 import { createQemuMachines } from './qemu-machines.ts'
 import { openStand, type Stand } from './stand.ts'
 
@@ -36,17 +35,19 @@ suite('the life of one subscription on Proxmox, on a real guest', () => {
 
   before(async () => {
     stand = await openStand({ nodes, machines: createQemuMachines(mkdtempSync('/tmp/pvel-')), pace: 0.02 })
-    const token = await enrol(stand)
     stateFolder = await mkdtemp('/tmp/fh-')
     const [web, rpc, login] = [await freePort(), await freePort(), await freePort()]
     await writeFile(join(stateFolder, 'ca.pem'), stand.authority.pem)
-    await writeFile(join(stateFolder, 'token'), token.secret, { mode: 0o600 })
+    const privilegedTokenFile = join(stateFolder, 'privileged')
+    await writeFile(privilegedTokenFile, `${stand.rootToken.id}=${stand.rootToken.secret}`, { mode: 0o600 })
     const hypervisor = {
       kind: 'proxmox',
       nodes: nodes.map((name) => ({ url: `https://127.0.0.1:${stand.servers.get(name)?.port}`, name })),
       authorityFile: join(stateFolder, 'ca.pem'),
       tokenFile: join(stateFolder, 'token'),
       diskStorage: 'local',
+      // setup itself enrols, as `freehold apply` does
+      enrolment: { privilegedTokenFile, operatorNetworks: ['192.0.2.0/24'] },
       guestsReachHostAt: `10.0.2.2:${login}`,
     }
     const answers = (await readFile(join(checkout, 'scripts/embedded.yaml'), 'utf8'))
@@ -113,6 +114,12 @@ suite('the life of one subscription on Proxmox, on a real guest', () => {
     })
     return { ...result, refusal }
   }
+
+  test('setup enrolled: our token alone is kept, the firewall is on, the credential is gone', async () => {
+    assert.equal(stand.world.clusterFirewall.options['enable'], 1)
+    assert.equal((await stat(join(stateFolder, 'token'))).mode & 0o777, 0o600)
+    await assert.rejects(stat(join(stateFolder, 'privileged')), { code: 'ENOENT' })
+  })
 
   test('bought with a wallet: cloned from the template, in our pool, firewall written, activated when it can be used', async () => {
     vmId = (

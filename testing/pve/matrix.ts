@@ -23,6 +23,8 @@ export interface VerbCase {
   keepsDisk: boolean
   /** Made of other verbs of this table. */
   composed?: true
+  /** Each cell has a template of its own. */
+  ownTemplate?: true
 }
 
 export interface Cell {
@@ -173,6 +175,29 @@ export const verbs: readonly VerbCase[] = [
     },
     keepsDisk: true,
   },
+  {
+    name: 'importTemplate',
+    before: async () => undefined,
+    run: (driver, cell) => driver.importTemplate(cell.template),
+    after: (stand, cell) => {
+      assert.equal(templatesOf(stand, cell.template.sha256).length, 1)
+      assert.deepEqual(orphans(stand), [])
+      assert.deepEqual(uploadsOf(stand, cell.template.sha256), [], 'the uploaded image is left')
+    },
+    keepsDisk: true,
+    ownTemplate: true,
+  },
+  {
+    name: 'removeTemplate',
+    before: async (driver, cell) => void (await driver.importTemplate(cell.template)),
+    run: (driver, cell) => driver.removeTemplate(cell.template.sha256),
+    after: (stand, cell) => {
+      assert.deepEqual(templatesOf(stand, cell.template.sha256), [])
+      assert.deepEqual(orphans(stand), [])
+    },
+    keepsDisk: true,
+    ownTemplate: true,
+  },
   reading('list', (driver) => driver.list()),
   reading('find', (driver, cell) => driver.find(cell.key)),
   reading('state', (driver, cell) => driver.state(cell.key)),
@@ -182,6 +207,18 @@ export const verbs: readonly VerbCase[] = [
   reading('agent ping', (driver, cell) => driver.agent(cell.key, 'ping')),
   reading('console', async (driver, cell) => (await driver.console(cell.key)).close()),
 ]
+
+/** VMs that say they are the template, finished or not. */
+function templatesOf(stand: DriverStand, sha256: string): Vm[] {
+  return [...stand.world.vms.values()].filter((vm) =>
+    String(vm.config['description'] ?? '').startsWith(`freehold-template:${sha256}`),
+  )
+}
+
+/** Images under way to become that template. */
+function uploadsOf(stand: DriverStand, sha256: string): string[] {
+  return [...stand.world.volumes.values()].filter((v) => v.volid.includes(sha256.slice(0, 24))).map((v) => v.volid)
+}
 
 /** Volumes that belong to a VM which is not there. */
 function orphans(stand: DriverStand): string[] {
@@ -311,8 +348,8 @@ export function nameOf(fault: Fault): string {
 }
 
 /** Everything but the VM of the cell, as text: what must not change. */
-function others(stand: DriverStand, key: VmKey): string {
-  const own = new Set([...vmsOf(stand, key), ...vmsOf(stand, next(key))])
+function others(stand: DriverStand, { key, template }: Cell): string {
+  const own = new Set([...vmsOf(stand, key), ...vmsOf(stand, next(key)), ...templatesOf(stand, template.sha256)])
   return JSON.stringify(
     [...stand.world.vms.values()].filter((vm) => !own.has(vm)).map((vm) => [vm.vmid, vm.config, vm.power, vm.pool]),
   )
@@ -326,7 +363,7 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
   if (mine !== undefined) diskOf(stand, mine).data = 'paid for'
   if (mine !== undefined && verb.name === 'rollback')
     for (const s of mine.snapshots) for (const id of Object.keys(s.disks)) s.disks[id] = 'paid for'
-  const foreign = others(stand, cell.key)
+  const foreign = others(stand, cell)
   const struckBefore = stand.faults.struck.length
   stand.faults.arm(
     fault,
@@ -347,7 +384,7 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
   const taken = [...stand.world.vms.values()].filter((vm) => vm.config['name'] === 'of-somebody-else')
   const isOthers = (text: string) =>
     JSON.stringify((JSON.parse(text) as [number, unknown][]).filter(([id]) => !taken.some((vm) => vm.vmid === id)))
-  assert.equal(isOthers(others(stand, cell.key)), isOthers(foreign), 'a VM of somebody else was touched')
+  assert.equal(isOthers(others(stand, cell)), isOthers(foreign), 'a VM of somebody else was touched')
   assert.ok(vmsOf(stand, cell.key).length <= 1, 'a duplicate')
   if (mine !== undefined && verb.keepsDisk)
     assert.equal(diskOf(stand, theVm(stand, cell.key)).data, 'paid for', 'a paid VM was lost')
@@ -369,9 +406,17 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
 }
 
 /** Takes the VM of a cell away, so that the next one begins in a clean world. */
-export async function clearCell(stand: DriverStand, { key }: Cell): Promise<void> {
+export async function clearCell(stand: DriverStand, verb: VerbCase, { key, template }: Cell): Promise<void> {
   stand.faults.clear()
   await stand.world.settle()
+  if (verb.ownTemplate === true) {
+    // a listing of uploads is not asked for again: the world is emptied from outside
+    for (const vm of templatesOf(stand, template.sha256)) {
+      stand.world.vms.delete(vm.vmid)
+      for (const [id, volume] of stand.world.volumes) if (volume.vmid === vm.vmid) stand.world.volumes.delete(id)
+    }
+    return
+  }
   await stand.hypervisor.destroy(key)
   if (vmsOf(stand, next(key)).length > 0) await stand.hypervisor.destroy(next(key))
 }

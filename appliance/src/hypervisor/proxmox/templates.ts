@@ -114,6 +114,8 @@ export class Templates {
     for (const node of shared ? up.slice(0, 1) : up) {
       const has = present.some((t) => t.sha256 === image.sha256 && (shared || t.node === node))
       if (!has) await this.#make(node, image.path, described, verb)
+      // also the upload of an import that died when the template was whole
+      await this.#media.removeAll(node, 'import', uploadNameOf(image.sha256))
     }
     const record = (await this.list()).find((t) => t.sha256 === image.sha256)
     if (record !== undefined) return record
@@ -122,7 +124,7 @@ export class Templates {
 
   async #make(node: string, path: string, described: DescribedTemplate, verb: VerbOptions): Promise<void> {
     const { sha256, sizeBytes } = described
-    const name = `freehold-${sha256.slice(0, 24)}.qcow2`
+    const name = uploadNameOf(sha256)
     const open = () => createReadStream(path)
     await this.#dropHalfMade(node, sha256)
     const volid = await this.#media.put(node, 'import', { name, sizeBytes, sha256, open }, verb)
@@ -171,7 +173,6 @@ export class Templates {
         this.#ids.release(vmid)
       }
     }
-    await this.#media.remove(node, 'import', volid)
   }
 
   /** A VM that bears the name of the template and never became one: left by an import that was killed. */
@@ -213,6 +214,11 @@ export class Templates {
       watch: { limitMs: taskLimitsMs.destroy },
     })
   }
+}
+
+/** The image on its way, by its content. */
+function uploadNameOf(sha256: string): string {
+  return `freehold-${sha256.slice(0, 24)}.qcow2`
 }
 
 /** Size and hash of an image, which must be a whole qcow2 by itself. */
