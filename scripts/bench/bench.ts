@@ -8,6 +8,7 @@ import type { Bench, Row } from './row.ts'
 import { certificateLogin } from './rows/certificate-login.ts'
 import { parallelLogins } from './rows/parallel-logins.ts'
 import { daemon } from './rows/daemon.ts'
+import { daemonAtSize } from './rows/daemon-at-size.ts'
 import { reconcilePass } from './rows/reconcile-pass.ts'
 import { shell } from './rows/shell.ts'
 import { snapshot } from './rows/snapshot.ts'
@@ -27,6 +28,7 @@ const benches: readonly Bench[] = [
   snapshot,
   reconcilePass,
   daemon,
+  daemonAtSize,
   gasOfBuy,
 ]
 

@@ -9,7 +9,7 @@ import { runJson } from '../wasm/run-json.ts'
 
 const count = 4000
 const concurrent = 100
-const rounds = 3
+const rounds = 2
 
 export const wasmThroughput: Bench = {
   id: 'wasm-throughput',

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { generateKeyPair } from 'wireguard-ts/key'
+import { run, runOrFail } from 'wireguard-ts/run'
+import { startUserspaceDaemon } from 'wireguard-ts/userspace-daemon'
+import { AppError } from '@freehold/appliance/errors/app-error'
+import { row, type Bench } from '../row.ts'
+import { freshKey, manyPeers, prefixAt } from '../wireguard/many-peers.ts'
+
+const count = 5000
+const script = resolve(import.meta.dirname, '../../../testing/stands/broker/broker-process.ts')
+
+/** Needs root, /dev/net/tun, wireguard-go and nftables; works in a network namespace of its own. */
+export const brokerMemory: Bench = {
+  id: 'broker-memory',
+  about: 'memory that a peer costs the broker with its daemon, against the bare daemon, at 5,000 peers',
+  slow: true,
+  async run(report) {
+    const id = process.pid % 100_000
+    const namespace = `fbm${id}`
+    await runOrFail('make a namespace', 'ip', ['netns', 'add', namespace])
+    const folder = await mkdtemp(join(tmpdir(), 'freehold-bench-'))
+    try {
+      await runOrFail('make an uplink', 'ip', ['-n', namespace, 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up1'])
+      const bare = await bareDaemon(`fbn${id}`, namespace)
+      const none = await brokerOf(0, { folder, namespace, name: `fbo${id}` })
+      const full = await brokerOf(count, { folder, namespace, name: `fbo${id}` })
+      const perPeer = (full - none) / count
+      report(`a peer costs the bare daemon ${bare.toFixed(1)} KiB, broker and daemon ${perPeer.toFixed(1)} KiB`)
+      return [row('broker memory per peer, against the bare daemon', perPeer / bare, 'times', 1.2)]
+    } finally {
+      await run('ip', ['netns', 'delete', namespace])
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
+}
+
+/** KiB that a peer costs a daemon nobody else talks to. */
+async function bareDaemon(name: string, namespace: string): Promise<number> {
+  const daemon = await startUserspaceDaemon(name, { namespace })
+  try {
+    await runOrFail('set the interface up', 'ip', ['-n', namespace, 'link', 'set', name, 'up'])
+    const { privateKey } = generateKeyPair()
+    await daemon.device.apply({ privateKey, peers: [] })
+    const before = await residentKiB(daemon.pid)
+    await daemon.device.apply({ peers: manyPeers(count).map((peer) => ({ kind: 'add', ...peer })) })
+    return ((await residentKiB(daemon.pid)) - before) / count
+  } finally {
+    await daemon.stop()
+  }
+}
+
+/** KiB of broker and daemon together with so many leases restored. */
+async function brokerOf(leases: number, at: { folder: string; namespace: string; name: string }): Promise<number> {
+  const file = join(at.folder, 'store.json')
+  const settings = {
+    interfaceName: at.name,
+    uplink: 'up0',
+    pool: '2a01:7e00:a00::/48',
+    mode: 'routed',
+    ownAddress: '2a01:7e00:a00::1/128',
+    listenPort: 51_821,
+    privateKey: generateKeyPair().privateKey,
+    mtu: 1420,
+    hostToHost: false,
+    openPorts: { tcp: [22], udp: [] },
+  }
+  const list = Array.from({ length: leases }, (_, n) => ({
+    id: `l-${n.toString(16).padStart(16, '0')}`,
+    identity: '0123456789ab',
+    prefix: prefixAt(n),
+    peerKey: freshKey(),
+    closed: { tcp: [25], udp: [] },
+    suspended: false,
+    from: 0,
+    until: 1,
+    graceUntil: 2,
+  }))
+  await writeFile(file, JSON.stringify({ settings, leases: list }), { mode: 0o600 })
+  // the same limits as its unit gives it
+  const limits = ['--max-semi-space-size=4', '--max-old-space-size=256']
+  const args = ['netns', 'exec', at.namespace, process.execPath, ...limits, script, file]
+  const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(60_000) })) as [Buffer]
+    if (!line.toString().includes('applied'))
+      throw new AppError({ code: 'process-failed', detail: 'The broker did not restore.' })
+    return (await residentKiB(child.pid ?? 0)) + (await residentKiB(await daemonOf(at.name)))
+  } finally {
+    child.kill('SIGKILL')
+    await run('ip', ['-n', at.namespace, 'link', 'delete', at.name])
+    await run('nft', ['flush', 'ruleset'], { namespace: at.namespace })
+  }
+}
+
+/** The daemon of an interface went into the background by itself: it is found by its command line. */
+async function daemonOf(name: string): Promise<number> {
+  const { stdout } = await run('ps', ['-eo', 'pid,args'])
+  const pid = new RegExp(`^ *(\\d+) .*wireguard-go ${name}$`, 'm').exec(stdout)?.[1]
+  if (pid === undefined) throw new AppError({ code: 'process-failed', detail: `No daemon of ${name} runs.` })
+  return Number(pid)
+}
+
+async function residentKiB(pid: number): Promise<number> {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
