@@ -17,6 +17,7 @@ Starts Freehold on this machine: a local chain, a hypervisor, the daemon and its
   --demo           buy the smallest plan, log in over ssh with a wallet signature, run `uname -a`, print the phases, stop
   --json           with --demo: print the result as one JSON object on stdout
   --wasm           also sell and run WebAssembly programs, at http://wasm.localhost:8080
+  --wizard         apply no answers: set the host up in the browser, at /setup
   --state FOLDER   where state is kept (default: $XDG_STATE_HOME/freehold)
   --answers FILE   another answer file (default: scripts/embedded.yaml)
 

@@ -7,7 +7,7 @@ const config: NextConfig = {
   output: 'standalone',
   outputFileTracingRoot: root,
   turbopack: { root },
-  transpilePackages: ['@freehold/appliance', '@freehold/contracts'],
+  transpilePackages: ['@freehold/appliance', '@freehold/contracts', '@freehold/wasm-client'],
   poweredByHeader: false,
   reactStrictMode: true,
   // the badge of the development server covers controls at 320 px

@@ -21,6 +21,8 @@ export interface EmbeddedOptions {
   answersFile: string
   /** Folder with `wizard/server.js`, or undefined to run without pages (tests of the daemon alone). */
   pages: string | undefined
+  /** Nobody applies the answers: the wizard asks, and takes mode and listeners from them. */
+  wizard?: boolean
   /** A phase has begun. */
   report(phase: string): void
   /** Handed what ends everything begun so far, for a Ctrl-C while the start is still going on. */
@@ -101,7 +103,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       name: 'freeholdd',
       command: process.execPath,
       // Node lets its young generation grow to many times what we ever use (scripts/bench/README.md)
-      args: ['--max-semi-space-size=4', join(checkout, 'appliance/src/dev/freeholdd.ts'), '--state', stateFolder],
+      args: [
+        '--max-semi-space-size=4',
+        join(checkout, 'appliance/src/dev/freeholdd.ts'),
+        '--state',
+        stateFolder,
+        ...wizardArguments(options, config),
+      ],
       // code that was compiled before: half the start, and the type stripper is never loaded
       env: { NODE_COMPILE_CACHE: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freehold/node') },
       ready: () => daemon.call(statusSchema, 'GET', '/v1/status').then(() => true),
@@ -164,6 +172,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await stop()
     throw error
   }
+}
+
+/** What the installation brings to the wizard's answers; no secret is in it. */
+function wizardArguments({ wizard }: EmbeddedOptions, { mode, listen }: Config): string[] {
+  return wizard === true ? ['--wizard', JSON.stringify({ mode, listen })] : []
 }
 
 /** anvil itself: the command of the npm package is a wrapper, and a signal to it would not reach the node. */

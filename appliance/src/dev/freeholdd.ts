@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { deployDevToken, devTokenInterface } from '@freehold/contracts/dev-token'
 import { z } from 'zod'
 import { MovableClock } from '../clock/clock.ts'
+import type { ConfigInput } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
 import { startDaemon } from '../main.ts'
 import { buildTemplate } from './builds.ts'
@@ -15,7 +16,7 @@ import { FakeGuests } from './fake-guest.ts'
 import { chainTime, localChainId, localRpc, moveChainTo } from './local-chain.ts'
 
 /** freeholdd as embedded mode runs it: a clock that can be moved, funds and a token on the local chain, guests of the fake hypervisor. */
-const { values } = parseArgs({ options: { state: { type: 'string' } } })
+const { values } = parseArgs({ options: { state: { type: 'string' }, wizard: { type: 'string' } } })
 if (values.state === undefined) throw new AppError({ code: 'bad-input', detail: 'The state folder is missing: --state FOLDER.' })
 const stateFolder = resolve(values.state)
 const offsetFile = join(stateFolder, 'clock-offset')
@@ -58,6 +59,7 @@ async function fakeTemplate(): Promise<{ path: string; sha256: string }> {
 const daemon = await startDaemon({
   stateFolder,
   clock,
+  ...(values.wizard !== undefined && { wizard: JSON.parse(values.wizard) as Partial<ConfigInput> }),
   async buildTemplate(io, answers) {
     if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
     return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)

@@ -10,7 +10,15 @@ import { runDemo } from './demo.ts'
 import { startEmbedded, type Embedded } from './embedded.ts'
 import { withWasm } from './wasm-process.ts'
 
-function readArguments(): { demo: boolean; json: boolean; fake: boolean; wasm: boolean; state: string; answers: string } {
+function readArguments(): {
+  demo: boolean
+  json: boolean
+  fake: boolean
+  wizard: boolean
+  wasm: boolean
+  state: string
+  answers: string
+} {
   try {
     const { values } = parseArgs({
       options: {
@@ -18,14 +26,15 @@ function readArguments(): { demo: boolean; json: boolean; fake: boolean; wasm: b
         demo: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         fake: { type: 'boolean', default: false },
+        wizard: { type: 'boolean', default: false },
         wasm: { type: 'boolean', default: false },
         state: { type: 'string' },
         answers: { type: 'string', default: resolve(checkout, 'scripts/embedded.yaml') },
       },
     })
     const state = values.state ?? join(defaultStateFolder(), values.fake ? 'fake' : '')
-    const { demo, json, fake, wasm } = values
-    return { demo, json, fake, wasm, state: resolve(state), answers: resolve(values.answers) }
+    const { demo, json, fake, wizard, wasm } = values
+    return { demo, json, fake, wizard, wasm, state: resolve(state), answers: resolve(values.answers) }
   } catch (cause) {
     throw new AppError({ code: 'bad-input', detail: (cause as Error).message, hint: 'See ./scripts/up.sh --help', cause })
   }
@@ -72,12 +81,17 @@ try {
       // the same product on the fake hypervisor: no machine is started, no root is needed
       answers: options.fake ? text.replace(/^hypervisor:\n {2}kind: libvirt$/m, 'hypervisor:\n  kind: fake') : text,
       answersFile: options.answers,
+      wizard: options.wizard,
       pages,
       report: (p) => report(`  ${p}`),
       stopper: (stopAll) => (halfStarted = stopAll),
     }),
   )
   embedded = running
+  if (options.wizard) {
+    report(`the wizard waits at ${running.origin}/setup; the code: freehold --state ${options.state} console-screen --once`)
+    await new Promise<void>(() => undefined)
+  }
   await phase('setup', () => running.setUp((line) => report(`  ${line}`)))
   report('the storefront is open')
   if (options.demo) {

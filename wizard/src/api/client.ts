@@ -15,7 +15,7 @@ export interface CallOptions {
  */
 export async function callApi<T extends z.ZodType>(
   schema: T,
-  method: 'GET' | 'POST' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   options: CallOptions = {},
 ): Promise<z.output<T>> {

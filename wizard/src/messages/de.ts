@@ -1,7 +1,12 @@
 import type { Catalogue } from './catalogue.ts'
+import { setupDe } from './setup-de.ts'
+
+import { wasmDe } from './wasm-de.ts'
 
 /** Alle Texte auf Deutsch; dieselben Schlüssel und Platzhalter wie en.ts. */
 export const de: Catalogue = {
+  ...wasmDe,
+  ...setupDe,
   'app.name': 'Freehold',
   'app.description': 'Virtuelle Maschinen: mit der Wallet bezahlen, mit einer Unterschrift anmelden.',
   'app.title': '{page} · Freehold',

@@ -1,5 +1,10 @@
+import { setupEn } from './setup-en.ts'
+import { wasmEn } from './wasm-en.ts'
+
 /** Every text of the pages. Keys are grouped by place; `{name}` is filled in; `{ one, other }` follows `count`. */
 export const en = {
+  ...wasmEn,
+  ...setupEn,
   // frame
   'app.name': 'Freehold',
   'app.description': 'Virtual machines you pay for with a wallet and log in to with a signature.',

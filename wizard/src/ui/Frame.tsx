@@ -16,6 +16,7 @@ export function Frame({ theme, children }: { theme: Theme; children: ReactNode }
   const { t } = useTexts()
   const main = useRef<HTMLElement>(null)
   const path = usePathname()
+  const { status } = useHost()
   const seen = useRef(path)
   // Next announces the new title; the focus has to be brought there by us
   useEffect(() => {
@@ -45,6 +46,11 @@ export function Frame({ theme, children }: { theme: Theme; children: ReactNode }
               <NavLink href="/my" current={path === '/my' || path.startsWith('/vms')}>
                 {t('nav.my')}
               </NavLink>
+              {status?.wasm === true && (
+                <NavLink href="/wasm" current={path.startsWith('/wasm')}>
+                  {t('nav.wasm')}
+                </NavLink>
+              )}
             </ul>
           </nav>
         </div>
@@ -96,7 +102,8 @@ function LostLink() {
           <p>{t('link.lost.asOf', { time: utcClock(answeredAt / 1000, locale) })}</p>
         </Notice>
       )}
-      {!lost && status?.chain.stale === true && (
+      {/* a host that is not set up has no network yet */}
+      {!lost && status?.chain.stale === true && status.chain.chainId !== 0 && (
         <Notice tone="warn">
           <p>{t('link.stale')}</p>
         </Notice>
@@ -120,7 +127,9 @@ function Footer({ theme }: { theme: Theme }) {
         <div className="max-w-xl space-y-1 text-soft">
           <p>{t('footer.help')}</p>
           <p className="min-h-6">
-            {status !== undefined && t('footer.version', { version: status.version, network: status.chain.name })}
+            {status !== undefined &&
+              status.chain.chainId !== 0 &&
+              t('footer.version', { version: status.version, network: status.chain.name })}
           </p>
         </div>
         <div className="flex flex-wrap gap-4">

@@ -101,7 +101,8 @@ export function NetworkSwitch() {
   const { status } = useHost()
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>()
-  if (current === undefined || status === undefined || current.chainId === status.chain.chainId) return null
+  // 0: the host is not set up and has no network yet
+  if (current === undefined || status === undefined || [0, current.chainId].includes(status.chain.chainId)) return null
   const { provider, name } = current
   const { chain } = status
   async function change() {

@@ -37,7 +37,7 @@ export interface SetupDoorServer {
   end(): Promise<void>
 }
 
-/** Opens the door; the caller lets it listen. */
+/** Opens the door; the caller lets it listen. A setup that was cut off goes on by itself. */
 export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoorServer> {
   const { stateFolder, clock, store, setup, base, version, ports } = options
   const code = await openOneTimeCode(join(stateFolder, setupCodeFile))
@@ -68,6 +68,7 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
     setup: { isOwnName, admits: (request) => sessions.knows(cookiesOf(request).get(setupCookie)) },
     extend: [registerSetupWizard({ version, code, sessions, wizard })],
   })
+  void wizard.resume().catch((error: unknown) => ports.log.error({ error: String(error) }, 'setup could not go on by itself'))
   return {
     app,
     code,

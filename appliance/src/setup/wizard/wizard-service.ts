@@ -45,6 +45,8 @@ export interface Wizard {
   review(): Promise<{ changes: Change[]; estimateSeconds: number }>
   answerFile(): Promise<{ text: string; leftOut: string[] }>
   run(): Promise<TaskRecord>
+  /** Goes on with a setup that a power cut ended. Resolves at once where there is none. */
+  resume(): Promise<void>
   log(after: number): Promise<TaskLine[]>
   walletSent(hash: string): Promise<void>
 }
@@ -109,6 +111,10 @@ export function createWizard(ports: WizardPorts): Wizard {
     async run() {
       const { config } = await whole()
       return await ports.begin(stringify(config))
+    },
+    async resume() {
+      const state = (await task())?.state
+      if (state === 'running' || state === 'interrupted') await ports.begin(stringify((await whole()).config))
     },
     async log(after) {
       const present = await task()

@@ -381,6 +381,7 @@ suite('the wizard behind the pages', () => {
     const before = await until('the deployment', asked)
     await host.restart()
     assert.equal((await browser.call('GET', '/v1/setup/wizard')).body['next'], 'run')
+    // it goes on by itself; asking once more changes nothing
     assert.equal((await browser.call('POST', '/v1/setup/run', {})).status, 202)
     const deployment = await until('the deployment again', asked)
     assert.deepEqual(deployment, before, 'the same contract is asked for')

@@ -1,0 +1,153 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import { test as base, expect, type Page } from '@playwright/test'
+import { Wallet } from 'ethers'
+import { injectWallet } from '../stands/wallet.ts'
+import { startWizardStand, type WizardStand } from '../stands/wizard-stand.ts'
+import { sidewaysScroll, tabTo } from './fixtures.ts'
+
+// the first development key of the local chain: worth nothing anywhere else
+const key = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+const treasury = '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC'
+
+const test = base.extend<object, { host: WizardStand }>({
+  host: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
+    async ({}, use) => {
+      const host = await startWizardStand()
+      await use(host)
+      await host.stop()
+    },
+    { scope: 'worker', timeout: 180_000 },
+  ],
+})
+
+async function enter(page: Page, host: WizardStand): Promise<void> {
+  await page.goto(`${host.origin}/setup`)
+  await page.getByLabel('Code', { exact: true }).fill(await host.code())
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await expect(page.getByRole('navigation', { name: 'Pages of the setup' })).toBeVisible()
+}
+
+const save = (page: Page) => page.getByRole('button', { name: 'Save and go on' }).click()
+const section = (page: Page, name: string) => page.getByRole('heading', { level: 2, name, exact: true })
+
+async function whole(page: Page, name: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([])
+  expect(await sidewaysScroll(page), name).toBeLessThanOrEqual(0)
+}
+
+test('W2 W4 a wrong code is counted down; the code of the QR leaves the address at once', async ({ page, host }) => {
+  await page.goto(`${host.origin}/setup`)
+  await expect(page.getByText('Compare the SHA-256 fingerprint')).toBeVisible()
+  await whole(page, 'code')
+  const right = await host.code()
+  await page.getByLabel('Code', { exact: true }).fill(right === '000000' ? '111111' : '000000')
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await expect(page.getByText('That is not the code. 4 tries are left.')).toBeVisible()
+  // another fragment alone is no new page
+  await page.goto('about:blank')
+  await page.goto(`${host.origin}/setup#${right}`)
+  await expect(page.getByLabel('Code', { exact: true })).toHaveValue(right)
+  expect(page.url()).not.toContain(right)
+})
+
+test('W6 W8 W9 W10 W11 X12 the whole setup: answers, a daemon killed in the middle, review, wallet, open storefront', async ({
+  page,
+  host,
+  browser,
+}) => {
+  test.setTimeout(120_000)
+  page.setDefaultTimeout(15_000)
+  const wallet = await injectWallet(page, { rpcUrl: host.rpcUrl, keys: [new Wallet(key).privateKey] })
+  try {
+    await enter(page, host)
+    await expect(section(page, 'Address')).toBeVisible()
+    await expect(page.getByLabel('Address', { exact: true })).toHaveValue(host.origin)
+    await expect(page.getByText('The address can be signed for')).toBeVisible()
+    // by keyboard alone
+    await tabTo(page, 'button', 'Save and go on')
+    await page.keyboard.press('Enter')
+
+    await expect(section(page, 'Network')).toBeVisible()
+    await page.getByLabel('Chain id').fill('1')
+    await page.getByLabel('Name of the network').fill('Local network')
+    await page.getByLabel('Address of a node (RPC)').fill(host.rpcUrl)
+    await page.getByLabel('Confirmations', { exact: true }).fill('1')
+    await expect(page.getByText('serves network 31337, the answers say 1', { exact: false })).toBeVisible()
+    await page.getByLabel('Chain id').fill('31337')
+    await expect(page.getByText('Something does not work yet')).toHaveCount(0)
+    await expect(page.getByText('The node answers and is on this network')).toBeVisible()
+    await whole(page, 'chain')
+    await save(page)
+
+    await expect(section(page, 'Wallets')).toBeVisible()
+    await page.getByLabel('Treasury: is paid').fill('0x12')
+    await save(page)
+    await expect(page.getByText('an address is 0x and 40 hex digits').first()).toBeVisible()
+    await page.getByRole('button', { name: 'Test Wallet' }).click()
+    await page.getByRole('button', { name: /^Take the address of/ }).click()
+    await page.getByLabel('Treasury: is paid').fill(treasury)
+
+    // a crash loses nothing that is typed, and nothing that was answered
+    host.killDaemon()
+    await expect(page.getByLabel('Treasury: is paid')).toHaveValue(treasury)
+    await expect(async () => {
+      await save(page)
+      await expect(section(page, 'Hypervisor')).toBeVisible({ timeout: 1000 })
+    }).toPass({ timeout: 30_000 })
+
+    // a second browser stands where the first does
+    const other = await browser.newContext()
+    const second = await other.newPage()
+    await enter(second, host)
+    await expect(section(second, 'Hypervisor')).toBeVisible()
+    await other.close()
+
+    // the fake one is offered to nobody: it comes by an answer
+    await page.evaluate(async () => {
+      await fetch('/v1/setup/answers/hypervisor', {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ revision: 0, value: { hypervisor: { kind: 'fake', createSeconds: 0 } } }),
+      })
+    })
+    await page.goto(`${host.origin}/setup`)
+    await expect(section(page, 'Guest network')).toBeVisible()
+    await save(page)
+    await expect(section(page, 'Guest image')).toBeVisible()
+    await save(page)
+    await expect(section(page, 'Plans and prices')).toBeVisible()
+    await page.getByLabel('Disk, GiB').fill('4000000')
+    await expect(page.getByText('Make the plan smaller.')).toBeVisible()
+    await page.getByLabel('Disk, GiB').fill('4')
+    await page.getByLabel('Price of a day, in the network’s coin').fill('0.002')
+    await expect(page.getByText('The plans fit the host')).toBeVisible()
+    await whole(page, 'plans')
+    await save(page)
+
+    await expect(section(page, 'What will be changed')).toBeVisible()
+    await expect(page.getByText('The plan Small is sold, at most 4 at once')).toBeVisible()
+    await whole(page, 'review')
+    const download = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Download the answer file' }).click()
+    expect((await download).suggestedFilename()).toBe('answers.yaml')
+    await page.getByRole('button', { name: 'Confirm and set up' }).click()
+
+    await expect(section(page, 'Setting up')).toBeVisible()
+    await expect(page.getByText('Sign the deployment with your wallet')).toBeVisible()
+    await whole(page, 'run')
+    const sign = page.getByRole('button', { name: 'Sign the deployment' })
+    wallet.mood = 'decline'
+    await sign.click()
+    await expect(page.getByRole('alert').filter({ hasText: 'wallet-refused' })).toBeVisible()
+    wallet.mood = 'confirm'
+    await sign.click()
+    await expect(page.getByRole('heading', { name: 'The host is set up' })).toBeVisible({ timeout: 60_000 })
+    await whole(page, 'done')
+    await page.goto(host.origin)
+    await expect(page.getByRole('heading', { name: 'Small' })).toBeVisible()
+  } finally {
+    wallet.close()
+  }
+})

@@ -1,0 +1,94 @@
+'use client'
+import { formatEther } from 'ethers'
+import { useState } from 'react'
+import { useHost } from '../api/host-context.tsx'
+import { useResource } from '../api/use-resource.ts'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Button } from '../ui/Button.tsx'
+import { Card, CardTitle } from '../ui/Card.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { setupApi, type WizardView } from './resources.ts'
+import { SkeletonCard } from './SkeletonCard.tsx'
+import type { Place } from './Steps.tsx'
+
+/** Every change in order, what it costs and whether it can be undone, before anything happens (W9); the answer file (W10). */
+export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void }) {
+  const { t, length } = useTexts()
+  const { lost } = useHost()
+  const key = view.sections.map((section) => section.revision).join('-')
+  const review = useResource(`setup review ${key}`, setupApi.review)
+  const [error, setError] = useState<unknown>()
+  const [busy, setBusy] = useState<'run' | 'file'>()
+
+  async function act(what: 'run' | 'file') {
+    setBusy(what)
+    setError(undefined)
+    try {
+      if (what === 'file') return save('answers.yaml', (await setupApi.answerFile()).text)
+      await setupApi.run()
+      onGo('run')
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(undefined)
+    }
+  }
+
+  if (review.data === undefined) return review.error === undefined ? <SkeletonCard /> : <ErrorBox error={review.error} />
+  const { changes, estimateSeconds } = review.data
+  return (
+    <Card>
+      <CardTitle>{t('setup.review.title')}</CardTitle>
+      <p className="mt-2 max-w-prose text-soft">{t('setup.review.lead', { time: length(estimateSeconds) })}</p>
+      <ol className="mt-5 divide-y divide-line">
+        {changes.map((change, index) => (
+          <li key={index} className="grid gap-x-6 gap-y-1 py-3 sm:grid-cols-[2rem_1fr_auto]">
+            <span aria-hidden="true" className="hidden text-soft tabular-nums sm:block">
+              {index + 1}
+            </span>
+            <span className="min-w-0 break-words">
+              <span className="font-medium">{t(`setup.change.${change.kind}`, change.values)}</span>
+              {change.costWei !== null && (
+                <span className="block text-soft">{t('setup.review.cost', { amount: shortEther(change.costWei) })}</span>
+              )}
+            </span>
+            <span className="text-sm text-soft">{t(`setup.undo.${change.undo}`)}</span>
+          </li>
+        ))}
+      </ol>
+      <div className="mt-6 space-y-4">
+        {error !== undefined && <ErrorBox error={error} focus />}
+        <div className="flex flex-wrap gap-3">
+          <Button
+            onClick={() => void act('run')}
+            busy={busy === 'run' ? t('setup.review.starting') : undefined}
+            disabledReason={lost ? t('link.lost.reason') : undefined}
+          >
+            {t('setup.review.run')}
+          </Button>
+          <Button
+            look="secondary"
+            onClick={() => void act('file')}
+            busy={busy === 'file' ? t('setup.review.exporting') : undefined}
+          >
+            {t('setup.review.export')}
+          </Button>
+        </div>
+        <p className="text-sm text-soft">{t('setup.review.exportText')}</p>
+      </div>
+    </Card>
+  )
+}
+
+/** Four digits are enough for "about". */
+function shortEther(wei: string): string {
+  return Number(formatEther(BigInt(wei))).toPrecision(2)
+}
+
+function save(name: string, text: string): void {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(new Blob([text], { type: 'application/yaml' }))
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(link.href)
+}

@@ -1,0 +1,177 @@
+'use client'
+import { useEffect, useRef, useState } from 'react'
+import { useHost } from '../api/host-context.tsx'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Button, Spinner } from '../ui/Button.tsx'
+import { Card, CardTitle } from '../ui/Card.tsx'
+import { classes } from '../ui/classes.ts'
+import { CopyButton } from '../ui/Copy.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { Notice } from '../ui/Notice.tsx'
+import { QrCode } from '../ui/QrCode.tsx'
+import { setupApi, type LogLine, type WizardView } from './resources.ts'
+import { stepText } from './step-text.ts'
+import { SkeletonCard } from './SkeletonCard.tsx'
+import type { Place } from './Steps.tsx'
+import { WalletDeployment } from './WalletDeployment.tsx'
+
+const signs: Record<string, string> = { done: '✓', failed: '×', waiting: '·', running: '', undone: '–', undoing: '' }
+
+/** Setup at work: its steps, what it waits for, its log. A closed tab changes nothing (W11); what failed is tried again (W12). */
+export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place): void; reload(): void }) {
+  const { t, length } = useTexts()
+  const { now, lost } = useHost()
+  const lines = useLog(view.task?.taskId)
+  const [error, setError] = useState<unknown>()
+  const [busy, setBusy] = useState(false)
+  const { task, wallet } = view
+  if (task === null) return <SkeletonCard />
+  const stopped = task.state === 'failed' || task.state === 'interrupted' || task.state === 'undone'
+  const phase = task.steps.find((step) => step.state === 'running')?.phase ?? null
+  const payee = /^waiting for ([0-9.]+) at (0x[0-9a-fA-F]{40})/.exec(phase ?? '')
+
+  async function again() {
+    setBusy(true)
+    setError(undefined)
+    try {
+      await setupApi.run()
+      reload()
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  return (
+    <Card>
+      <CardTitle>{t(stopped ? 'setup.run.stopped' : 'setup.run.title')}</CardTitle>
+      <p className="mt-2 max-w-prose text-soft">
+        {t('setup.run.lead', { time: length(Math.max(0, (task.endedAt ?? now() ?? task.createdAt) - task.createdAt)) })}
+      </p>
+      <ol className="mt-5 space-y-1">
+        {task.steps.map((step) => (
+          <li
+            key={step.name}
+            aria-current={step.state === 'running' ? 'step' : undefined}
+            className={classes('flex min-h-9 items-center gap-3', step.state === 'waiting' && 'text-soft')}
+          >
+            <span aria-hidden="true" className="w-5 text-center font-bold">
+              {step.state === 'running' ? <Spinner /> : signs[step.state]}
+            </span>
+            <span className={classes('min-w-0', step.state === 'failed' && 'font-semibold text-bad')}>
+              {stepText(step.name, t)}
+              <span className="sr-only">, {t(`setup.stepState.${step.state}`)}</span>
+              {step.state === 'running' && step.phase !== null && <span className="block text-sm text-soft">{step.phase}</span>}
+            </span>
+          </li>
+        ))}
+      </ol>
+      <div role="status" className="sr-only">
+        {t('setup.run.at', {
+          step: task.steps.filter((step) => step.state === 'done').length,
+          of: task.steps.length,
+        })}
+      </div>
+      <div className="mt-5 space-y-4">
+        {payee !== null && task.state === 'running' && (
+          <Notice title={t('setup.funds.title', { amount: payee[1] ?? '' })}>
+            <p>{t('setup.funds.text')}</p>
+            <p className="flex flex-wrap items-center gap-2">
+              <code className="font-mono text-sm break-all">{payee[2]}</code>
+              <CopyButton value={payee[2] ?? ''} what={t('setup.funds.address')} />
+            </p>
+            <QrCode text={`ethereum:${payee[2] ?? ''}`} label={t('setup.funds.qr')} />
+          </Notice>
+        )}
+        {wallet !== null && <WalletDeployment request={wallet} />}
+        {task.error !== null && stopped && (
+          <div role="alert">
+            <Notice tone="bad" title={task.error.title}>
+              <p>{task.error.detail}</p>
+              <p>{task.error.hint}</p>
+              <p>
+                <code className="font-mono text-sm">{task.error.code}</code>
+              </p>
+            </Notice>
+          </div>
+        )}
+        {error !== undefined && <ErrorBox error={error} focus />}
+        {stopped && (
+          <div className="flex flex-wrap gap-3">
+            <Button
+              onClick={() => void again()}
+              busy={busy ? t('setup.review.starting') : undefined}
+              disabledReason={lost ? t('link.lost.reason') : undefined}
+            >
+              {t('setup.run.again')}
+            </Button>
+            <Button look="secondary" onClick={() => onGo('review')}>
+              {t('setup.run.change')}
+            </Button>
+          </div>
+        )}
+        <Log lines={lines} />
+      </div>
+    </Card>
+  )
+}
+
+/** The lines since the beginning, in order; a lost link catches up. */
+function useLog(taskId: string | undefined): readonly LogLine[] {
+  const [lines, setLines] = useState<readonly LogLine[]>([])
+  useEffect(() => {
+    if (taskId === undefined) return undefined
+    const abort = new AbortController()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let after = 0
+    setLines([])
+    const ask = async () => {
+      try {
+        const answer = await setupApi.log(after, abort.signal)
+        if (abort.signal.aborted) return
+        after = answer.lines.at(-1)?.seq ?? after
+        if (answer.lines.length > 0) setLines((before) => [...before, ...answer.lines])
+      } catch {
+        if (abort.signal.aborted) return
+      }
+      timer = setTimeout(() => void ask(), 1000)
+    }
+    void ask()
+    return () => {
+      abort.abort()
+      clearTimeout(timer)
+    }
+  }, [taskId])
+  return lines
+}
+
+/** Follows its end until somebody scrolls up (X17); not read out line by line (X13). */
+function Log({ lines }: { lines: readonly LogLine[] }) {
+  const { t } = useTexts()
+  const box = useRef<HTMLPreElement>(null)
+  const follow = useRef(true)
+  useEffect(() => {
+    if (follow.current && box.current !== null) box.current.scrollTop = box.current.scrollHeight
+  }, [lines])
+  const text = lines.map(({ at, line }) => `${new Date(at * 1000).toISOString().slice(11, 19)} ${line}`).join('\n')
+  return (
+    <section aria-label={t('setup.log')}>
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        <h3 className="font-medium">{t('setup.log')}</h3>
+        <CopyButton value={text} what={t('setup.log')} />
+      </div>
+      <pre
+        ref={box}
+        tabIndex={0}
+        onScroll={(e) => {
+          const { scrollTop, scrollHeight, clientHeight } = e.currentTarget
+          follow.current = scrollHeight - scrollTop - clientHeight < 24
+        }}
+        className="mt-2 max-h-64 min-h-24 overflow-auto rounded-lg border border-line bg-sunk p-3 font-mono text-sm whitespace-pre-wrap"
+      >
+        {text}
+      </pre>
+    </section>
+  )
+}

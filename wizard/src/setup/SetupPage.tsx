@@ -1,0 +1,140 @@
+'use client'
+import { useRouter, useSearchParams } from 'next/navigation'
+import { Suspense, useEffect } from 'react'
+import { hasCode } from '../api/failure.ts'
+import { useHost } from '../api/host-context.tsx'
+import { useResource } from '../api/use-resource.ts'
+import { useTexts } from '../i18n/text-context.tsx'
+import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { linkButton } from '../ui/link-button.ts'
+import { SkeletonCard } from './SkeletonCard.tsx'
+import { CodeForm } from './CodeForm.tsx'
+import { setupApi, type SectionName } from './resources.ts'
+import { Review } from './Review.tsx'
+import { Run } from './Run.tsx'
+import { SectionPage } from './SectionPage.tsx'
+import { Steps, type Place } from './Steps.tsx'
+
+/** The wizard. The host says what is next; `?page=` is where the person looks (W6, X10). */
+export function SetupPage() {
+  return (
+    <Suspense>
+      <Wizard />
+    </Suspense>
+  )
+}
+
+function Wizard() {
+  const { t } = useTexts()
+  const { status } = useHost()
+  const router = useRouter()
+  const asked = useSearchParams().get('page')
+  const entry = useResource('setup entry', setupApi.entry)
+  const entered = entry.data?.entered === true
+  const view = useResource(entered ? 'setup view' : null, setupApi.view, 2000)
+  const { reload } = view
+  const open = status?.storefront === 'open'
+  // a session that has run out asks for the code again, and keeps what is typed below
+  const lost = hasCode(view.error, 'not-signed-in')
+  const reloadEntry = entry.reload
+  useEffect(() => {
+    if (lost) reloadEntry()
+  }, [lost, reloadEntry])
+
+  if (open && (hasCode(entry.error, 'not-found') || hasCode(view.error, 'not-found'))) return <Done origin={status.origin} />
+  const title = <PageHeading title={t('setup.heading')} lead={t('setup.lead')} />
+  if (entry.data === undefined) {
+    return (
+      <div className="space-y-8">
+        {title}
+        {entry.error === undefined ? <SkeletonCard /> : <ErrorBox error={entry.error} />}
+      </div>
+    )
+  }
+  if (!entered) {
+    return (
+      <div className="space-y-8">
+        {title}
+        <CodeForm left={entry.data.left} onEntered={entry.reload} />
+      </div>
+    )
+  }
+  if (view.data === undefined) {
+    return (
+      <div className="space-y-8">
+        {title}
+        {view.error === undefined ? <SkeletonCard /> : <ErrorBox error={view.error} />}
+      </div>
+    )
+  }
+  const { data } = view
+  // while it runs there is one page; else a page that was asked for, or the first that is open
+  const place: Place = data.next === 'run' ? 'run' : placeOf(asked, data.next)
+  const go = (to: Place) => {
+    router.push(`/setup?page=${to}`)
+    reload()
+  }
+  const section = data.sections.find((one) => one.name === place)
+  return (
+    <div className="space-y-8">
+      {title}
+      <div className="grid gap-8 lg:grid-cols-[15rem_1fr]">
+        <Steps view={data} place={place} onGo={go} />
+        <div className="min-w-0">
+          {section !== undefined && (
+            <SectionPage
+              key={section.name}
+              section={section}
+              sections={data.sections}
+              onSaved={() => {
+                const at = data.sections.findIndex((one) => one.name === section.name)
+                const after = [...data.sections.slice(at + 1), ...data.sections.slice(0, at)]
+                go(after.find((one) => one.state !== 'answered')?.name ?? 'review')
+              }}
+            />
+          )}
+          {place === 'review' && <Review view={data} onGo={go} />}
+          {place === 'run' && <Run view={data} onGo={go} reload={reload} />}
+        </div>
+      </div>
+    </div>
+  )
+}
+
+const sectionsAndReview: readonly string[] = [
+  'address',
+  'chain',
+  'people',
+  'hypervisor',
+  'network',
+  'template',
+  'plans',
+  'review',
+  'run',
+]
+
+function placeOf(asked: string | null, next: Place): Place {
+  return asked !== null && sectionsAndReview.includes(asked) ? (asked as SectionName | 'review' | 'run') : next
+}
+
+/** The host is set up: the way to its pages. */
+function Done({ origin }: { origin: string }) {
+  const { t } = useTexts()
+  return (
+    <div className="space-y-8">
+      <PageHeading title={t('setup.done.title')} lead={t('setup.done.lead', { origin })} />
+      <Card>
+        <CardTitle>{t('setup.done.next')}</CardTitle>
+        <ol className="mt-3 list-decimal space-y-2 pl-5">
+          <li>{t('setup.done.medium')}</li>
+          <li>{t('setup.done.backup')}</li>
+          <li>{t('setup.done.look')}</li>
+        </ol>
+        <a className={`${linkButton} mt-5`} href={origin}>
+          {t('setup.done.open')}
+        </a>
+      </Card>
+    </div>
+  )
+}

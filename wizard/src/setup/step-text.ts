@@ -1,0 +1,45 @@
+import type { Texts } from '../i18n/text-context.tsx'
+
+/** Steps of setup that have words of their own; others are shown by their name. */
+export const knownSteps = [
+  'preflight',
+  'enrolment',
+  'hypervisor',
+  'storage',
+  'template',
+  'plans',
+  'chain',
+  'contracts',
+  'storefront-check',
+  'start',
+] as const
+
+/** Checks of the wizard that have words of their own. */
+export const knownChecks = [
+  'origin-form',
+  'origin-leads-here',
+  'rpc-answers',
+  'rpc-finalized',
+  'rpc-fresh',
+  'rpc-agree',
+  'owner-wallet',
+  'treasury-apart',
+  'hypervisor-answers',
+  'hypervisor-room',
+  'network-free',
+  'template-named',
+  'plans-fit',
+  'plans-tokens',
+] as const
+
+/** A step in the person's language. */
+export function stepText(name: string, t: Texts['t']): string {
+  const known = knownSteps.find((one) => one === name)
+  return known === undefined ? name : t(`setup.step.${known}`)
+}
+
+/** A check in the person's language. */
+export function checkText(name: string, t: Texts['t']): string {
+  const known = knownChecks.find((one) => one === name)
+  return known === undefined ? name : t(`setup.check.${known}`)
+}
