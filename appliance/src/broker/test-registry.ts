@@ -9,6 +9,8 @@ import { Registry } from './chain/registry.ts'
 import { BrokerDatabase } from './store/database.ts'
 import { Book } from './book.ts'
 import { Broker, type NameServer } from './broker.ts'
+import type { BrokerContact } from './requests/answer.ts'
+import type { DataPath } from './types.ts'
 import { FakeDataPath } from './fake/fake-data-path.ts'
 import { parsePool } from './leases/pool.ts'
 import { defaultTerms } from './leases/terms.ts'
@@ -46,7 +48,14 @@ export interface TestRegistry {
   close(): Promise<void>
 }
 
-export async function startTestRegistry(options: { confirmations?: number; names?: NameServer } = {}): Promise<TestRegistry> {
+export async function startTestRegistry(
+  options: {
+    confirmations?: number
+    names?: NameServer
+    /** Real packets in place of the fake's, with their pool and what hosts are told of it. */
+    packets?: { dataPath: DataPath; pool: string; contact: Partial<BrokerContact> & { wireguardKey: string } }
+  } = {},
+): Promise<TestRegistry> {
   const key = Wallet.createRandom()
   const chain = await startTestChain(key.address)
   const provider = new JsonRpcProvider(chain.url, 31_337, { staticNetwork: true, cacheTimeout: -1, pollingInterval: 50 })
@@ -78,7 +87,7 @@ export async function startTestRegistry(options: { confirmations?: number; names
   const db = new BrokerDatabase(':memory:')
   const book = new Book({
     db,
-    pool: parsePool('2001:db8:b00::/48', 'routed', true),
+    pool: parsePool(options.packets?.pool ?? '2001:db8:b00::/48', 'routed', true),
     terms: defaultTerms,
     random: (below) => BigInt(`0x${Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex')}`) % below,
     randomBytes: () => crypto.getRandomValues(new Uint8Array(8)),
@@ -91,10 +100,11 @@ export async function startTestRegistry(options: { confirmations?: number; names
     address: '2001:db8:b00::1',
     mtu: 1420,
     zone: 'vm.example.org',
+    ...options.packets?.contact,
   }
   const broker = new Broker({
     book,
-    dataPath,
+    dataPath: options.packets?.dataPath ?? dataPath,
     clock: systemClock,
     contact,
     log,
@@ -102,7 +112,7 @@ export async function startTestRegistry(options: { confirmations?: number; names
     takingTime: () => registry.takingTime(),
   })
   await broker.start()
-  const path = new ChainPath({ registry, agent, broker, db, messageKey, wireguardKey: brokerKey, log })
+  const path = new ChainPath({ registry, agent, broker, db, messageKey, wireguardKey: contact.wireguardKey, log })
   const answerKeys = new Map<bigint, { key: MessageKey; place: MessagePlace }>()
   let sequence = 0
 
@@ -112,7 +122,7 @@ export async function startTestRegistry(options: { confirmations?: number; names
     return {
       v: 1,
       verb: 'request',
-      broker: brokerKey,
+      broker: contact.wireguardKey,
       chainId: 31_337,
       contract: chain.contract,
       wireguardKey: keyOf('registry-host'),
