@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApi } from '@freehold/appliance/api/app'
@@ -10,7 +12,7 @@ import { day, startTestChain, type TestChain } from '@freehold/appliance/chain/t
 import { createClient, type ApiClient } from '@freehold/appliance/cli/client'
 import { signIn } from '@freehold/appliance/cli/session'
 import { walletOf } from '@freehold/appliance/cli/wallet'
-import { MovableClock } from '@freehold/appliance/clock/clock'
+import { MovableClock, systemClock } from '@freehold/appliance/clock/clock'
 import { parseConfig } from '@freehold/appliance/config/load'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { createFakeHypervisor } from '@freehold/appliance/hypervisor/fake/fake-hypervisor'
@@ -47,8 +49,10 @@ export interface WasmHostStand {
 
 export const fresh = () => ({ 'idempotency-key': randomBytes(16).toString('hex') })
 
-/** Starts the stand with one plan of kind WASM of `gasPerDay`, plan 1. */
-export async function startWasmHost(options: { wasmd?: boolean; executionSeconds?: number } = {}): Promise<WasmHostStand> {
+/** Starts the stand with one plan of kind WASM of `gasPerDay`, plan 1. `pages`: folder of the built pages, to be served as well. */
+export async function startWasmHost(
+  options: { wasmd?: boolean; executionSeconds?: number; pages?: string } = {},
+): Promise<WasmHostStand> {
   const folder = await mkdtemp(join(tmpdir(), 'fh-wasm-host-'))
   // sessions of the command line lie here
   process.env['XDG_STATE_HOME'] = folder
@@ -121,7 +125,14 @@ export async function startWasmHost(options: { wasmd?: boolean; executionSeconds
     log: { info: note, error: note },
   })
   const app = await createApi({ ...product.api, tasks: events }, { door: 'public' })
-  await app.listen({ host: '127.0.0.1', port })
+  const pages = options.pages === undefined ? undefined : await servePages(options.pages)
+  if (pages === undefined) await app.listen({ host: '127.0.0.1', port })
+  else {
+    // as the front server does it: one origin, the API on a socket that names the peer
+    const socket = join(folder, 'api.sock')
+    await app.listen({ path: socket })
+    await pages.front(port, socket)
+  }
 
   async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
     const end = performance.now() + 20_000
@@ -166,6 +177,7 @@ export async function startWasmHost(options: { wasmd?: boolean; executionSeconds
     },
     startWasmd,
     async close() {
+      await pages?.stop()
       await app.close()
       await product.stop()
       await wasmd?.stop()
@@ -179,4 +191,47 @@ export async function startWasmHost(options: { wasmd?: boolean; executionSeconds
 async function nextTokenId(chain: TestChain): Promise<bigint> {
   const answer = await chain.provider.call({ to: chain.contract, data: '0x75794a3c' })
   return BigInt(answer)
+}
+
+/** The built pages behind a front of their own. */
+async function servePages(folder: string): Promise<{ front(port: number, api: string): Promise<void>; stop(): Promise<void> }> {
+  const webPort = await freePort()
+  const web = spawn(process.execPath, ['server.js'], {
+    cwd: join(folder, 'wizard'),
+    stdio: 'ignore',
+    env: { PATH: process.env['PATH'] ?? '', HOSTNAME: '127.0.0.1', PORT: String(webPort), NODE_ENV: 'production' },
+  })
+  const ended = new Promise<void>((resolve) => web.once('exit', () => resolve()))
+  const answers = () =>
+    fetch(`http://127.0.0.1:${webPort}/`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  const limit = performance.now() + 60_000
+  while (!(await answers())) {
+    if (performance.now() > limit) throw new Error('the pages did not come up')
+    await systemClock.wait(50)
+  }
+  const server = createServer()
+  return {
+    async front(port, api) {
+      server.on('request', (request, response) => {
+        const target = request.url?.startsWith('/v1/') === true ? { socketPath: api } : { host: '127.0.0.1', port: webPort }
+        const headers = { ...request.headers, 'x-forwarded-for': request.socket.remoteAddress ?? '' }
+        const upstream = httpRequest({ ...target, method: request.method, path: request.url, headers }, (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers)
+          answer.pipe(response)
+        })
+        upstream.on('error', () => response.destroy())
+        request.pipe(upstream)
+      })
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    },
+    async stop() {
+      server.closeAllConnections()
+      server.close()
+      web.kill('SIGTERM')
+      await ended
+    },
+  }
 }

@@ -281,7 +281,7 @@ const day = () => Math.floor(clock.now() / 86_400)
 /** All that a refusal must leave as it was. */
 const state = () => ({
   log: wasm.log.head(),
-  keys: wasm.apiKeys.list().map(({ lastUsedAt: _, ...key }) => key),
+  keys: wasm.apiKeys.list().map((key) => ({ ...key, lastUsedAt: null })),
   outcomes: wasm.store.outcomes(day()),
   artifacts: readdirSync(folder, { recursive: true }).filter((name) => /artifacts\/./.test(String(name))).length,
 })

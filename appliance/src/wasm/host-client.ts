@@ -5,7 +5,7 @@ import { errorCatalogue, type ErrorCode } from '../errors/catalogue.ts'
 import {
   keyListSchema,
   madeKeySchema,
-  newHostKeySchema,
+  type newHostKeySchema,
   overviewSchema,
   receiptCheckedSchema,
   receiptsSchema,

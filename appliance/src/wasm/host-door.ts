@@ -1,5 +1,5 @@
 import { fastify, type FastifyInstance } from 'fastify'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
 import { toProblem } from '../errors/problem.ts'

@@ -12,14 +12,18 @@ export class WasmCallError extends Error {
   readonly facts: Record<string, unknown>
 
   constructor(status: number, body: Record<string, unknown>, retryAfterSeconds?: number) {
-    super(String(body['message'] ?? `the host answered ${status}`))
+    super(textOf(body['message']) ?? `the host answered ${status}`)
     this.name = 'WasmCallError'
-    this.code = String(body['error_code'] ?? 'UNREADABLE')
+    this.code = textOf(body['error_code']) ?? 'UNREADABLE'
     this.status = status
-    this.requestId = String(body['request_id'] ?? '-')
+    this.requestId = textOf(body['request_id']) ?? '-'
     this.retryAfterSeconds = retryAfterSeconds
     this.facts = body
   }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 /** The answer is not what this very request may be answered with. Nothing of it is to be believed. */
