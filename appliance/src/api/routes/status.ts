@@ -6,7 +6,7 @@ import { statusSchema, type Status } from '../schemas/status.ts'
 /** GET /v1/status: what anybody needs to know before anything else. */
 export function registerStatus(app: ApiServer, ports: ApiPorts): void {
   const { host } = ports
-  const fixed = perFacts((facts: HostFacts): Omit<Status, 'now'> => ({
+  const fixed = perFacts((facts: HostFacts): Omit<Status, 'now' | 'wasm'> => ({
     version: host.version,
     mode: host.mode,
     origin: host.origin,
@@ -31,6 +31,7 @@ export function registerStatus(app: ApiServer, ports: ApiPorts): void {
   app.get('/v1/status', { config: { access: 'public' }, schema: { response: { 200: statusSchema } } }, () => ({
     ...fixed(ports.facts()),
     chain: { ...fixed(ports.facts()).chain, stale: isStale(ports.facts(), ports.clock.now()) },
+    wasm: ports.wasm?.() !== undefined,
     now: ports.clock.now(),
   }))
 }

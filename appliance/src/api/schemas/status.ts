@@ -23,6 +23,8 @@ export const statusSchema = z.strictObject({
   /** The first sells; older ones run out. */
   contracts: z.array(z.strictObject({ installation: z.string(), address: addressSchema })),
   hypervisor: z.strictObject({ name: z.string(), acceleration: z.string(), isolation: z.boolean() }).nullable(),
+  /** WebAssembly programs are run here as well: /v1/wasm. */
+  wasm: z.boolean().default(false),
   /** Codes and titles of open issues that concern everybody (such as `no-isolation`). */
   notices: z.array(z.strictObject({ code: z.string(), title: z.string() })),
 })
