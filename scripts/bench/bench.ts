@@ -16,6 +16,11 @@ import { gasOfBuy } from './rows/gas-of-buy.ts'
 import { purchase } from './rows/purchase.ts'
 import { templateBoot } from './rows/template-boot.ts'
 import { warmStart } from './rows/warm-start.ts'
+import { wasmEngine } from './rows/wasm-engine.ts'
+import { wasmLarge } from './rows/wasm-large.ts'
+import { wasmMemory } from './rows/wasm-memory.ts'
+import { wasmSpinners } from './rows/wasm-spinners.ts'
+import { wasmThroughput } from './rows/wasm-throughput.ts'
 import { formatTable } from './table.ts'
 
 const benches: readonly Bench[] = [
@@ -30,6 +35,11 @@ const benches: readonly Bench[] = [
   daemon,
   daemonAtSize,
   gasOfBuy,
+  wasmEngine,
+  wasmThroughput,
+  wasmLarge,
+  wasmMemory,
+  wasmSpinners,
 ]
 
 const help = `Usage: npm run bench -- [--quick] [--only ID,ID] [--json]
