@@ -152,6 +152,8 @@ export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
       handshakeTimeout: 5000,
       requestTimeout: 10_000,
       headersTimeout: 5000,
+      // Node looks every 30 s only: a body that never ends would stand three times as long as these say
+      connectionsCheckingInterval: 2000,
       keepAliveTimeout: 60_000,
       maxHeaderSize: 8192,
     },
