@@ -34,6 +34,8 @@ async function measure(kind: 'ours' | 'udptunnel'): Promise<number> {
     return child
   }
   try {
+    // its client hears the one address that it is given, from the port that it has itself
+    const source = kind === 'ours' ? ['127.0.0.1', '0'] : ['127.0.0.3', String(near)]
     // udptunnel's server sends to the same port of the address that it is given
     const target = ['127.0.0.2', String(near + 1)] as const
     if (kind === 'ours') {
@@ -44,7 +46,7 @@ async function measure(kind: 'ours' | 'udptunnel'): Promise<number> {
       await listening(tcp)
       start('udptunnel', '-c', `127.0.0.1/${tcp}`, `127.0.0.3/${near}`)
     }
-    const measured = start('/usr/bin/python3', flood, target[0], target[1], '127.0.0.1', String(near), '2')
+    const measured = start('/usr/bin/python3', flood, target[0], target[1], '127.0.0.1', String(near), '2', ...source)
     let text = ''
     measured.stdout?.on('data', (part: Buffer) => (text += part.toString()))
     await once(measured, 'exit', { signal: AbortSignal.timeout(30_000) })

@@ -1,16 +1,19 @@
 """Mbit/s of 1,420-byte datagrams that arrive at RECEIVER when as many as are taken are sent to NEAR.
-Usage: flood.py RECEIVER PORT NEAR PORT SECONDS. At most so many are under way that no socket's queue has to drop."""
+Usage: flood.py RECEIVER PORT NEAR PORT SECONDS SOURCE SOURCEPORT. At most so many are under way that no socket's queue has to drop."""
 import socket
 import sys
 import time
 
-receiver, port, near, near_port, seconds = sys.argv[1:]
+receiver, port, near, near_port, seconds, source, source_port = sys.argv[1:]
 r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 r.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+# udptunnel holds the same port on every address
+r.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 r.bind((receiver, int(port)))
 r.settimeout(0.2)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("127.0.0.1", 0))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind((source, int(source_port)))
 body = b"x" * 1420
 sent = got = 0
 end = None
