@@ -5,6 +5,10 @@ import { parseArgs } from 'node:util'
 import { exitCodes, printError, printJson, say } from '@freehold/appliance/cli/output'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import type { Bench, Row } from './row.ts'
+import { brokerMemory } from './rows/broker-memory.ts'
+import { brokerOpen } from './rows/broker-open.ts'
+import { udpOverTcp } from './rows/udp-over-tcp.ts'
+import { wireguardPeers } from './rows/wireguard-peers.ts'
 import { certificateLogin } from './rows/certificate-login.ts'
 import { parallelLogins } from './rows/parallel-logins.ts'
 import { daemon } from './rows/daemon.ts'
@@ -40,6 +44,10 @@ const benches: readonly Bench[] = [
   wasmLarge,
   wasmMemory,
   wasmSpinners,
+  wireguardPeers,
+  udpOverTcp,
+  brokerMemory,
+  brokerOpen,
 ]
 
 const help = `Usage: npm run bench -- [--quick] [--only ID,ID] [--json]
