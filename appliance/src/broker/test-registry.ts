@@ -44,6 +44,8 @@ export interface TestRegistry {
   outcome(id: bigint): Promise<{ outcome: number; code: number; answer: string }>
   /** Opens the answer of a request that `askOnChain` made. */
   opened(id: bigint): Promise<unknown>
+  /** The broker's operator names another agent. */
+  setAgent(agent: string): Promise<void>
   list(contract: string, listed: boolean): Promise<void>
   close(): Promise<void>
 }
@@ -182,6 +184,9 @@ export async function startTestRegistry(
       const { key: mine, place } = answerKeys.get(id) ?? {}
       if (mine === undefined || place === undefined) throw new TypeError('not asked here')
       return JSON.parse(await open(mine, place, Buffer.from(one.answer.slice(2), 'hex')))
+    },
+    async setAgent(agent) {
+      await (await operated.getFunction('update')(0n, { ...profile, agent })).wait()
     },
     async list(contract, listed) {
       await (await operated.getFunction('setListed')(0n, contract, listed)).wait()

@@ -18,7 +18,7 @@ export interface PublicServerOptions {
   perMinute?: number
   perSourceMinute?: number
   /** Adds routes of names, behind the same limits. */
-  names?: (app: FastifyInstance, check: (source: string) => void) => void
+  names?: ((app: FastifyInstance, check: (source: string) => void) => void) | undefined
 }
 
 /** Counts of what was answered, by code; for `/metrics`. */
