@@ -91,7 +91,7 @@ export function decodeGet(text: string): DeviceState {
     const [key, value] = [line.slice(0, cut), line.slice(cut + 1)]
     const peer = peers.at(-1)
     if (key === 'public_key') peers.push(newPeer(hexToBase64(value) as PublicKey))
-    else if (peer !== undefined && key in peerFields) peerFields[key]?.(peer, value)
+    else if (peer !== undefined && Object.hasOwn(peerFields, key)) peerFields[key]?.(peer, value)
     else if (key === 'private_key') publicKey = /^0+$/.test(value) ? null : publicKeyOf(hexToBase64(value) as PrivateKey)
     else if (key === 'listen_port') listenPort = whole(value)
     else if (key === 'fwmark') fwmark = whole(value)
@@ -117,20 +117,28 @@ function newPeer(publicKey: PublicKey): Building {
   }
 }
 
+const noKey = '0'.repeat(64)
+
+function count(text: string): bigint {
+  return text === '0' ? 0n : BigInt(text)
+}
+
 const peerFields: Record<string, (peer: Building, value: string) => void> = {
   preshared_key: (peer, value) =>
-    void (peer.presharedKeyTag = /^0+$/.test(value) ? null : secretTag(hexToBase64(value) as PresharedKey)),
+    void (peer.presharedKeyTag = value === noKey ? null : secretTag(hexToBase64(value) as PresharedKey)),
   endpoint: (peer, value) => void (peer.endpoint = parseEndpoint(value)),
   allowed_ip: (peer, value) => void peer.allowedIps.push(parseCidr(value)),
   persistent_keepalive_interval: (peer, value) => void (peer.persistentKeepaliveSeconds = whole(value)),
   last_handshake_time_sec: (peer, value) => void (peer.lastHandshakeSeconds = whole(value)),
-  rx_bytes: (peer, value) => void (peer.receivedBytes = BigInt(value)),
-  tx_bytes: (peer, value) => void (peer.sentBytes = BigInt(value)),
+  rx_bytes: (peer, value) => void (peer.receivedBytes = count(value)),
+  tx_bytes: (peer, value) => void (peer.sentBytes = count(value)),
 }
 
 function whole(text: string): number {
+  if (text === '0') return 0
   const value = Number(text)
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw protocol('a number that is none')
+  // thousands of peers at every look: the comparison is cheaper than a pattern
+  if (!Number.isSafeInteger(value) || value < 0 || String(value) !== text) throw protocol('a number that is none')
   return value
 }
 
