@@ -53,13 +53,19 @@ const call = (value?: number) => ({
 })
 
 test('X4 X11 X15 X16 a holder makes a key, runs with it, sees usage and receipts, and checks one', async ({ page, host }) => {
-  await page.goto(`${host.origin}/wasm`)
+  await page.goto(host.origin)
+  const plan = page.getByRole('article', { name: 'Functions' })
+  await expect(plan).toContainText('20,000 gas a day')
+  await page.getByRole('link', { name: 'WASM' }).click()
   await expect(page.getByRole('heading', { name: 'WebAssembly', level: 1 })).toBeVisible()
   await looksRight(page)
 
   await host.buy(4, 10 * 86_400)
   await signIn(page, host, 4, '/wasm')
   await expect(page.getByRole('heading', { name: 'Functions' })).toBeVisible()
+  await page.getByRole('link', { name: 'Extend, transfer or cancel' }).click()
+  await expect(page.getByRole('heading', { name: 'Extend' })).toBeVisible()
+  await page.getByRole('link', { name: 'Keys, usage and receipts' }).click()
   await page.getByRole('button', { name: 'Make a key' }).click()
   await expect(page.getByText('Write a few words')).toBeVisible()
   await page.getByLabel('What the new key is for').fill('nightly job')

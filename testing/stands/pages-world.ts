@@ -91,6 +91,7 @@ export class PagesWorld {
         vcpus: Number(p.vcpus),
         memoryMiB: Number(p.memoryMiB),
         diskGiB: Number(p.diskGiB),
+        gasPerDay: '0',
         graceSeconds: Number(p.graceSeconds),
         activationDeadlineSeconds: Number(p.activationDeadlineSeconds),
         minSeconds: Number(p.minSeconds),
@@ -178,6 +179,7 @@ export class PagesWorld {
       vcpus: plan.vcpus,
       memoryMiB: plan.memoryMiB,
       diskGiB: plan.diskGiB,
+      gasPerDay: '0',
       addresses: { ipv4: '10.77.0.11', ipv6: null, sshPort: port },
       ssh:
         delivered && task === null

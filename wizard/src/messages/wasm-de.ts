@@ -4,6 +4,11 @@ import type { wasmEn } from './wasm-en.ts'
 export const wasmDe: Record<keyof typeof wasmEn, string> = {
   'nav.wasm': 'WASM',
   'wasm.title': 'WebAssembly',
+  'wasm.plan.gas': '{gas} Gas am Tag',
+  'wasm.plan.programs': 'WebAssembly-Programme, unterwegs versiegelt',
+  'wasm.plan.receipts': 'Eine signierte Quittung für jede Ausführung',
+  'wasm.link': 'Schlüssel, Verbrauch und Quittungen',
+  'wasm.link.text': 'Einen API-Schlüssel anlegen und damit Programme ausführen.',
   'wasm.lead':
     'Kleine Programme ausführen, auf dem Hin- und Rückweg versiegelt, mit signierter Quittung darüber, was lief und was es kostete.',
   'wasm.honest':
@@ -17,7 +22,6 @@ export const wasmDe: Record<keyof typeof wasmEn, string> = {
   'wasm.usage.of': '{used} von {all}',
   'wasm.usage.renewed': 'Wieder voll',
   'wasm.usage.runs': 'Ausführungen',
-  'wasm.usage.state': 'Zustand',
   'wasm.usage.free': 'Freies Gas zum Entwickeln',
   'wasm.usage.until': 'Bis',
   'wasm.state.pending': 'Noch nicht bestätigt',
@@ -78,7 +82,6 @@ export const wasmDe: Record<keyof typeof wasmEn, string> = {
   'wasm.operator.signedOut': 'Dies ist für den, der den Pass des Betreibers hält.',
   'wasm.operator.link': 'Für den Betreiber',
   'wasm.operator.capacity': 'Kapazität',
-  'wasm.operator.status': 'Befinden',
   'wasm.operator.status.ok': 'Alles in Ordnung',
   'wasm.operator.status.degraded': 'Ein Ausführer fehlt',
   'wasm.operator.status.overloaded': 'Voll, und Aufrufe warten',

@@ -6,7 +6,7 @@ import { useHost } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
 import { looksLikeAddress } from '../format/address.ts'
-import { gibibytes, mebibytes } from '../format/size.ts'
+import { machineParts } from '../wasm/plan-text.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
@@ -102,10 +102,7 @@ export function BuyForm({ plan, paused }: { plan: PlanView; paused: boolean }) {
       >
         <div>
           <CardTitle>{t('buy.configure')}</CardTitle>
-          <p className="mt-1 text-soft">
-            {t('plan.vcpus', { count: plan.vcpus })}, {t('plan.memory', { size: mebibytes(plan.memoryMiB, locale) })},{' '}
-            {t('plan.disk', { size: gibibytes(plan.diskGiB, locale) })}
-          </p>
+          <p className="mt-1 text-soft">{machineParts(plan, { t, locale }).join(', ')}</p>
         </div>
         <Choice
           legend={t('buy.period')}

@@ -4,10 +4,12 @@ import Link from 'next/link'
 import { gibibytes, mebibytes } from '../format/size.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { linkButton } from '../ui/link-button.ts'
+import { isWasm, machineParts } from '../wasm/plan-text.ts'
 
 /** One plan: what it is, what it costs, how many are left. */
 export function PlanCard({ plan }: { plan: PlanView }) {
-  const { t, locale, money } = useTexts()
+  const texts = useTexts()
+  const { t, money } = texts
   const [first, ...others] = plan.prices
   const why = !plan.open
     ? { title: t('plan.closed'), reason: t('plan.closed.reason') }
@@ -35,11 +37,12 @@ export function PlanCard({ plan }: { plan: PlanView }) {
         )}
       </div>
       <ul className="flex-1 space-y-2 border-t border-line pt-5" aria-label={t('plan.includes')}>
-        <Included>{t('plan.vcpus', { count: plan.vcpus })}</Included>
-        <Included>{t('plan.memory', { size: mebibytes(plan.memoryMiB, locale) })}</Included>
-        <Included>{t('plan.disk', { size: gibibytes(plan.diskGiB, locale) })}</Included>
-        <Included>{t('plan.includes.os')}</Included>
-        <Included>{t('plan.includes.ssh')}</Included>
+        {machineParts(plan, texts).map((part) => (
+          <Included key={part}>{part}</Included>
+        ))}
+        {!isWasm(plan) && <Included>{t('plan.includes.os')}</Included>}
+        {!isWasm(plan) && <Included>{t('plan.includes.ssh')}</Included>}
+        {isWasm(plan) && <Included>{t('wasm.plan.receipts')}</Included>}
       </ul>
       {why === undefined ? (
         <div className="space-y-2">

@@ -8,7 +8,7 @@ import { balanceOf, calldata, nativeToken } from '../chain/contract.ts'
 import { purchaseFee } from '../chain/send.ts'
 import { aboutAmount } from '../format/money.ts'
 import { shortAddress } from '../format/address.ts'
-import { gibibytes, mebibytes } from '../format/size.ts'
+import { machineParts } from '../wasm/plan-text.ts'
 import { utcTime } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { ShortAddress } from '../ui/Address.tsx'
@@ -117,7 +117,7 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
           { label: t('review.plan'), value: plan.name },
           {
             label: t('review.machine'),
-            value: `${t('plan.vcpus', { count: plan.vcpus })}, ${t('plan.memory', { size: mebibytes(plan.memoryMiB, locale) })}, ${t('plan.disk', { size: gibibytes(plan.diskGiB, locale) })}`,
+            value: machineParts(plan, { t, locale }).join(', '),
           },
           { label: t('review.period'), value: length(quote.seconds) },
           {

@@ -17,7 +17,7 @@ export function Storefront() {
   const { t } = useTexts()
   const { status } = useHost()
   const { data, error } = useResource('plans', api.plans, 15_000)
-  const plans = data?.plans.filter((p) => p.kind === 'vm') ?? []
+  const plans = data?.plans.filter((p) => p.kind === 'vm' || status?.wasm === true) ?? []
   return (
     <div className="space-y-12">
       <PageHeading title={t('store.title')} lead={t('store.lead')} />

@@ -9,6 +9,8 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { linkButton } from '../ui/link-button.ts'
 import { Loading } from '../ui/Loading.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
+import { isWasm } from '../wasm/plan-text.ts'
+import { WasmLink } from '../wasm/WasmLink.tsx'
 import { Connect } from './Connect.tsx'
 import { ReceiptButton } from './Receipt.tsx'
 
@@ -33,7 +35,7 @@ export function ReadyDetails({ vmId, transaction }: { vmId: string; transaction:
   }
   return (
     <div className="space-y-6">
-      <Connect vm={vm} />
+      {isWasm(vm) ? <WasmLink /> : <Connect vm={vm} />}
       <div className="flex flex-wrap items-start gap-3">
         <Link href={`/vms/${vm.vmId}`} className={linkButton}>
           {t('my.manage', { name: vm.hostname })}

@@ -7,7 +7,7 @@ import { hasCode } from '../api/failure.ts'
 import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
 import { distance, utcTime } from '../format/time.ts'
-import { gibibytes, mebibytes } from '../format/size.ts'
+import { isWasm, machineParts } from '../wasm/plan-text.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { SignInBox } from '../session/SignInBox.tsx'
 import { useSession } from '../session/session-context.tsx'
@@ -27,6 +27,7 @@ import { ReceiptButton } from './Receipt.tsx'
 import { TaskLine } from './TaskLine.tsx'
 import { Transfer } from './Transfer.tsx'
 import { TransferCare } from './TransferCare.tsx'
+import { WasmLink } from '../wasm/WasmLink.tsx'
 import { stateTones, timeNotice } from './vm-texts.ts'
 
 const leaving = ['not-allowed', 'vm-unknown', 'not-found']
@@ -99,7 +100,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
           <p>{vm.note}</p>
         </Notice>
       )}
-      <Connect vm={vm} />
+      {isWasm(vm) ? <WasmLink /> : <Connect vm={vm} />}
       <Card className="space-y-4">
         <CardTitle>{t('vm.subscription')}</CardTitle>
         <Facts
@@ -107,7 +108,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
             { label: t('my.plan'), value: s.planName },
             {
               label: t('review.machine'),
-              value: `${t('plan.vcpus', { count: vm.vcpus })}, ${t('plan.memory', { size: mebibytes(vm.memoryMiB, locale) })}, ${t('plan.disk', { size: gibibytes(vm.diskGiB, locale) })}`,
+              value: machineParts(vm, { t, locale }).join(', '),
             },
             ...(s.activatedAt > 0
               ? [
@@ -123,7 +124,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
         />
         <ReceiptButton vm={vm} />
       </Card>
-      {!gone && <Actions vm={vm} reload={reload} />}
+      {!gone && !isWasm(vm) && <Actions vm={vm} reload={reload} />}
       {!gone && s.entitlement !== 'pending' && <Extend vm={vm} reload={reload} />}
       {!gone && <Transfer vm={vm} reload={reload} onLeave={onLeave} />}
       {!gone && <Cancel vm={vm} reload={reload} onLeave={onLeave} />}

@@ -14,6 +14,7 @@ import { taskView } from '../views/task-view.ts'
 import { actionFactsOf, vmView } from '../views/vm-view.ts'
 import { reasonAgainst } from '../../vms/vm-actions.ts'
 import type { VmId } from '../../chain/installation.ts'
+import { wasmHoldingsOf } from '../wasm-plans.ts'
 import { listQuerySchema } from './subscriptions.ts'
 
 /** Acts that need a signature of their own: a session alone never erases a disk or opens a console. */
@@ -32,6 +33,12 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
     return known
   }
 
+  /** Those of kind WASM have a page of their own. */
+  function vmsOf(holdings: readonly Holding[]): readonly Holding[] {
+    const wasm = new Set(wasmHoldingsOf(ports.facts()).map(({ vmId: id }) => id))
+    return wasm.size === 0 ? holdings : holdings.filter(({ vmId: id }) => !wasm.has(id))
+  }
+
   app.get(
     '/v1/vms',
     { config: { access: 'signed-in' }, schema: { querystring: listQuerySchema, response: { 200: vmsPageSchema } } },
@@ -41,7 +48,7 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       const key = `${nameOf(caller)} ${all} ${limit} ${cursor ?? ''}`
       let text = made.get(key)
       if (text === undefined) {
-        const { rows, nextCursor } = pageOfHoldings(visibleTo(caller, all, ports), cursor, limit)
+        const { rows, nextCursor } = pageOfHoldings(vmsOf(visibleTo(caller, all, ports)), cursor, limit)
         text = JSON.stringify({ items: rows.map(view), nextCursor })
         if (made.size < 1000) made.set(key, text)
       }

@@ -61,6 +61,8 @@ export const vmSchema = z.strictObject({
   vcpus: z.number().int(),
   memoryMiB: z.number().int(),
   diskGiB: z.number().int(),
+  /** Of a subscription of kind WASM, which has no machine: gas from midnight to midnight UTC. */
+  gasPerDay: amountSchema.default('0'),
   addresses: z.strictObject({ ipv4: z.string().nullable(), ipv6: z.string().nullable(), sshPort: z.number().int().nullable() }),
   /** Null until the guest has reported. */
   ssh: z

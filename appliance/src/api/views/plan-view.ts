@@ -19,6 +19,7 @@ export function planView(plan: Plan, { latest }: ContractFacts, ports: Pick<ApiP
     vcpus: plan.vcpus,
     memoryMiB: plan.memoryMiB,
     diskGiB: plan.diskGiB,
+    gasPerDay: String(plan.gasPerDay),
     graceSeconds: plan.graceSeconds,
     activationDeadlineSeconds: plan.activationDeadlineSeconds,
     minSeconds: plan.minSeconds,

@@ -47,6 +47,8 @@ export async function purchaseOf(hash: string, ports: Pick<ApiPorts, 'rpc' | 'fa
     // the snapshot may be older than the receipt; a slot that is gone from a newer one was given back
     return { ...base, state: contract.latest.block.number >= block ? 'rejected' : 'seen' }
   }
+  // what has no machine is ready with its activation
+  const serverless = contract.latest.plans.some((plan) => plan.planId === subscription.planId && plan.kind === 'wasm')
   const task = facts.tasks.get(vmId)
   const step = task?.steps.find((s) => s.state === 'running')
   const now = ports.clock.now()
@@ -58,7 +60,7 @@ export async function purchaseOf(hash: string, ports: Pick<ApiPorts, 'rpc' | 'fa
   if (subscription.state !== 'pending') {
     return {
       ...known,
-      state: (facts.vms.get(vmId)?.hostKey ?? null) === null ? 'preparing' : 'ready',
+      state: serverless || (facts.vms.get(vmId)?.hostKey ?? null) !== null ? 'ready' : 'preparing',
       phase: step?.phase ?? step?.name ?? null,
     }
   }

@@ -69,14 +69,17 @@ export function vmView(
   const record = facts.records?.get(view.vmId)
   const task = facts.tasks.get(view.vmId)
   const plan = contract.latest.plans.find((p) => p.planId === subscription.planId)
+  // of kind WASM: what is bought is there as long as it is paid for
+  const serverless = plan?.kind === 'wasm'
   const remade = task?.kind === 'reinstall' && view.entitlement === 'active'
   const state: VmState = remade
     ? 'preparing'
     : vmStateOf({
         entitlement: view.entitlement,
         confirmed: contract.giving.subscriptions.has(subscription.tokenId),
-        vm:
-          facts.records === null
+        vm: serverless
+          ? { kind: 'present', power: 'running' }
+          : facts.records === null
             ? { kind: 'unknown' }
             : record === undefined
               ? { kind: 'absent' }
@@ -93,13 +96,19 @@ export function vmView(
     vcpus: row?.vcpus ?? plan?.vcpus ?? 0,
     memoryMiB: row?.memoryMiB ?? plan?.memoryMiB ?? 0,
     diskGiB: row?.diskGiB ?? plan?.diskGiB ?? 0,
+    gasPerDay: String(plan?.gasPerDay ?? 0n),
     addresses: row?.addresses ?? { ipv4: null, ipv6: null, sshPort: null },
     ssh: sshOf(row, ports.host),
-    actions: actionsOf(action),
+    actions: serverless ? actionsOf(action).map(withoutVm) : actionsOf(action),
     snapshots: [...action.snapshots],
     formerHolder: ports.passWatch.formerHolder(row, view.holder),
     task: task === undefined ? null : taskView(task),
   }
+}
+
+/** A subscription of kind WASM has no machine to act on. */
+function withoutVm<T extends object>(action: T): T & { allowed: false; reason: string } {
+  return { ...action, allowed: false, reason: 'This subscription has no VM: it runs programs.' }
 }
 
 /** What the table of actions looks at. */
