@@ -389,7 +389,7 @@ test('a lost database: rows come back from chain and hypervisor, and nothing is 
   assert.equal((await stand.store.addresses.list('ssh-port')).length, 1)
 })
 
-test('10,000 subscriptions with nothing to do: one pass within 250 ms', async () => {
+test('10,000 subscriptions with nothing to do: a pass asks once and does nothing', async () => {
   const stand = await Stand.open()
   const key = { installation: stand.chain.installation, generation: 1 }
   const first = stand.chain.buy()
@@ -409,10 +409,13 @@ test('10,000 subscriptions with nothing to do: one pass within 250 ms', async ()
   }))
   await stand.restart({ vms: { ...stand.store.vms, list: () => Promise.resolve(rows) } })
   await stand.reconciler.pass()
+  const calls = stand.hypervisor.calls.length
   const report = await stand.reconciler.pass()
   assert.deepEqual(report.began, [])
   assert.equal(report.vms, 10_000)
-  assert.ok(report.durationMs < 250, `${report.durationMs} ms`)
+  // how long it takes is a row of the bench
+  assert.deepEqual(stand.hypervisor.calls.slice(calls), [], 'no verb for any of them')
+  assert.deepEqual(stand.provisioner.sent, ['activate 1'])
 })
 
 async function until(condition: () => boolean): Promise<void> {
