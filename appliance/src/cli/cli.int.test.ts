@@ -118,6 +118,12 @@ suite('the command freehold, given wrong input', () => {
     assert.match(result.stderr, /line \d+, \/chain\/confirmations/)
     const good = await run(packaged, 'validate', resolve(import.meta.dirname, '../../../scripts/embedded.yaml'))
     assert.equal(good.code, 0, good.stderr)
+    assert.doesNotMatch(good.stderr, /warning/)
+    await writeFile(file, text.replace('http://127.0.0.1:8545', 'https://rpc.example/v3/0123456789abcdef0123456789abcdef'))
+    const clear = await run(packaged, 'validate', file)
+    assert.equal(clear.code, 0, clear.stderr)
+    assert.match(clear.stderr, /warning: .*\/chain\/rpcUrls\/0 holds a key in clear/)
+    assert.doesNotMatch(clear.stderr, /0123456789abcdef/)
   })
 
   test('L13 the packaged command knows no development wallet and moves no clock', async () => {

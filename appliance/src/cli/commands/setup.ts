@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { taskSchema } from '../../api/schemas/tasks.ts'
 import { loadConfig, parseConfig } from '../../config/load.ts'
+import { secretsOfUrl } from '../../setup/wizard/answer-file.ts'
 import type { CliContext } from '../context.ts'
 import { printJson, printTable, say } from '../output.ts'
 import { followTask } from '../tasks.ts'
@@ -23,7 +24,11 @@ export function registerSetupCommands(program: Command, make: Make): void {
     .description('check an answer file: every mistake with line, field and remedy; changes nothing')
     .action(async (file: string, _, command: Command) => {
       const config = await loadConfig(file)
-      if (make(command).options.json) return printJson({ valid: true, config })
+      const secrets = config.chain.rpcUrls.flatMap((url, i) => (secretsOfUrl(url) ? [`/chain/rpcUrls/${i}`] : []))
+      if (make(command).options.json) return printJson({ valid: true, config, secretsInClear: secrets })
+      for (const pointer of secrets) {
+        say(`warning: ${file}: ${pointer} holds a key in clear. Keep the file at mode 0600 and out of version control.`)
+      }
       say(
         `${file} is valid: ${config.plans.length} plans on network ${config.chain.chainId}, ${config.hypervisor.kind} as hypervisor.`,
       )
