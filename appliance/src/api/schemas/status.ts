@@ -49,6 +49,8 @@ export const planSchema = z.strictObject({
   vcpus: z.number().int(),
   memoryMiB: z.number().int(),
   diskGiB: z.number().int(),
+  /** Of kind wasm: gas from midnight to midnight UTC. */
+  gasPerDay: amountSchema.default('0'),
   graceSeconds: z.number().int(),
   activationDeadlineSeconds: z.number().int(),
   minSeconds: z.number().int(),
