@@ -40,7 +40,7 @@ const codes: Partial<Record<WasmError['code'], WasmErrorCode>> = {
 }
 
 /** Machine code held in memory, beside the cache on disk. */
-const readyBytesAtMost = 48 * 2 ** 20
+const readyBytesAtMost = 16 * 2 ** 20
 
 /** Makes programs of modules: caps first, then cache, then a compiler of its own. The same module is compiled once at a time. */
 export class Programs {

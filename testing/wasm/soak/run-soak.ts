@@ -27,9 +27,7 @@ interface Kind {
   name: string
   /** Of a hundred calls. */
   share: number
-  make(
-    n: number,
-  ): Promise<{
+  make(n: number): Promise<{
     wasm: Uint8Array
     function_name?: string
     arguments?: { value: number | string }[]
@@ -40,7 +38,7 @@ interface Kind {
   fault(ran: Ran, n: number): string | undefined
 }
 
-/** More than two executors hold. */
+/** More programs than two executors hold. */
 const programsKept = 400
 const examples = join(import.meta.dirname, '../../../appliance/wasm-client/examples')
 const example = (name: string): Buffer => readFileSync(join(examples, `${name}.wasm`))
@@ -53,6 +51,8 @@ const trap = await fromText(
   '(module (memory 16) (func (export "main") (memory.fill (i32.const 0) (i32.const 7) (i32.const 1048576)) unreachable))',
 )
 
+const distinct = async (n: number): Promise<Uint8Array> =>
+  await fromText(`(module (func (export "main") (result i32) i32.const ${n}))`)
 const returns = (value: number | string) => (ran: Ran) =>
   ran.status === 200 && ran.opened?.results[0]?.value === value ? undefined : `not ${value}`
 const refuses = (code: string, gas?: string) => (ran: Ran) =>
@@ -78,10 +78,16 @@ const kinds: readonly Kind[] = [
     fault: returns(9592),
   },
   {
-    name: 'distinct',
-    share: 5,
-    make: async (n) => ({ wasm: await fromText(`(module (func (export "main") (result i32) i32.const ${n}))`) }),
-    fault: (ran, n) => returns(n | 0)(ran),
+    name: 'one of many',
+    share: 4,
+    make: async (n) => ({ wasm: await distinct(n % programsKept) }),
+    fault: (ran, n) => returns(n % programsKept)(ran),
+  },
+  {
+    name: 'new',
+    share: 1,
+    make: async (n) => ({ wasm: await distinct(n + programsKept) }),
+    fault: (ran, n) => returns((n + programsKept) | 0)(ran),
   },
   { name: 'trap', share: 5, make: async () => Promise.resolve({ wasm: trap }), fault: refuses('WASM_TRAP') },
   {
@@ -119,7 +125,7 @@ async function soak(stand: WasmStand, { seconds, warmUpSeconds, callers, report 
       const turn = (n += 1)
       // the caches of programs are full first: what they may hold is no growth
       // 37 and the size of the deck have no common divisor: every kind has its share, well mixed
-      const kind = turn <= programsKept ? kinds.find(({ name }) => name === 'distinct') : deck[(turn * 37) % deck.length]
+      const kind = turn <= programsKept ? kinds.find(({ name }) => name === 'one of many') : deck[(turn * 37) % deck.length]
       if (kind === undefined) return
       const { wasm, ...request } = await kind.make(turn)
       const ran = await stand.run(wasm, request)
@@ -135,7 +141,9 @@ async function soak(stand: WasmStand, { seconds, warmUpSeconds, callers, report 
     await systemClock.wait(1000)
     samples.push(stand.residentBytes())
     if (samples.length % 15 === 0)
-      report(`${samples.length} s: ${calls - before} calls, ${wrong.length} wrong, ${mib(samples.at(-1) ?? 0)} MiB (${stand.residentEach().map(mib).join(', ')})`)
+      report(
+        `${samples.length} s: ${calls - before} calls, ${wrong.length} wrong, ${mib(samples.at(-1) ?? 0)} MiB (${stand.residentEach().map(mib).join(', ')})`,
+      )
   }
   over = true
   await running
