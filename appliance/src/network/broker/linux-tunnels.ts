@@ -11,6 +11,8 @@ import { readLink, routeProtocol } from 'wireguard-ts/links'
 import { run, runOrFail, type RunOptions } from 'wireguard-ts/run'
 import { UapiDevice } from 'wireguard-ts/uapi-device'
 import { startUserspaceDaemon, type UserspaceDaemon } from 'wireguard-ts/userspace-daemon'
+import { AppError } from '../../errors/app-error.ts'
+import { bitsToIpv6, ipv6ToBits } from '../ip.ts'
 import type { Announcement } from './announcements.ts'
 import { endpointOf, type Grant } from './grant.ts'
 import type { TunnelHost } from './ports.ts'
@@ -93,6 +95,8 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
       await daemon.stop()
       daemons.delete(name)
     }
+    if (grants.length > slots)
+      throw new AppError({ code: 'capacity-exceeded', detail: `${grants.length} tunnels; ${slots} fit.` })
     const wantedRules: string[] = []
     for (const [slot, grant] of grants.entries()) {
       const name = nameOf(grant.broker.id)
@@ -119,7 +123,9 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
       })
       const table = firstTable + slot
       await ip(`route replace default dev ${name} table ${table}`)
-      await ip(`route replace ${grant.prefix} dev ${options.bridge} metric 1024 protocol ${routeProtocol}`)
+      // with the tunnel down nothing of the VMs leaves by the host's own line
+      await ip(`route replace unreachable default metric 4096 table ${table}`)
+      await ip(`route replace ${grant.prefix} dev ${options.bridge} metric 1025 protocol ${routeProtocol}`)
       await ip(`route replace unreachable ${grant.prefix} metric 4096 protocol ${routeProtocol}`)
       wantedRules.push(`priority ${toPriority + slot} from all to ${grant.prefix} table main`)
       wantedRules.push(`priority ${fromPriority + slot} from ${grant.prefix} table ${table}`)
@@ -127,6 +133,9 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
     const standing = await rules()
     for (const rule of standing.filter((text) => !wantedRules.includes(text))) await ip(`rule del ${rule}`)
     for (const rule of wantedRules.filter((text) => !standing.includes(text))) await ip(`rule add ${rule}`)
+    for (let slot = grants.length; slot < slots; slot += 1) {
+      await run('ip', ['-6', 'route', 'flush', 'table', String(firstTable + slot)], where)
+    }
     await forget(grants.map((grant) => grant.prefix))
   }
 
@@ -182,9 +191,13 @@ export function nameOf(brokerId: string): string {
   return `${namePrefix}${hashOf(brokerId)}`
 }
 
-/** The host's own address in a prefix; VMs never get it (`address-plan.ts`). */
-function ownAddress(prefix: Cidr): string {
-  return `${prefix.slice(0, prefix.indexOf('/')).replace(/::$/, ':')}:1`.replace(/:{3,}/, '::')
+/**
+ * The host's own address in a prefix, which no VM ever gets: contract index 0xffff in prefixes of /64 and shorter, else index 1 of the
+ * allocation table (`address-plan.ts`). `::1` would be the VM of token 1.
+ */
+export function ownAddress(prefix: Cidr): string {
+  const [address = '', length] = prefix.split('/')
+  return bitsToIpv6(ipv6ToBits(address) | (Number(length) <= 64 ? 0xffff_0000_0000_0001n : 1n))
 }
 
 function hashOf(text: string): string {
