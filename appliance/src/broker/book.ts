@@ -12,7 +12,7 @@ import { decide } from './requests/decide.ts'
 import type { BrokerRequest } from './requests/request.ts'
 import { maybe, numberOf, textOf, type BrokerDatabase } from './store/database.ts'
 import { LeaseStore } from './store/leases.ts'
-import { defaultClosedPorts, type Identity, type LeaseId } from './types.ts'
+import { defaultClosedPorts, type Identity, type LeaseCounters, type LeaseId } from './types.ts'
 
 /** A request whose asker is known. */
 export interface Asked {
@@ -193,6 +193,16 @@ export class Book {
   /** A lease whose request is no longer on the chain, at a finalized block: it was never asked for. */
   endReorganised(lease: LeaseRecord, now: UnixSeconds): void {
     this.#end(lease, 'reorganised', now)
+  }
+
+  /** Keeps what the network tells of the hosts, in one transaction. */
+  learn(counters: readonly LeaseCounters[]): void {
+    this.#db.transaction(() => {
+      for (const { lease, lastHandshakeAt, endpoint } of counters) {
+        if (lastHandshakeAt !== undefined) this.leases.handshake(lease, lastHandshakeAt)
+        if (endpoint !== undefined) this.leases.seenAt(lease, endpoint)
+      }
+    })
   }
 
   /** A live lease by its id. Throws `broker-no-lease`. */

@@ -132,9 +132,7 @@ export class Broker {
     await this.#quietly('counters', async () => {
       const counters = await dataPath.counters()
       this.#counters = new Map(counters.map((one) => [one.lease, one]))
-      for (const { lease, lastHandshakeAt } of counters) {
-        if (lastHandshakeAt !== undefined) this.book.leases.handshake(lease, lastHandshakeAt)
-      }
+      this.book.learn(counters)
     })
     let ended: LeaseRecord[] = []
     await this.#quietly('ends', async () => {

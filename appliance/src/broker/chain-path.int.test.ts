@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { brokerRegistryAddress, deployBrokerRegistry } from '@freehold/contracts/broker-registry'
 import { generateKeyPair } from 'wireguard-ts/key'
 import { refusalCodes } from './requests/refusal-codes.ts'
 import { startTestRegistry, type TestRegistry } from './test-registry.ts'
@@ -19,6 +20,11 @@ describe('requests on a real chain', () => {
     const { outcome, code } = await t.outcome(id)
     return { outcome, code }
   }
+
+  it('the registry lies where every chain has it, and a second deployment finds it', async () => {
+    assert.equal(t.registryAddress, brokerRegistryAddress)
+    assert.equal(await deployBrokerRegistry(t.chain.alice), brokerRegistryAddress)
+  })
 
   it('N1 a poison request costs one answer, and no later pass costs another', async () => {
     const id = await t.askOnChain(crypto.getRandomValues(new Uint8Array(300)))

@@ -44,7 +44,14 @@ function ask(
     clearTimeout(timer)
     socket.close()
     const packet = dnsPacket.decode(message) as dnsPacket.DecodedPacket & { rcode: string }
-    const text = (one: dnsPacket.Answer): string => ('data' in one ? String(one.data) : '')
+    const text = (one: dnsPacket.Answer): string =>
+      'data' in one
+        ? typeof one.data === 'string'
+          ? one.data
+          : Array.isArray(one.data)
+            ? one.data.map(String).join('')
+            : ''
+        : ''
     resolve({
       rcode: packet.rcode,
       answers: (packet.answers ?? []).map(text),

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseEndpoint } from 'wireguard-ts/address'
-import type { InterfaceAddress } from 'wireguard-ts/address'
+import { parseEndpoint, type Endpoint, type InterfaceAddress } from 'wireguard-ts/address'
 import { publicKeyOf } from 'wireguard-ts/key'
 import { systemClock, type Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
@@ -25,7 +24,7 @@ import { NameBook } from './names/name-book.ts'
 import { nameRoutes } from './names/routes.ts'
 import { loadSecrets, type BrokerSecrets } from './secrets.ts'
 import { BrokerDatabase } from './store/database.ts'
-import type { Change, DataPath, DataPathSettings } from './types.ts'
+import type { Change, DataPath, DataPathSettings, LeaseId } from './types.ts'
 
 /** A running broker. */
 export interface RunningBroker {
@@ -35,7 +34,7 @@ export interface RunningBroker {
 
 export interface ServeOptions {
   config: BrokerConfig
-  makeDataPath(settings: DataPathSettings): DataPath
+  makeDataPath(settings: DataPathSettings & { lastSeen(lease: LeaseId): Endpoint | undefined }): DataPath
   log: BrokerLog
   clock?: Clock
   /** How often the chain is looked at. Default 2 s. */
@@ -63,10 +62,13 @@ export function dataPathSettings({ network, pool }: BrokerConfig, { wireguardKey
 
 /** What a start would change in the network, from the store alone; nothing is touched and no broker need run. */
 export async function planStart(config: BrokerConfig, makeDataPath: ServeOptions['makeDataPath']): Promise<readonly Change[]> {
-  const dataPath = makeDataPath(dataPathSettings(config, await loadSecrets(config.secretsFolder)))
+  const settings = dataPathSettings(config, await loadSecrets(config.secretsFolder))
+  await mkdir(config.stateFolder, { recursive: true })
   const db = new BrokerDatabase(join(config.stateFolder, 'broker.db'))
+  const leases = new LeaseStore(db)
+  const dataPath = makeDataPath({ ...settings, lastSeen: (lease) => leases.lastSeen(lease) })
   try {
-    return await dataPath.plan(new LeaseStore(db).live().map(leaseOf))
+    return await dataPath.plan(leases.live().map(leaseOf))
   } finally {
     db.close()
     await dataPath.close()
@@ -98,7 +100,7 @@ export async function serveBroker(options: ServeOptions): Promise<RunningBroker>
   })
   const registry = new Registry({ ...config.chain, brokerId: BigInt(config.chain.brokerId), clock })
   const settings = dataPathSettings(config, secrets)
-  const dataPath = options.makeDataPath(settings)
+  const dataPath = options.makeDataPath({ ...settings, lastSeen: (lease) => book.leases.lastSeen(lease) })
   const names = new NameBook(db, book.leases)
   const wireguardKey = publicKeyOf(secrets.wireguardKey)
   const broker = new Broker({

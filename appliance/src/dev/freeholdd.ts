@@ -4,6 +4,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { deployBrokerRegistry } from '@freehold/contracts/broker-registry'
 import { deployDevToken, devTokenInterface } from '@freehold/contracts/dev-token'
 import { z } from 'zod'
 import { MovableClock } from '../clock/clock.ts'
@@ -71,6 +72,7 @@ const daemon = await startDaemon({
     },
     async devToken(rpcUrl, deployer) {
       const token = await deployDevToken(deployer)
+      await deployBrokerRegistry(deployer)
       for (let i = 3; i < 10; i++) {
         const data = devTokenInterface.encodeFunctionData('mint', [devWallet(i).address, 10n ** 12n])
         const sent = await deployer.sendTransaction({ to: token, data })

@@ -31,9 +31,10 @@ function print(answer: Record<string, unknown>, show: () => void): void {
   else show()
 }
 
+const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value ?? '-'))
+
 function printFields(answer: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(answer))
-    line(`${key}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+  for (const [key, value] of Object.entries(answer)) line(`${key}: ${shown(value)}`)
 }
 
 function printChanges(changes: readonly Change[]): void {
@@ -121,7 +122,7 @@ program
     print(answer, () =>
       table([
         fields,
-        ...(answer['leases'] as Record<string, unknown>[]).map((lease) => fields.map((field) => String(lease[field] ?? '-'))),
+        ...(answer['leases'] as Record<string, unknown>[]).map((lease) => fields.map((field) => shown(lease[field] ?? '-'))),
       ]),
     )
   })

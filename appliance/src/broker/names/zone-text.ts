@@ -58,5 +58,5 @@ function head({ nameServer, hostmaster, serial }: ZoneFacts, origin: string): st
 
 /** RFC 3596 §2.5. */
 function nibbles(address: string): string {
-  return [...ipv6ToBits(address).toString(16).padStart(32, '0')].toReversed().join('.')
+  return ipv6ToBits(address).toString(16).padStart(32, '0').split('').toReversed().join('.')
 }

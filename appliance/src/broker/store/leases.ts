@@ -1,4 +1,4 @@
-import { parseCidr, type Cidr } from 'wireguard-ts/address'
+import { parseCidr, type Cidr, type Endpoint } from 'wireguard-ts/address'
 import type { PresharedKey, PublicKey } from 'wireguard-ts/key'
 import type { UnixSeconds } from '../../clock/clock.ts'
 import { hex32, spanOf, type Span } from '../leases/pool.ts'
@@ -167,6 +167,7 @@ export class LeaseStore {
         quarantineUntil,
         record.id,
       )
+      this.#db.run('DELETE FROM endpoints WHERE lease = ?', record.id)
       this.#reserve(record.peerKey, record.identity, quarantineUntil)
       this.#note(record, 'ended', at, detail === '' ? reason : `${reason}: ${detail}`)
     })
@@ -204,6 +205,21 @@ export class LeaseStore {
       at,
       id,
     )
+  }
+
+  /** Where a host was seen last: a machine that was rebooted speaks to it first. Not kept beyond the lease. */
+  seenAt(lease: LeaseId, endpoint: Endpoint): void {
+    this.#db.run(
+      `INSERT INTO endpoints VALUES (?1, ?2, ?3) ON CONFLICT (lease) DO UPDATE SET host = ?2, port = ?3 WHERE host <> ?2 OR port <> ?3`,
+      lease,
+      endpoint.host,
+      endpoint.port,
+    )
+  }
+
+  lastSeen(lease: LeaseId): Endpoint | undefined {
+    const row = this.#db.one('SELECT host, port FROM endpoints WHERE lease = ?', lease)
+    return row === undefined ? undefined : { host: textOf(row['host']), port: numberOf(row['port']) }
   }
 
   /** Who held an address at a time, or undefined. Ended and freed leases answer too. */
