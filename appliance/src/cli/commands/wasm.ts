@@ -10,7 +10,7 @@ import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
 import type { CliContext } from '../context.ts'
 import { localhostFetch } from '../localhost-fetch.ts'
-import { exitCodes, parseDuration, printJson, printTable, say, whenText } from '../output.ts'
+import { exitCodes, parseDuration, printJson, printLine, printTable, say, whenText } from '../output.ts'
 import { keepWasm, keyFromFile, knownWasm, type KnownWasm } from '../wasm-keys-file.ts'
 
 type Make = (command: Command) => CliContext
@@ -82,7 +82,7 @@ export function registerWasmCommands(program: Command, make: Make): void {
       )
       if (own.receipt !== undefined) await writeFile(own.receipt, `${result.jws}\n`)
       if (context.options.json) return printJson(viewOf(result))
-      for (const { value } of result.results) process.stdout.write(`${value}\n`)
+      for (const { value } of result.results) printLine(String(value))
       say(
         `${String(result.summary['gas_used'])} gas, ${String(result.summary['run_ms'])} ms; receipt ${result.receipt.index} checked`,
       )
@@ -169,7 +169,7 @@ export function registerWasmCommands(program: Command, make: Make): void {
 function show(context: CliContext, made: NewWasmKey): void {
   if (context.options.json) return printJson(made)
   say('Keep it now: it is not shown again.')
-  process.stdout.write(`${made.text}\n`)
+  printLine(made.text)
 }
 
 function stateOf(key: { revokedAt: number | null; expiresAt: number | null }, now: number): string {
