@@ -63,7 +63,7 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
   app.get(
     '/v1/vms/:vmId',
     { config: { access: 'signed-in' }, schema: { params, response: { 200: vmSchema } } },
-    ({ caller, params: { vmId } }) => view(holdingFor(caller, vmId, ports)),
+    ({ caller, params: { vmId } }) => offeredTo(caller, holdingFor(caller, vmId, ports)),
   )
 
   app.post(
@@ -83,8 +83,7 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       const facts = actionFactsOf(shown, ports.facts())
       const refusal = reasonAgainst(action, facts)
       if (refusal !== null) throw new AppError({ code: facts.busy ? 'task-running' : 'not-in-this-state', detail: refusal })
-      mustBeEntitled(caller, shown, action)
-      mustBeSettled(caller, holding)
+      mustBeAllowed(caller, holding, shown, action)
       if (action === 'console')
         throw new AppError({
           code: 'not-supported',
@@ -137,9 +136,24 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       // what was made of these facts before says otherwise
       views(ports.facts()).delete(vmId)
       pages(ports.facts()).clear()
-      return view(holding)
+      return offeredTo(caller, holding)
     },
   )
+
+  /** A VM with the buttons of this caller: what the call itself would refuse is not offered (P7). */
+  function offeredTo(caller: Caller, holding: Holding): VmView {
+    const shown = view(holding)
+    const actions = shown.actions.map((offer) => {
+      const refusal = offer.allowed ? refusalOf(() => mustBeAllowed(caller, holding, shown, offer.action)) : undefined
+      return refusal === undefined ? offer : { ...offer, allowed: false, reason: refusal.detail }
+    })
+    return { ...shown, actions }
+  }
+
+  function mustBeAllowed(caller: Caller, holding: Holding, shown: VmView, action: VmAction): void {
+    mustBeEntitled(caller, shown, action)
+    mustBeSettled(caller, holding)
+  }
 
   /** A holder acts on what both depths say, and on nothing old (design.md §8): the operator's own socket is no wallet. */
   function mustBeSettled(caller: Caller, { subscription, contract }: Holding): void {
@@ -184,6 +198,16 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
         // a signature of another wallet is none for this session
         (!('approval' in asked.state) || asked.state.approval.signer === caller.address),
     )
+  }
+}
+
+function refusalOf(check: () => void): AppError | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    if (error instanceof AppError) return error
+    throw error
   }
 }
 
