@@ -1,0 +1,219 @@
+import { getAddress, verifyMessage } from 'ethers'
+import { canonicalAddress, parseCidr, parseEndpoint } from 'wireguard-ts/address'
+import { parsePresharedKey, parsePublicKey, type PublicKey } from 'wireguard-ts/key'
+import { z } from 'zod'
+import { answerText, requestText, type BrokerRequest } from '../../broker/requests/request.ts'
+import type { Clock } from '../../clock/clock.ts'
+import { errorCatalogue, type ErrorCode } from '../../errors/catalogue.ts'
+import { AppError } from '../../errors/app-error.ts'
+import type { BrokerOffer } from './choice.ts'
+import type { BrokerName, Grant } from './grant.ts'
+import type { BrokerService } from './ports.ts'
+
+/** A broker by registry or answer file: where it is and who speaks for it. */
+export interface KnownBroker extends BrokerName {
+  /** `https://…`; its signed HTTP path. */
+  url: string
+  /** Signs its answers. */
+  agent: string
+  /** As the registry says; from an answer file 0 and free. */
+  capacity: 0 | 1 | 2
+  pricePerDay: bigint
+}
+
+export interface HttpServiceOptions {
+  /** Asked at each choice: the registry may have changed. */
+  known(): Promise<readonly KnownBroker[]>
+  chainId: number
+  /** The installation's contract. */
+  contract: string
+  /** `personal_sign` by the provisioner. */
+  sign(text: string): Promise<string>
+  /** The host's key for a broker; the same at each call. */
+  publicKey(brokerId: string): Promise<PublicKey>
+  clock: Clock
+  timeoutMs?: number
+}
+
+const statusSchema = z.object({
+  region: z.string().max(100),
+  broker: z.object({ wireguardKey: z.string() }),
+  terms: z.object({ termSeconds: z.number() }),
+  serving: z.boolean(),
+})
+const answerSchema = z.object({
+  answer: z.looseObject({
+    lease: z.looseObject({
+      prefix: z.string(),
+      from: z.number(),
+      until: z.number(),
+      graceUntil: z.number(),
+      presharedKey: z.string().optional(),
+    }),
+    broker: z.looseObject({
+      wireguardKey: z.string(),
+      endpoint: z.string(),
+      address: z.string(),
+      mtu: z.number(),
+      zone: z.string().optional(),
+    }),
+  }),
+  signature: z.string(),
+})
+const problemSchema = z.object({ code: z.string(), detail: z.string().max(1000) })
+
+/** More than this is no answer. */
+const maxBytes = 65_536
+
+/** Brokers by their signed HTTP path. What they say is parsed here; whether it can be used is `checkGrant`'s. */
+export function createHttpService(options: HttpServiceOptions): BrokerService {
+  const { clock } = options
+  /** Milliseconds since 1970 and a count: higher than in every request before, also after a restart. */
+  let sequence = 0
+
+  async function ask(known: KnownBroker, fields: Pick<BrokerRequest, 'verb' | 'prefixLength'>): Promise<Grant> {
+    const now = clock.now()
+    sequence = Math.max(sequence + 1, now * 1000)
+    const status = await call(known, '/v1/status', statusSchema)
+    const request: BrokerRequest = {
+      v: 1,
+      broker: status.broker.wireguardKey,
+      chainId: options.chainId,
+      contract: options.contract,
+      wireguardKey: await options.publicKey(known.id),
+      presharedKey: true,
+      sequence,
+      issuedAt: now,
+      expiresAt: now + 300,
+      ...fields,
+    }
+    const body = JSON.stringify({ request, signature: await options.sign(requestText(request)) })
+    const { answer, signature } = await call(known, '/v1/requests', answerSchema, body)
+    if (signerOf(answerText(request, answer), signature) !== known.agent) {
+      throw refusal(known, 'Its answer is not signed by the agent that the registry names.')
+    }
+    return grantOf(known, answer, now)
+  }
+
+  /** Throws `broker-offer-refused` for what is no answer, and the broker's own refusals by their code. */
+  async function call<T>(known: KnownBroker, path: string, schema: z.ZodType<T>, body?: string): Promise<T> {
+    const signal = AbortSignal.timeout(options.timeoutMs ?? 10_000)
+    let status: number
+    let text: string
+    try {
+      const answer = await fetch(new URL(path, known.url), {
+        signal,
+        redirect: 'error',
+        ...(body !== undefined && { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+      })
+      status = answer.status
+      text = await limited(answer)
+    } catch (cause) {
+      throw new AppError({
+        code: 'broker-offer-refused',
+        detail: `${known.url} does not answer.`,
+        hint: 'It is tried again later.',
+        cause,
+      })
+    }
+    const json = parsed(text)
+    if (status === 200) {
+      const read = schema.safeParse(json)
+      if (read.success) return read.data
+      throw refusal(known, `It answered what is no answer (${read.error.issues[0]?.path.join('.') ?? 'not JSON'}).`)
+    }
+    const problem = problemSchema.safeParse(json)
+    if (problem.success && Object.hasOwn(errorCatalogue, problem.data.code)) {
+      throw new AppError({ code: problem.data.code as ErrorCode, detail: problem.data.detail })
+    }
+    throw refusal(known, `It answered with status ${status}.`)
+  }
+
+  const find = async (id: string): Promise<KnownBroker> => {
+    const found = (await options.known()).find((one) => one.id === id)
+    if (found === undefined) throw new AppError({ code: 'not-found', detail: `No broker ${id} is known any more.` })
+    return found
+  }
+
+  return {
+    async offers() {
+      return await Promise.all(
+        (await options.known()).map(async (known): Promise<BrokerOffer> => {
+          const { id, pool, capacity, pricePerDay } = known
+          const base = { name: { id, pool }, capacity, pricePerDay }
+          try {
+            await call(known, '/v1/status', statusSchema)
+            // the first one pays for name and connection
+            const began = clock.monotonicMs()
+            const { region, terms, serving } = await call(known, '/v1/status', statusSchema)
+            return { ...base, region, termSeconds: terms.termSeconds, active: serving, latencyMs: clock.monotonicMs() - began }
+          } catch {
+            return { ...base, region: '', termSeconds: Infinity, active: true, latencyMs: undefined }
+          }
+        }),
+      )
+    },
+    async request(offer, { prefixLength }) {
+      return await ask(await find(offer.name.id), { verb: 'request', prefixLength })
+    },
+    async renew(grant) {
+      return await ask(await find(grant.broker.id), { verb: 'renew' })
+    },
+    async release(grant) {
+      await ask(await find(grant.broker.id), { verb: 'release' })
+    },
+  }
+}
+
+function grantOf(known: KnownBroker, { lease, broker }: z.output<typeof answerSchema>['answer'], now: number): Grant {
+  try {
+    return {
+      broker: { id: known.id, pool: known.pool },
+      prefix: parseCidr(lease.prefix),
+      publicKey: parsePublicKey(broker.wireguardKey),
+      ...(lease.presharedKey !== undefined && { presharedKey: parsePresharedKey(lease.presharedKey) }),
+      endpoint: parseEndpoint(broker.endpoint),
+      gateway: canonicalAddress(broker.address),
+      mtu: broker.mtu,
+      zone: broker.zone ?? '',
+      from: lease.from,
+      until: lease.until,
+      graceUntil: lease.graceUntil,
+      // a broker refuses requests of another time itself (`broker-clock-off`): its answer is of now
+      saidAt: now,
+    }
+  } catch (cause) {
+    throw refusal(known, `It answered what is no key, address or prefix (${(cause as Error).message.slice(0, 120)}).`, cause)
+  }
+}
+
+function signerOf(text: string, signature: string): string | undefined {
+  try {
+    return getAddress(verifyMessage(text, signature))
+  } catch {
+    return undefined
+  }
+}
+
+async function limited(answer: Response): Promise<string> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of answer.body ?? []) {
+    size += part.length
+    if (size > maxBytes) throw new TypeError('the answer is too long')
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function refusal(known: KnownBroker, detail: string, cause?: unknown): AppError {
+  return new AppError({ code: 'broker-offer-refused', detail: `${known.id}: ${detail}`, cause })
+}
