@@ -61,7 +61,17 @@ export class JobRunner {
     }
   }
 
-  /** Begins work on one VM and does not wait for it. `work` tells whether it may have changed the world. */
+  /** As `begin`, for a pass: false if a person was faster while it looked. One busy VM must not end the pass for all. */
+  tryBegin(id: VmId, kind: string, work: () => Promise<boolean>): boolean {
+    if (this.#ports.jobs.kindOf(id) !== undefined) return false
+    this.begin(id, kind, work)
+    return true
+  }
+
+  /**
+   * Begins work on one VM and does not wait for it. `work` tells whether it may have changed the world. Throws AppError
+   * `task-running` if the VM is busy.
+   */
   begin(id: VmId, kind: string, work: () => Promise<boolean>): void {
     const { jobs, log, ended } = this.#ports
     jobs.begin(id, kind, async () => {

@@ -418,6 +418,18 @@ test('10,000 subscriptions with nothing to do: a pass asks once and does nothing
   assert.deepEqual(stand.provisioner.sent, ['activate 1'])
 })
 
+test('a VM that becomes busy while a pass looks at it does not end the pass for the others', async () => {
+  const stand = await Stand.open()
+  for (let n = 0; n < 3; n += 1) stand.chain.buy()
+  // two at the same moment: what one begins, the other finds begun between its look and its decision
+  const passes = await Promise.all([stand.reconciler.pass(), stand.reconciler.pass(), stand.reconciler.pass()])
+  assert.equal(passes.length, 3)
+  await stand.settle()
+  assert.deepEqual(stand.provisioner.sent.toSorted(), ['activate 1', 'activate 2', 'activate 3'])
+  assert.equal(stand.hypervisor.records.size, 3)
+  await stand.store.close()
+})
+
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 20_000
   while (!condition()) {

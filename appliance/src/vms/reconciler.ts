@@ -250,7 +250,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const { subscription, plan } = facts.giving
     const purchase = { ...(subscription && { subscription }), ...(plan && { plan }) }
     if (action.kind === 'create' && plan !== undefined) making.begin(id, plan)
-    runner.begin(id, action.kind, async () => {
+    runner.tryBegin(id, action.kind, async () => {
       let chosen = action
       if (chosen.kind === 'read-for-taking') {
         const { taking, ended } = await readForTaking(contract, tokenId, snapshot.nextTokenId, ports.log)
@@ -302,7 +302,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
    */
   function removeFormer(former: VmRecord, id: VmId, report: PassReport): void {
     report.began.push({ vmId: id, kind: 'reinstall' })
-    runner.begin(id, 'reinstall', async () => {
+    runner.tryBegin(id, 'reinstall', async () => {
       ports.log?.(`${markOf(former.key)} gave way to a newer generation; it is taken away`)
       await hypervisor.destroy(former.key, { signal: stopping.signal })
       jobs.succeeded(id)
@@ -314,7 +314,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const key = { installation: row.installation, tokenId: row.tokenId, generation: row.generation }
     const id = vmIdOf(key)
     report.began.push({ vmId: id, kind: 'reinstall' })
-    runner.begin(id, 'reinstall', async () => {
+    runner.tryBegin(id, 'reinstall', async () => {
       const former = record !== undefined && record.key.generation < key.generation ? { from: record.key } : {}
       const work = workFor(contract, key, former)
       await runner.run(id, { kind: 'reinstall', steps: personSteps.reinstall, work })
@@ -325,7 +325,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   function startSettling(contract: ServedContract, row: StoredVm | undefined, id: VmId, report: PassReport): void {
     if (row === undefined || stopping.signal.aborted) return
     report.began.push({ vmId: id, kind: 'settle' })
-    runner.begin(id, 'settle', async () => {
+    runner.tryBegin(id, 'settle', async () => {
       await settleCreate(workFor(contract, row), tasks, (job) => runner.run(id, job))
       return false
     })
