@@ -257,28 +257,36 @@ export class NonceManager {
     return { state: 'mined', hash: receipt.hash, blockNumber: receipt.blockNumber, succeeded: receipt.succeeded }
   }
 
-  async #look({ nonce, forms }: StoredTransaction): Promise<Look> {
-    const { clients, key } = this.#o
-    return firstReachable(clients, async (client) => {
-      const [count, block, known, ...receipts] = await client.batch([
-        { method: 'eth_getTransactionCount', params: [key.address, 'latest'] },
-        { method: 'eth_getBlockByNumber', params: ['latest', false] },
-        { method: 'eth_getTransactionByHash', params: [forms.at(-1)?.hash] },
-        ...forms.map(({ hash }) => ({ method: 'eth_getTransactionReceipt', params: [hash] })),
-      ])
-      const newest = parseBlock(block)
-      if (newest === null)
-        throw new AppError({ code: 'rpc-unreachable', detail: `The node at ${client.host} has no newest block.` })
-      const index = receipts.findIndex((receipt) => receipt !== null)
-      const form = forms[index]
-      return {
-        receipt: form === undefined ? undefined : { ...parseReceipt(receipts[index]), hash: form.hash },
-        count: Number(parseQuantity(count)),
-        block: newest.number,
-        baseFee: newest.baseFee ?? 0n,
-        known: known !== null || nonce === null,
-      }
-    })
+  async #look(row: StoredTransaction): Promise<Look> {
+    let first: RpcClient | undefined
+    const look = await firstReachable(this.#o.clients, (client) => this.#lookAt((first = client), row))
+    if (look.receipt !== undefined) return look
+    // one node may stay behind for good, and the daemon must not wait for it: what another has in a block is in a block
+    const others = this.#o.clients.filter((client) => client !== first && !client.doubtful)
+    const answers = await Promise.allSettled(others.map((client) => this.#lookAt(client, row)))
+    for (const answer of answers) if (answer.status === 'fulfilled' && answer.value.receipt !== undefined) return answer.value
+    return look
+  }
+
+  async #lookAt(client: RpcClient, { nonce, forms }: StoredTransaction): Promise<Look> {
+    const [count, block, known, ...receipts] = await client.batch([
+      { method: 'eth_getTransactionCount', params: [this.#o.key.address, 'latest'] },
+      { method: 'eth_getBlockByNumber', params: ['latest', false] },
+      { method: 'eth_getTransactionByHash', params: [forms.at(-1)?.hash] },
+      ...forms.map(({ hash }) => ({ method: 'eth_getTransactionReceipt', params: [hash] })),
+    ])
+    const newest = parseBlock(block)
+    if (newest === null)
+      throw new AppError({ code: 'rpc-unreachable', detail: `The node at ${client.host} has no newest block.` })
+    const index = receipts.findIndex((receipt) => receipt !== null)
+    const form = forms[index]
+    return {
+      receipt: form === undefined ? undefined : { ...parseReceipt(receipts[index]), hash: form.hash },
+      count: Number(parseQuantity(count)),
+      block: newest.number,
+      baseFee: newest.baseFee ?? 0n,
+      known: known !== null || nonce === null,
+    }
   }
 
   /** Signs (a first form, or one in the place of `former`) and persists it; or tells why the contract would refuse it. */
@@ -314,7 +322,10 @@ export class NonceManager {
     if (facts.balance < maxCost) throw noFunds(key.address, facts.balance)
     const unfinished = await transactions.unfinished(this.account)
     const promised = unfinished.map(({ nonce }) => (nonce === null ? 0 : nonce + 1))
-    const nonce = row.nonce ?? Math.max(facts.count, ...promised)
+    // a node that is behind counts too few: what we have signed for ourselves we know better. If a reorganisation took some of
+    // it away, who waits behind it puts it back first
+    const used = (await transactions.highestNonce(this.account)) ?? -1
+    const nonce = row.nonce ?? Math.max(facts.count, used + 1, ...promised)
     const raw = await key.sign({ type: 2, chainId, nonce, to, data, gasLimit, value: 0n, ...fees })
     const hash = Transaction.from(raw).hash
     if (hash === null) throw new Error('a signed transaction has a hash')

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Transaction } from 'ethers'
 import { systemClock } from '../clock/clock.ts'
+import { reliability } from '../dev/reliability.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { createClients } from './any-client.ts'
 import { createChainReader } from './chain-reader.ts'
@@ -241,35 +242,41 @@ describe('once and only once', () => {
     assert.deepEqual([outcome.state, 'hash' in outcome && outcome.hash], ['mined', row?.forms[0]?.hash])
   })
 
-  test('a transaction that is not mined is replaced with higher fees under the same nonce', async () => {
-    const id = await chain.buy(chain.alice)
-    await chain.rpc('evm_setAutomine', false)
-    const job = provisionerAt(chain.url).activate(id)
-    await until(async () => (await pooled()) === 1)
-    // the base fee rises above what was signed: the first form cannot be mined
-    const [first] = (await rows())[0]?.forms ?? []
-    const limit = Transaction.from(first?.raw).maxFeePerGas ?? 0n
-    for (let i = 0; i < 3; i += 1) {
-      await chain.rpc('anvil_setNextBlockBaseFeePerGas', `0x${(limit * 2n).toString(16)}`)
-      await chain.mine(1)
-    }
-    await until(async () => ((await rows())[0]?.forms.length ?? 0) >= 2)
-    const [row] = await rows()
-    const second = row?.forms[1]
-    const [a, b] = [Transaction.from(first?.raw), Transaction.from(second?.raw)]
-    assert.equal(a.nonce, b.nonce)
-    assert.ok((b.maxFeePerGas ?? 0n) >= (limit * 1125n) / 1000n)
-    assert.ok((b.maxPriorityFeePerGas ?? 0n) >= ((a.maxPriorityFeePerGas ?? 0n) * 1125n) / 1000n)
-    await until(async () => {
-      await chain.mine(1)
-      return (await stateOf(id)) === 'active'
-    })
-    const outcome = await job
-    assert.equal(outcome.state, 'mined')
-    assert.equal(await nonce(), 1)
-  })
+  reliability(
+    'tx-not-mined',
+    'a transaction that is not mined is replaced with higher fees under the same nonce',
+    async (fault) => {
+      const id = await chain.buy(chain.alice)
+      await chain.rpc('evm_setAutomine', false)
+      const job = provisionerAt(chain.url).activate(id)
+      await until(async () => (await pooled()) === 1)
+      // the base fee rises above what was signed: the first form cannot be mined
+      const [first] = (await rows())[0]?.forms ?? []
+      const limit = Transaction.from(first?.raw).maxFeePerGas ?? 0n
+      for (let i = 0; i < 3; i += 1) {
+        await chain.rpc('anvil_setNextBlockBaseFeePerGas', `0x${(limit * 2n).toString(16)}`)
+        await chain.mine(1)
+      }
+      await until(async () => ((await rows())[0]?.forms.length ?? 0) >= 2)
+      // it stood in the pool while blocks went by
+      fault.struck(first !== undefined && (await nonce()) === 0)
+      const [row] = await rows()
+      const second = row?.forms[1]
+      const [a, b] = [Transaction.from(first?.raw), Transaction.from(second?.raw)]
+      assert.equal(a.nonce, b.nonce)
+      assert.ok((b.maxFeePerGas ?? 0n) >= (limit * 1125n) / 1000n)
+      assert.ok((b.maxPriorityFeePerGas ?? 0n) >= ((a.maxPriorityFeePerGas ?? 0n) * 1125n) / 1000n)
+      await until(async () => {
+        await chain.mine(1)
+        return (await stateOf(id)) === 'active'
+      })
+      const outcome = await job
+      assert.equal(outcome.state, 'mined')
+      assert.equal(await nonce(), 1)
+    },
+  )
 
-  test('a nonce that another program used: the lost one is begun anew, once', async () => {
+  reliability('tx-nonce-taken', 'a nonce that another program used: the lost one is begun anew, once', async (fault) => {
     const id = await chain.buy(chain.alice)
     const job = provisionerAt(front.url('sentinel-swallow')).activate(id)
     await until(async () => (await rows())[0]?.state === 'signed')
@@ -285,6 +292,7 @@ describe('once and only once', () => {
     })
     await chain.rpc('eth_sendRawTransaction', foreign)
     await until(async () => (await rows()).some(({ state: s }) => s === 'lost'))
+    fault.struck((await nonce()) === 1 && (await stateOf(id)) === 'pending')
     for (const provisioner of open) await provisioner.close()
     await assert.rejects(job, { code: 'rpc-unreachable' })
     const outcome = await provisionerAt(chain.url).activate(id)

@@ -143,6 +143,14 @@ export const sentinels = {
   /** Says that it took a broadcast and forgets it. */
   'sentinel-swallow': () => (call, next) =>
     call.method === 'eth_sendRawTransaction' ? say(Transaction.from(String(call.params[0])).hash) : next(call),
+  /** Behind the others, and staying there: an account's transactions as of the first question, none of them known. */
+  'sentinel-lagging-account': () => {
+    let first: Promise<FrontReply> | undefined
+    return (call, next) => {
+      if (call.method === 'eth_getTransactionCount') return (first ??= next(call))
+      return /^eth_getTransaction(Receipt|ByHash)$/.test(call.method) ? say(null) : next(call)
+    }
+  },
   /** Knows no receipts. */
   'sentinel-lost-receipts': () => (call, next) => (call.method === 'eth_getTransactionReceipt' ? say(null) : next(call)),
 } as const satisfies Record<string, () => Sentinel>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach } from 'node:test'
 import { Transaction } from 'ethers'
 import { reliability } from '../dev/reliability.ts'
+import { createClients } from './any-client.ts'
 import { startProvisionerStand, type ProvisionerStand } from './provisioner-stand.ts'
 
 let s: ProvisionerStand
@@ -91,6 +92,22 @@ reliability('tx-nonce-left-open', 'a reorganisation takes a mined one away: the 
   assert.equal((await waiting).state, 'mined')
   assert.deepEqual([await s.stateOf(first), await s.stateOf(second), await s.nonce()], ['active', 'active', 2])
 })
+
+reliability(
+  'tx-lagging-node',
+  'the first of two nodes stays behind: each is activated once, under a nonce of its own',
+  async (fault) => {
+    const ids = [await s.chain.buy(s.chain.alice), await s.chain.buy(s.chain.bob), await s.chain.buy(s.chain.alice)]
+    const before = s.front.struck('sentinel-lagging-account')
+    const clients = createClients([s.front.url('sentinel-lagging-account'), s.chain.url])
+    const provisioner = s.provisioner(s.chain.url, { clients })
+    for (const id of ids) assert.equal((await provisioner.activate(id)).state, 'mined')
+    fault.struck(s.front.struck('sentinel-lagging-account') - before)
+    assert.deepEqual(await Promise.all(ids.map((id) => s.stateOf(id))), ['active', 'active', 'active'])
+    assert.equal(await s.nonce(), 3)
+    assert.deepEqual((await s.rows()).map(({ nonce, state }) => `${nonce} ${state}`).sort(), ['0 mined', '1 mined', '2 mined'])
+  },
+)
 
 reliability(
   'tx-fee-spike',
