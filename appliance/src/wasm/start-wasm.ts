@@ -13,6 +13,8 @@ export interface StartWasmPorts
 /** The daemon's part of WASM hosting. */
 export interface RunningWasm {
   host: WasmHost
+  /** The service has taken the table of plans lately. */
+  delivers(): boolean
   wake(): void
   stop(): Promise<void>
 }
@@ -26,6 +28,7 @@ export function startWasm(ports: StartWasmPorts): RunningWasm {
   subscriptions.start()
   return {
     host,
+    delivers: feed.delivers,
     wake: subscriptions.wake,
     async stop() {
       await subscriptions.stop()

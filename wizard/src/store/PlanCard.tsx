@@ -1,7 +1,6 @@
 'use client'
 import type { PlanView } from '@freehold/appliance/api/schemas/status'
 import Link from 'next/link'
-import { gibibytes, mebibytes } from '../format/size.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { linkButton } from '../ui/link-button.ts'
 import { isWasm, machineParts } from '../wasm/plan-text.ts'
