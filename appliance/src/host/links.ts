@@ -32,7 +32,12 @@ export async function setLinks(net: GuestNet, taps: readonly HostTap[], owner: n
   const present = new Map((await links()).filter(isTap).map((link) => [link.ifname, link]))
   const wanted = new Set(taps.map((tap) => tapNameOf(tap)))
   const batch: string[] = []
-  for (const name of present.keys()) if (!wanted.has(name)) batch.push(`link delete dev ${name}`)
+  for (const name of [...present.keys()]) {
+    // one that another user may open is none of ours, whatever it is called
+    if (wanted.has(name) && (await ownerOf(name)) === owner) continue
+    batch.push(`link delete dev ${name}`)
+    present.delete(name)
+  }
   for (const name of wanted) {
     if (!present.has(name)) batch.push(`tuntap add dev ${name} mode tap user ${owner}`)
     // isolated before it is up: no frame passes between two tenants in between
@@ -42,6 +47,11 @@ export async function setLinks(net: GuestNet, taps: readonly HostTap[], owner: n
   await ipBatch('set the taps', batch)
   for (const name of wanted) await sysctl(`net/ipv6/conf/${name}/disable_ipv6`, '1')
   await setIpv6Routes(net, taps)
+}
+
+/** Who may open a tap; undefined if it went meanwhile. Source: drivers/net/tun.c, attribute `owner`. */
+async function ownerOf(name: string): Promise<number | undefined> {
+  return await readFile(`/sys/class/net/${name}/owner`, 'utf8').then(Number, () => undefined)
 }
 
 /** Takes away all that is ours, by name. */

@@ -233,6 +233,22 @@ suite('the root helper', () => {
     fault.struck(undone)
   })
 
+  reliability('isolation-foreign-tap', 'a tap that another user may open is made anew', async (fault) => {
+    await stand.client.setTaps({ net, taps: [alice, bob] })
+    const name = tapNameOf(bob)
+    const owner = async () => (await stand.in(stand.host, 'cat', `/sys/class/net/${name}/owner`)).stdout.trim()
+    const index = async () => (await stand.in(stand.host, 'cat', `/sys/class/net/${tapNameOf(alice)}/ifindex`)).stdout
+    const untouched = await index()
+    await stand.in(stand.host, 'ip', 'link', 'delete', name)
+    await stand.in(stand.host, 'ip', 'tuntap', 'add', 'dev', name, 'mode', 'tap', 'user', '4242')
+    const strange = await owner()
+    assert.equal(strange, '4242')
+    await stand.client.setTaps({ net, taps: [alice, bob] })
+    assert.equal(await owner(), '65534')
+    assert.equal(await index(), untouched, 'the other VM keeps its tap')
+    fault.struck(strange)
+  })
+
   reliability('isolation-stolen-address', 'no guest is given the address of the host or of its router', async (fault) => {
     const six = { prefix: '2a01:7e00:1::', prefixLength: 64 }
     const before = await kernel()
