@@ -269,6 +269,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         hypervisor,
         reconciler,
         template: () => Promise.resolve(config.template.sha256),
+        wasm: () => (wasm === undefined ? undefined : wasm.delivers() ? 'up' : 'down'),
       }),
   })
   const issues = health

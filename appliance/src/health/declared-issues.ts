@@ -291,6 +291,17 @@ export const declaredIssues: readonly Declaration[] = [
   }),
   singleRpc,
   noIsolation,
+  defineIssue<HealthFacts>({
+    code: 'wasm-down',
+    severity: 'high',
+    title: 'WASM hosting does not answer',
+    effect:
+      'Programs are not run, and purchases of kind WASM wait; with their deadline near the money is given back. VMs are not concerned.',
+    remedy: 'Look at the log of freehold-wasmd; systemd starts it again by itself.',
+    visibleAfterSeconds: 30,
+    hiddenBy: [],
+    check: ({ wasm }) => (wasm === 'down' ? [at('host', 'freehold-wasmd does not take the table of plans.')] : []),
+  }),
 ]
 
 /** Of each open plan of VMs: how many it offers still, and how many fit. */

@@ -33,6 +33,8 @@ export interface HealthFacts {
     | { up: false; detail: string }
   /** The template that new VMs are made of; undefined: none is configured. */
   template: string | undefined
+  /** Whether freehold-wasmd takes the table of plans; undefined: this host serves no WASM. */
+  wasm?: 'up' | 'down'
   /** What the loop of the VMs found at its last pass. */
   vms: readonly StandingIssue[]
 }

@@ -14,6 +14,8 @@ export interface GatherPorts {
   reconciler: Pick<Reconciler, 'status'>
   /** The template that new VMs are made of, or undefined if none is configured. */
   template(): Promise<string | undefined>
+  /** Undefined where WASM is not served. */
+  wasm?(): 'up' | 'down' | undefined
 }
 
 /** Asks everything once, side by side. Never rejects: what does not answer is undefined in the facts. */
@@ -23,7 +25,9 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
     hypervisorHealth(ports.hypervisor),
     ports.template().catch(() => undefined),
   ])
-  return { now: ports.clock.now(), chains, hypervisor, template, vms: ports.reconciler.status().issues }
+  const wasm = ports.wasm?.()
+  const { issues: vms } = ports.reconciler.status()
+  return { now: ports.clock.now(), chains, hypervisor, template, vms, ...(wasm !== undefined && { wasm }) }
 }
 
 async function chainHealth({ reader, provisioner }: ServedContract, chain: GatherPorts['chain']): Promise<ChainHealth> {
