@@ -133,20 +133,32 @@ suite('what a broker’s hosts notice of its life', () => {
     const first = await start(leases)
     t.diagnostic(`5,000 leases restored in ${first.restoredMs} ms`)
     await first.end()
-    let best = first.restoredMs
-    if (best > 2000) {
-      // whatever else the machine did meanwhile is not the broker's
+    // two seconds of a machine of one's own: what others take of it meanwhile is measured beside, and is 1 where nobody does
+    let [best, taken] = [first.restoredMs, contention()]
+    if (best > 2000 * taken) {
       await broker().wipe()
       const second = await start(leases)
-      best = Math.min(best, second.restoredMs)
+      ;[best, taken] = [second.restoredMs, contention()]
       await second.end()
     }
-    assert.ok(best <= 2000, `${best} ms`)
+    t.diagnostic(`others take the machine ${taken.toFixed(1)} fold`)
+    assert.ok(best <= 2000 * taken, `${best} ms`)
     const again = await start(leases)
     assert.match(again.text(), /applied 0 changes/)
     t.diagnostic(`compared in ${again.restoredMs} ms`)
   })
 })
+
+/** Wall time of a fifth of a second of work, against that work: 1 on a machine that has a core to spare. */
+function contention(): number {
+  const [began, before] = [performance.now(), process.cpuUsage()]
+  let worked = 0
+  while (worked < 200) {
+    const { user, system } = process.cpuUsage(before)
+    worked = (user + system) / 1000
+  }
+  return Math.max(1, (performance.now() - began) / worked)
+}
 
 function answers(text: string): { seq: number; at: number }[] {
   return [...text.matchAll(/^\[(\d+\.\d+)\].*icmp_seq=(\d+).*time=/gm)].map(([, at, seq]) => ({
