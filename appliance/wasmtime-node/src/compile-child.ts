@@ -1,6 +1,7 @@
 // A compiler in a process of its own: reads modules from standard input, writes an artifact for each to standard output, and is
 // killed if one takes too long or too much. A module is its length (4 bytes, little-endian) and its bytes; an answer is a word
-// (0: artifact, 1: our fault, 3: the module is to blame), its length and its bytes. It ends with its standard input.
+// (0: artifact, 1: our fault, 3: the module is to blame), its length and its bytes; 2 says once that it takes modules. It ends
+// with its standard input.
 import { writeSync } from 'node:fs'
 import { Engine, type EngineOptions } from './engine.ts'
 import { WasmError } from './errors.ts'
@@ -35,6 +36,7 @@ function compile(wasm: Uint8Array): void {
   }
 }
 
+answer(2, Buffer.alloc(0))
 let chunks: Buffer[] = []
 let held = 0
 for await (const chunk of process.stdin) {

@@ -7,7 +7,7 @@ import { WasmError } from './errors.ts'
 export interface CompileOptions {
   /** Those of the engine that will load the artifact. */
   engine?: EngineOptions
-  /** Wall time after which the compiler is killed. Default 10 000. */
+  /** Wall time for a module, after which the compiler is killed; its own start is not counted. Default 10 000. */
   milliseconds?: number
   /** Address space of the compiler in KiB, by `prlimit`. Default 4 000 000; Node alone reserves some two million. */
   addressSpaceKiB?: number
@@ -21,12 +21,16 @@ interface Turn {
 }
 
 const headBytes = 5
+/** Wall time for the start of the process: on a busy machine it takes longer than a module. */
+const startMilliseconds = 30_000
 
 /** A compiler without environment that takes one module at a time and does not outlive a failure of its own. */
 export class CompilerProcess {
   readonly #options: Required<Omit<CompileOptions, 'engine'>>
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   #turn: Turn | undefined
+  /** Until the process takes modules, or is gone. */
+  readonly #started = Promise.withResolvers<void>()
   #late = false
   #large = false
   #words = ''
@@ -60,10 +64,14 @@ export class CompilerProcess {
     if (!this.#alive) throw this.#failure()
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
     this.#turn = { resolve, reject }
-    const timer = setTimeout(() => {
+    const late = (): void => {
       this.#late = true
       this.kill()
-    }, this.#options.milliseconds)
+    }
+    const starting = setTimeout(late, startMilliseconds)
+    await this.#started.promise
+    clearTimeout(starting)
+    const timer = setTimeout(late, this.#options.milliseconds)
     const head = Buffer.alloc(4)
     head.writeUInt32LE(wasm.length)
     this.#child.stdin.write(head)
@@ -92,8 +100,10 @@ export class CompilerProcess {
       return this.kill()
     }
     if (this.#held < headBytes + length) return
-    const whole = Buffer.concat(this.#parts)
-    ;[this.#parts, this.#held] = [[], 0]
+    const heard = Buffer.concat(this.#parts)
+    const whole = heard.subarray(0, headBytes + length)
+    ;[this.#parts, this.#held] = [[heard.subarray(whole.length)], heard.length - whole.length]
+    if (whole.readUInt8(0) === 2) return this.#started.resolve()
     const [turn, content] = [this.#turn, whole.subarray(headBytes)]
     this.#turn = undefined
     const word = whole.readUInt8(0)
@@ -111,6 +121,7 @@ export class CompilerProcess {
     this.#alive = false
     this.#turn?.reject(this.#failure())
     this.#turn = undefined
+    this.#started.resolve()
   }
 
   #failure(): WasmError {

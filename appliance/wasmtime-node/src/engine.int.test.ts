@@ -168,7 +168,7 @@ suite('modules', () => {
       (func (export "stop") unreachable))`
     const add = (value: number) => ({ name: 'add', values: [{ value }] })
     const two = await run(text, [], { before: [add(40), add(2)] })
-    assert.deepEqual([two.results?.[0]?.value, two.gasUsed], [42, 13n])
+    assert.deepEqual([two.results?.[0]?.value, two.gasUsed], [42, 12n])
     assert.equal((await run(text, [], { before: [add(1)], gasLimit: 5n })).status, 'out-of-gas')
     assert.equal((await run(text, [], { before: [{ name: 'stop', values: [] }] })).status, 'trapped')
     await assert.rejects(run(text, [], { before: [{ name: 'none', values: [] }] }), { code: 'function-not-found' })
