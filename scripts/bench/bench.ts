@@ -17,6 +17,7 @@ import { reconcilePass } from './rows/reconcile-pass.ts'
 import { shell } from './rows/shell.ts'
 import { snapshot } from './rows/snapshot.ts'
 import { gasOfBuy } from './rows/gas-of-buy.ts'
+import { proxmox } from './rows/proxmox.ts'
 import { purchase } from './rows/purchase.ts'
 import { templateBoot } from './rows/template-boot.ts'
 import { warmStart } from './rows/warm-start.ts'
@@ -36,6 +37,7 @@ const benches: readonly Bench[] = [
   warmStart,
   snapshot,
   reconcilePass,
+  proxmox,
   daemon,
   daemonAtSize,
   gasOfBuy,

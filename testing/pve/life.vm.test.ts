@@ -187,7 +187,11 @@ suite('the life of one subscription on Proxmox, on a real guest', () => {
       await until('the end on chain', 30, ended, 500).catch(() => undefined)
     }
     await freehold('dev', 'advance', '1m')
-    await until('its destruction', 120, async () => inWorld().length === 0, 500)
+    await until('its destruction', 240, async () => inWorld().length === 0, 500).catch(async (error: unknown) => {
+      const asked = stand.log.filter((l) => l.verb !== 'GET').slice(-10)
+      const { subscription, state } = await vmOf(buyer)
+      throw new Error(JSON.stringify([asked, state, subscription.entitlement]), { cause: error })
+    })
     assert.deepEqual(
       [...stand.world.volumes.values()].filter(
         (v) => v.volid.includes(vmId) || (v.vmid !== undefined && !stand.world.vms.has(v.vmid)),

@@ -24,6 +24,8 @@ export interface Asked {
   caller: string
   status: number
   fault: Fault['kind'] | undefined
+  /** Parameters as the server read them, without those of the path's own node. */
+  given?: Given
 }
 
 export interface ServerOptions {
@@ -186,6 +188,7 @@ export class PveServer {
     const handler = found === undefined ? undefined : routes[`${verb} ${found.template}`]
     if (found === undefined || handler === undefined) throw new Refusal(501, `Method '${verb} ${path}' not implemented`)
     const given: Given = { ...(verb === 'GET' || verb === 'DELETE' ? parseForm(about.query) : body.given), ...found.values }
+    asked.given = given
     const errors = checkParams(found.method, given)
     if (Object.keys(errors).length > 0) throw badParameter(errors)
     const target = found.values['node']
