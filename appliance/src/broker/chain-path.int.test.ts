@@ -75,9 +75,19 @@ describe('requests on a real chain', () => {
     })
   }
 
-  it('grants a paid request: the peer stands before the answer, which only its host can read', async () => {
+  it('grants a paid request: the peer stands before the answer, which only its host can read', async (test) => {
     const id = await t.askOnChain({ presharedKey: true })
+    const begun = performance.now()
+    const apply = t.dataPath.apply.bind(t.dataPath)
+    let stoodMs = Number.NaN
+    t.dataPath.apply = (state) => {
+      stoodMs = performance.now() - begun
+      return apply(state)
+    }
     assert.equal(await t.path.pass(), 1)
+    t.dataPath.apply = apply
+    test.diagnostic(`from the look at the chain to the data path: ${stoodMs.toFixed(0)} ms`)
+    assert.ok(stoodMs > 0)
     assert.equal((await answers(id)).outcome, granted)
     const { lease, broker } = (await t.opened(id)) as Answer
     assert.match(lease.prefix, /^2001:db8:b00:.*\/64$/)

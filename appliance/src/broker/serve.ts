@@ -37,7 +37,7 @@ export interface ServeOptions {
   makeDataPath(settings: DataPathSettings & { lastSeen(lease: LeaseId): Endpoint | undefined }): DataPath
   log: BrokerLog
   clock?: Clock
-  /** How often the chain is looked at. Default 2 s. */
+  /** How often the newest block is asked for; a look at the requests follows a new one, or 30 s. Default 250 ms. */
   chainMs?: number
   /** How often ends, counters and drift are looked at. Default 60 s. */
   tickMs?: number
@@ -174,11 +174,27 @@ export async function serveBroker(options: ServeOptions): Promise<RunningBroker>
   const chainPath = new ChainPath({ registry, agent, broker, db, messageKey: secrets.messageKey, wireguardKey, log })
   const loop = async (what: string, everyMs: number, work: () => Promise<unknown>): Promise<void> => {
     while (!stop.signal.aborted) {
-      await work().catch((error: unknown) => log.error({ err: error }, `${what}: tried again`))
-      await clock.wait(everyMs, stop.signal)
+      const failed = await work().then(
+        () => false,
+        (error: unknown) => {
+          log.error({ err: error }, `${what}: tried again`)
+          return true
+        },
+      )
+      // a node that is down is not asked four times a second
+      await clock.wait(failed ? Math.max(everyMs, 5000) : everyMs, stop.signal)
     }
   }
-  loops.push(loop('requests on chain', options.chainMs ?? 2000, () => chainPath.pass()))
+  let seen: bigint | undefined
+  let lookedAt = Number.NEGATIVE_INFINITY
+  const look = async (): Promise<void> => {
+    const newest = await registry.newest()
+    if (newest === seen && clock.monotonicMs() - lookedAt < 30_000) return
+    await chainPath.pass()
+    seen = newest
+    lookedAt = clock.monotonicMs()
+  }
+  loops.push(loop('requests on chain', options.chainMs ?? 250, look))
   loops.push(loop('upkeep', options.tickMs ?? 60_000, () => broker.tick()))
   log.info({ http: config.http.listen }, 'serving')
 

@@ -44,11 +44,15 @@ const provisionerCall = keccak256(toUtf8Bytes('provisioner()')).slice(0, 10)
 export class Registry {
   readonly options: RegistryOptions
   readonly #heads: HeadsReader
+  readonly #first: RpcClient
   #last: { view: HeadsView; at: number } | undefined
 
   constructor(options: RegistryOptions) {
     this.options = options
     const clients = options.rpcUrls.map((url) => new RpcClient({ url }))
+    const [first] = clients
+    if (first === undefined) throw new TypeError('a registry needs a node')
+    this.#first = first
     this.#heads = new HeadsReader({
       clients,
       chainId: options.chainId,
@@ -64,6 +68,11 @@ export class Registry {
     const view = await this.#heads.read()
     this.#last = { view, at: now }
     return view
+  }
+
+  /** The newest block's number at the first node: cheap to ask often, and only wakes. */
+  async newest(): Promise<bigint> {
+    return BigInt(String(await this.#first.call('eth_blockNumber')))
   }
 
   /** The time of taking (design §6): the finalized block's, undefined where the chain does not answer or stands still. */
