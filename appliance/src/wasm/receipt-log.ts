@@ -44,6 +44,7 @@ export class ReceiptLog {
   readonly #keyId: string
   readonly #tree = new MerkleTree()
   #previous = '0'.repeat(64)
+  #lastAt = 0
   readonly #waiting: Waiting[] = []
   #writing = false
 
@@ -55,6 +56,7 @@ export class ReceiptLog {
     for (const leaf of store.leaves()) this.#tree.append((last = leaf))
     // the chain goes on from the last leaf: it is a hash of the last receipt, whether or not its text is still kept
     if (last !== undefined) this.#previous = last.toString('hex')
+    this.#lastAt = store.lastCommittedAt()
   }
 
   get size(): number {
@@ -88,9 +90,12 @@ export class ReceiptLog {
     return { size: this.#tree.size, root: this.#tree.root().toString('hex') }
   }
 
-  /** The newest root, signed: two heads that do not fit together convict the host. `at`: Unix seconds. */
-  async signedHead(at: number): Promise<{ size: number; root: string; timestamp: number; jws: string }> {
-    const head = { ...this.head(), timestamp: at }
+  /**
+   * The newest root, signed: two heads that do not fit together convict the host. `timestamp` (Unix seconds) is that of the last
+   * receipt, so that the same log has the same head whoever asks and after a restart; 0 while it is empty.
+   */
+  async signedHead(): Promise<{ size: number; root: string; timestamp: number; jws: string }> {
+    const head = { ...this.head(), timestamp: this.#lastAt }
     return { ...head, jws: await signHead(head, this.#key, this.#keyId) }
   }
 
@@ -103,6 +108,7 @@ export class ReceiptLog {
         this.#store.append(entries)
         for (const { leaf } of entries) this.#tree.append(leaf)
         this.#previous = entries.at(-1)?.leaf.toString('hex') ?? this.#previous
+        this.#lastAt = entries.at(-1)?.receipt.committedAt ?? this.#lastAt
         for (const [n, { resolve }] of batch.entries()) resolve(entries[n]?.receipt.jws ?? '')
       } catch (error) {
         for (const { reject } of batch) reject(error)

@@ -214,7 +214,7 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
     })
   }
 
-  app.get('/v1/log/head', () => ports.log.signedHead(ports.clock.now()))
+  app.get('/v1/log/head', () => ports.log.signedHead())
   app.get('/v1/log/consistency', (request) => {
     const { from, to } = parse(consistencyQuery, request.query)
     if (from > to || to > ports.log.size) throw new WasmRefusal('INVALID_REQUEST', { detail: 'There are no such sizes.' })

@@ -195,6 +195,11 @@ export class WasmStore {
     return row === undefined ? undefined : Buffer.from(row['leaf'] as Uint8Array)
   }
 
+  /** Unix seconds of the newest receipt; 0 if there is none. */
+  lastCommittedAt(): number {
+    return Number(this.#db.prepare('SELECT committed_at AS at FROM receipts ORDER BY position DESC LIMIT 1').get()?.['at'] ?? 0)
+  }
+
   kept(): number {
     return Number(this.#db.prepare('SELECT count(*) AS n FROM receipts WHERE jws IS NOT NULL').get()?.['n'] ?? 0)
   }
