@@ -304,6 +304,20 @@ suite('SSH by certificate', () => {
     assert.equal(await exited.promise, 0, screen)
     assert.match(screen, /^in\r?$/m)
   })
+  test('A4 on a loopback that others share, a terminal that signs by itself still gets session and certificate', async () => {
+    let asked = 0
+    host.ports.loopbackIsShared = () => (asked += 1) > 0
+    try {
+      await forget('shared')
+      worked(await command(['ssh', vmId, '--', 'true'], keystore, 'shared'))
+      const listed = await run(process.execPath, [freehold, '--host', front.origin, '--json', ...keystore, 'vms'])
+      worked(listed)
+      assert.match(listed.out, new RegExp(vmId))
+      assert.ok(asked >= 2, 'neither was direct')
+    } finally {
+      host.ports.loopbackIsShared = () => false
+    }
+  })
   test('L9 a signer command signs; the VM may be named by its number', async () => {
     await forget('signer')
     const script = join(folder, 'sign.mjs')
