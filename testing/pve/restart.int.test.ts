@@ -77,7 +77,10 @@ suite('Proxmox driver: a process that dies in the middle', () => {
     die(stand, { method: 'POST', path: /stop$/ })
     await dies(stand, stand.hypervisor.reinstall(testKey(1n), spec(1n, 2)))
     const next = stand.again()
-    assert.deepEqual((await next.list()).map((vm) => vm.key.generation).toSorted((a, b) => a - b), [1, 2])
+    assert.deepEqual(
+      (await next.list()).map((vm) => vm.key.generation).toSorted((a, b) => a - b),
+      [1, 2],
+    )
     const [fresh] = vmsOf(stand, testKey(1n, 2))
     assert.ok(fresh !== undefined)
     diskOf(stand, fresh).data = 'new'
