@@ -306,9 +306,15 @@ suite('the login endpoint of embedded mode', () => {
   test('P8 the flood of one guest is refused, and no other feels it', async () => {
     const flooding = stand.guest(mark42)
     // so many that a slow machine, which takes seconds for them, meets the limit too
-    const answers = await Promise.all(Array.from({ length: 400 }, () => flooding.call('POST', '/guest/v1/login-requests', login)))
+    const answers = []
+    for (let round = 0; round < 8; round += 1) {
+      answers.push(
+        ...(await Promise.all(Array.from({ length: 50 }, () => flooding.call('POST', '/guest/v1/login-requests', login)))),
+      )
+    }
     assert.ok(answers.some((a) => a.status === 429))
-    assert.ok(answers.every((a) => a.status === 429 || a.status === 201))
+    const others = answers.map((a) => a.status).filter((status) => status !== 429 && status !== 201)
+    assert.deepEqual(others, [])
     const quiet = stand.guest(mark43)
     assert.equal((await quiet.call('POST', '/guest/v1/login-requests', login)).status, 201)
   })
