@@ -166,6 +166,7 @@ suite('the broker’s packets: internet, broker, two hosts, their VMs', () => {
       ['ip', ['-6', 'route', 'del', 'unreachable', settings.pool], /unreachable/],
       ['wg', ['set', settings.interfaceName, 'peer', at(0).keys.publicKey, 'remove'], /public_key=/],
       ['sysctl', ['-qw', 'net.ipv6.conf.all.forwarding=0'], /forwarding=1/],
+      ['sysctl', ['-qw', 'net.ipv6.conf.up0.accept_ra=1'], /up0\/accept_ra=2/],
     ]
     for (const [program, args, text] of harm) {
       assert.equal((await stand.in(namespace, program, ...args)).code, 0, args.join(' '))

@@ -146,14 +146,15 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
       inTurn(async () => {
         checkLeases(options, leases)
         // rules and the last-resort route stand before any packet can come
-        const rules = await setFirewall(leases)
-        const route = await poolRoute(options.pool, where)
+        const [rules, route, settings] = await Promise.all([
+          setFirewall(leases),
+          poolRoute(options.pool, where),
+          kernelSettings(options, where),
+        ])
         await applyMachine(route, where)
         const link: InterfaceChange = await face(await connected()).set(configOf(leases))
-        const machine = [
-          ...(mode === 'on-link' ? await neighbourChanges(uplink, prefixesOf(leases), where) : []),
-          ...(await kernelSettings(options, where)),
-        ]
+        const neighbours = mode === 'on-link' ? await neighbourChanges(uplink, prefixesOf(leases), where) : []
+        const machine = [...neighbours, ...settings]
         await applyMachine(machine, where)
         await speakFirst(leases)
         applied = leases

@@ -33,22 +33,24 @@ export async function poolRoute(pool: Cidr, where: RunOptions): Promise<MachineC
 /** Sysctls that must hold: forwarding last, when the rules stand. */
 export async function kernelSettings(settings: DataPathSettings, where: RunOptions): Promise<MachineChange[]> {
   const { uplink, mode } = settings
-  // forwarding ends a route that was learned by router advertisement, unless this says otherwise
-  const learned = (await read(`net.ipv6.conf.${uplink}.accept_ra`, where)) !== '0'
+  const acceptRa = `net/ipv6/conf/${uplink}/accept_ra`
   const wanted: [string, string][] = [
-    ...(learned ? ([[`net.ipv6.conf.${uplink}.accept_ra`, '2']] as [string, string][]) : []),
+    // forwarding ends a route that was learned by router advertisement, unless this says otherwise
+    [acceptRa, '2'],
     ...(mode === 'on-link'
       ? ([
-          [`net.ipv6.conf.${uplink}.proxy_ndp`, '1'],
+          [`net/ipv6/conf/${uplink}/proxy_ndp`, '1'],
           // the default waits up to 0.8 s before it answers for somebody else
-          [`net.ipv6.neigh.${uplink}.proxy_delay`, '0'],
+          [`net/ipv6/neigh/${uplink}/proxy_delay`, '0'],
         ] as [string, string][])
       : []),
-    ['net.ipv6.conf.all.forwarding', '1'],
+    ['net/ipv6/conf/all/forwarding', '1'],
   ]
-  const values = await Promise.all(wanted.map(([name]) => read(name, where)))
+  // with slashes, since the name of an uplink may hold a dot (a VLAN)
+  const { stdout } = await run('grep', ['-sH', '', ...wanted.map(([name]) => `/proc/sys/${name}`)], where)
+  const values = new Map([...stdout.matchAll(/^\/proc\/sys\/(.+):(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
   return wanted
-    .filter(([, value], i) => values[i] !== value)
+    .filter(([name, value]) => values.get(name) !== value && !(name === acceptRa && values.get(name) === '0'))
     .map(([name, value]) => ({ part: 'sysctl', action: 'change', program: 'sysctl', args: ['-qw', `${name}=${value}`] }))
 }
 
@@ -100,11 +102,6 @@ export async function makeInterface(name: string, where: RunOptions): Promise<vo
     // says what is missing in its own words
     await runOrFail('make the WireGuard interface (no kernel module, and wireguard-go did not start)', 'false', [])
   }
-}
-
-async function read(name: string, where: RunOptions): Promise<string> {
-  const { code, stdout } = await run('sysctl', ['-n', name], where)
-  return code === 0 ? stdout.trim() : ''
 }
 
 function addressesIn(prefix: Cidr): string[] {
