@@ -159,7 +159,7 @@ suite('the life of one subscription on an installed host: a real guest on a tap 
     await becomes('suspended', 120)
     // asked to shut down, and after 90 s made to
     await until('the machine to be off', 150, async () => (await carrier()) === 'off')
-    assert.match(await stand.virsh('list', '--all'), /shut off/)
+    await until('libvirt to know it', 30, async () => /shut off/.test(await stand.virsh('list', '--all')))
     assert.equal((await vm()).subscription.entitlement, 'grace')
   })
 
