@@ -13,7 +13,7 @@ let stand: WasmStand
 before(async () => {
   stand = await openStand({
     server: { workers: 2 },
-    wasm: { max_execution_time_seconds: 2, memory_budget_mb: budgetMiB, default_gas_limit: '500000000' },
+    wasm: { max_execution_time_seconds: 10, memory_budget_mb: budgetMiB, default_gas_limit: '500000000' },
   })
 })
 after(() => stand.close())
