@@ -17,7 +17,7 @@ export interface Receipt {
   status: string
   started_at: number
   ended_at: number
-  /** SHA-256 of the receipt before, in hex; 64 zeros for the first. */
+  /** Leaf hash of the receipt before: SHA-256 of a zero byte and its signed text, in hex; 64 zeros for the first. */
   prev_hash: string
   /** Place in the log, from 0. */
   index: number
