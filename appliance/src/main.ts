@@ -7,7 +7,7 @@ import { createApi, type ApiServer } from './api/app.ts'
 import { noFacts } from './api/facts.ts'
 import type { ApiPorts } from './api/ports.ts'
 import { registerSetup } from './api/routes/setup.ts'
-import { openSetupDoor, type SetupDoorServer } from './setup/wizard/setup-door.ts'
+import { openSetupDoor, type SetupDoorServer } from './api/setup-door.ts'
 import type { Address } from './chain/subscription.ts'
 import type { Clock } from './clock/clock.ts'
 import { loadConfig } from './config/load.ts'
@@ -15,6 +15,7 @@ import type { Config, ConfigInput } from './config/schema.ts'
 import { AppError, findAppError } from './errors/app-error.ts'
 import { openHypervisor } from './hypervisor/open-hypervisor.ts'
 import { causesOf, startProduct, type Product } from './product.ts'
+import { openFirstCertificate, ownCertificateNames } from './setup/wizard/first-certificate.ts'
 import type { SetupHooks } from './setup/context.ts'
 import { configFileOf, createSetupService } from './setup/setup-service.ts'
 import type { StepIo } from './steps/step.ts'
@@ -104,6 +105,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   })
   if (config !== undefined) await openWanted(config).catch(() => undefined)
   else if (options.wizard !== undefined) {
+    const tls = join(stateFolder, 'tls')
+    await openFirstCertificate(
+      { certificate: join(tls, 'first-boot.pem'), key: join(tls, 'first-boot.key') },
+      // a clock that is a little behind must not make it invalid
+      { names: ownCertificateNames(), notBefore: new Date((clock.now() - 86_400) * 1000) },
+    )
     setupDoor = await openSetupDoor({ stateFolder, clock, store, setup, base: options.wizard, version, ports: delegatingPorts() })
     await listen(setupDoor.app, join(stateFolder, 'run/api.sock'), 0o660)
   }

@@ -6,9 +6,9 @@ import { setupCodeSchema } from '../../api/schemas/setup.ts'
 import { statusSchema, type Status } from '../../api/schemas/status.ts'
 import { tasksPageSchema, type TaskView } from '../../api/schemas/tasks.ts'
 import { systemClock } from '../../clock/clock.ts'
-import { fingerprintOf } from '../../setup/screen/first-certificate.ts'
-import { drawScreen } from '../../setup/screen/draw.ts'
-import { screenLines, type ScreenFacts } from '../../setup/screen/screen-text.ts'
+import { fingerprintOf } from '../screen/fingerprint.ts'
+import { drawScreen } from '../screen/draw.ts'
+import { screenLines, type ScreenFacts } from '../screen/screen-text.ts'
 import type { CliContext } from '../context.ts'
 
 type Make = (command: Command) => CliContext

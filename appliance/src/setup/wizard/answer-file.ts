@@ -1,12 +1,6 @@
 import { stringify } from 'yaml'
 import { leftOut, type ConfigInput } from '../../config/schema.ts'
-
-/** An address that carries a key: its user part, or a long word in path or query. */
-export function secretsOfUrl(text: string): boolean {
-  const url = new URL(text)
-  const words = [...url.pathname.split('/'), ...url.searchParams.values()]
-  return url.username !== '' || url.password !== '' || words.some((word) => /^[A-Za-z0-9_-]{16,}$/.test(word))
-}
+import { secretsOfUrl } from '../../config/secrets.ts'
 
 function withoutSecrets(text: string): string {
   const url = new URL(text)

@@ -1,7 +1,9 @@
 import 'reflect-metadata'
-import { createHash, webcrypto, X509Certificate as NodeCertificate } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { webcrypto } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
+import { hostname, networkInterfaces } from 'node:os'
+import { dirname } from 'node:path'
 import {
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
@@ -55,6 +57,7 @@ export async function openFirstCertificate(
   const present = await readFile(files.certificate, 'utf8').catch(() => undefined)
   if (present !== undefined) return present
   const made = await makeFirstCertificate(options)
+  await mkdir(dirname(files.certificate), { recursive: true, mode: 0o755 })
   for (const [file, text, mode] of [
     [files.key, made.key, 0o600],
     [files.certificate, made.certificate, 0o644],
@@ -65,8 +68,11 @@ export async function openFirstCertificate(
   return made.certificate
 }
 
-/** SHA-256 of a certificate as browsers and `openssl x509 -fingerprint` write it: `AA:BB:…`, 95 characters (W3). */
-export function fingerprintOf(certificatePem: string): string {
-  const digest = createHash('sha256').update(new NodeCertificate(certificatePem).raw).digest('hex').toUpperCase()
-  return digest.match(/../g)?.join(':') ?? ''
+/** What browsers may open this machine by before it has a name of its own. */
+export function ownCertificateNames(): string[] {
+  const name = hostname().toLowerCase()
+  const addresses = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).filter((one) => !one.internal && !one.address.startsWith('fe80')).map((one) => one.address),
+  )
+  return [...new Set(['localhost', name, `${name.split('.')[0]}.local`, ...addresses])]
 }

@@ -5,7 +5,8 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fingerprintOf, makeFirstCertificate, openFirstCertificate } from './first-certificate.ts'
+import { fingerprintOf } from '../../cli/screen/fingerprint.ts'
+import { makeFirstCertificate, openFirstCertificate } from './first-certificate.ts'
 
 const options = { names: ['192.0.2.7', '2001:db8::7', 'freehold.local'], notBefore: new Date('2026-11-01T00:00:00Z') }
 
