@@ -1,4 +1,4 @@
-import { vmIdOf, type VmId } from '../chain/installation.ts'
+import type { VmId } from '../chain/installation.ts'
 import type { ChainSnapshot } from '../chain/port.ts'
 import type { Subscription } from '../chain/subscription.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
