@@ -19,6 +19,7 @@ GET    /v1/plans                               public
 GET    /v1/purchases/:transactionHash          public
 GET    /v1/quotes                              public
 GET    /v1/sessions                            signed-in
+GET    /v1/setup/code                          host
 GET    /v1/status                              public
 GET    /v1/subscriptions                       signed-in
 GET    /v1/subscriptions/:vmId                 signed-in
@@ -40,6 +41,7 @@ POST   /v1/rebuild                             host       key
 POST   /v1/rpc                                 public
 POST   /v1/sessions                            public     key
 POST   /v1/setup                               host       key
+POST   /v1/setup/code                          host
 POST   /v1/setup/review                        host
 POST   /v1/ssh-certificates                    public     key
 POST   /v1/vms/:vmId/actions                   signed-in  kept
