@@ -2,6 +2,7 @@ import type { Heads } from '../chain/port.ts'
 import type { Clock } from '../clock/clock.ts'
 import { findAppError } from '../errors/app-error.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
+import { hypervisorDetail } from '../vms/pass-issues.ts'
 import type { Reconciler } from '../vms/reconciler.ts'
 import type { ServedContract } from '../vms/vm-work.ts'
 import type { ChainHealth, HealthFacts } from './facts.ts'
@@ -64,6 +65,6 @@ async function hypervisorHealth(hypervisor: GatherPorts['hypervisor']): Promise<
     ])
     return { up: true, name, isolation, snapshots, capacity, templates: templates.map((t) => t.sha256), problems }
   } catch (error) {
-    return { up: false, detail: findAppError(error)?.detail ?? 'It gave no answer.' }
+    return { up: false, detail: hypervisorDetail(findAppError(error)) }
   }
 }

@@ -6,7 +6,13 @@ import { suite, type TestContext } from 'node:test'
 import type { Clock } from '../clock/clock.ts'
 import { markOf, vmIdOf } from '../chain/installation.ts'
 import { reliability } from '../dev/reliability.ts'
+import { AppError } from '../errors/app-error.ts'
 import { declaredIssues } from '../health/declared-issues.ts'
+import { gatherFacts } from '../health/gather.ts'
+import { createHealth } from '../health/health.ts'
+import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
+import { madeUpTemplate } from '../hypervisor/fake/sentinels.ts'
+import type { Hypervisor } from '../hypervisor/port.ts'
 import { Stand } from './test-stand.ts'
 import { z } from 'zod'
 import { bob, TestChain, testPlan } from './test-chain.ts'
@@ -40,6 +46,30 @@ function assertWords(code: string): void {
 function assertStands(stand: Stand, code: string): void {
   assert.ok(stand.issues().includes(code), `${code} is not among ${stand.issues().join(', ')}`)
   assertWords(code)
+}
+
+/** What the operator reads a minute later about the host itself. */
+async function onTheConsole(stand: Stand, hypervisor: Hypervisor): Promise<string> {
+  const health = createHealth({
+    clock: stand.clock,
+    issues: stand.store.issues,
+    facts: () =>
+      gatherFacts({
+        clock: stand.clock,
+        contracts: [{ reader: stand.chain, provisioner: stand.provisioner, index: 0 }],
+        chain: { name: 'Test', lowBalanceWei: 0n },
+        hypervisor,
+        reconciler: stand.reconciler,
+        template: () => Promise.resolve('ab'.repeat(32)),
+      }),
+  })
+  await health.check()
+  stand.clock.advance(60)
+  return health
+    .current()
+    .filter((issue) => issue.subject === 'host')
+    .map((issue) => `${issue.title}. ${issue.effect} ${issue.remedy}`)
+    .join('\n')
 }
 
 suite('what protects paid disks', () => {
@@ -219,19 +249,51 @@ suite('what protects paid disks', () => {
     'disk-pool-not-mounted',
     'a hypervisor whose pool is not mounted is down, not empty: nothing is made anew, nothing is taken',
     async (fault, t) => {
-      const stand = await withVms(t, 2)
-      stand.hypervisor.down = true
+      const stand = await open(t)
+      const storages = ['local']
+      const asked: string[] = []
+      const hypervisor = createFakeHypervisor({
+        clock: stand.clock,
+        storages,
+        createSeconds: 0,
+        onStart: ({ key }) => void stand.report(key),
+      })
+      t.after(() => hypervisor.close())
+      const template = 'ab'.repeat(32)
+      await hypervisor.importTemplate({ path: madeUpTemplate, sha256: template })
+      const counted = Object.assign(Object.create(hypervisor) as typeof hypervisor, {
+        stop: (...args: Parameters<typeof hypervisor.stop>) => (asked.push('stop'), hypervisor.stop(...args)),
+        destroy: (...args: Parameters<typeof hypervisor.destroy>) => (asked.push('destroy'), hypervisor.destroy(...args)),
+        reinstall: (...args: Parameters<typeof hypervisor.reinstall>) => (asked.push('reinstall'), hypervisor.reinstall(...args)),
+      })
+      await stand.restart({ hypervisor: counted, backOff: { attempts: 1, firstSeconds: 0, factor: 1, longestSeconds: 0 } })
+      stand.chain.buy()
+      stand.chain.buy()
+      await stand.settle()
+      const paid = await hypervisor.list()
+      assert.deepEqual([...new Set(paid.map((vm) => vm.state))], ['running'])
+
+      storages.push('sentinel-unmounted')
       const bought = stand.chain.buy(bob)
+      // one of the two ends meanwhile: what cannot be seen is not taken either
+      stand.chain.endFor(2n)
       stand.chain.finalize()
       await stand.settle()
-      fault.struck(stand.issues().includes('hypervisor-down'))
-      assertWords('hypervisor-down')
+      const refusal: unknown = await hypervisor.list().catch((error: unknown) => error)
+      fault.struck(refusal instanceof AppError && refusal.code === 'pool-not-mounted')
+      assert.deepEqual(asked, [])
+      assert.deepEqual(stand.provisioner.sent, ['activate 1', 'activate 2'])
+      assert.ok(stand.issues().includes('hypervisor-down'), stand.issues().join(', '))
       assertStands(stand, 'purchase-waiting')
-      assert.equal(stand.vm(bought), undefined)
-      stand.hypervisor.down = false
+      const read = await onTheConsole(stand, counted)
+      assert.match(read, /The storage was told not to be there\. Mount it again; nothing was taken away meanwhile\./)
+      assert.match(read, /storage of the VMs/)
+
+      storages.pop()
       await stand.settle()
-      assert.deepEqual(taken(stand), [])
-      assert.equal(stand.vm(bought)?.state, 'running')
+      const after = new Map((await hypervisor.list()).map((vm) => [vm.key.tokenId, vm.state]))
+      assert.deepEqual([after.get(1n), after.get(2n), after.get(bought)], ['running', undefined, 'running'])
+      assert.equal(stand.issues().includes('hypervisor-down'), false)
     },
   )
 

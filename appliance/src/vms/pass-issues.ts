@@ -1,3 +1,4 @@
+import type { AppError } from '../errors/app-error.ts'
 import type { JobFailure } from './jobs.ts'
 import type { StandingIssue } from './standing-issues.ts'
 import type { ServedContract } from './vm-work.ts'
@@ -14,7 +15,7 @@ export function hostIssues(world: World, contracts: readonly ServedContract[]): 
     detail: error.detail,
   }))
   if (world.hypervisorError !== undefined) {
-    issues.push({ code: 'hypervisor-down', subject: 'host', detail: world.hypervisorError.detail })
+    issues.push({ code: 'hypervisor-down', subject: 'host', detail: hypervisorDetail(world.hypervisorError) })
   }
   for (const { provisioner, snapshot } of world.contracts) {
     if (!provisioner) {
@@ -36,6 +37,12 @@ export function hostIssues(world: World, contracts: readonly ServedContract[]): 
     }
   }
   return issues
+}
+
+/** Why nothing can be asked of the hypervisor. A fault of its own, such as a pool that is not mounted, has a way out of its own. */
+export function hypervisorDetail(error: AppError | undefined): string {
+  if (error === undefined) return 'It gave no answer.'
+  return error.code === 'hypervisor-down' ? error.detail : `${error.detail} ${error.hint}`
 }
 
 /** What stands because the last job of a VM failed. */
