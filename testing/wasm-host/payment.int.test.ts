@@ -4,6 +4,7 @@ import { wasmReceiptCheckSchema, wasmReceiptsSchema, wasmSchema, type WasmView }
 import { day } from '@freehold/appliance/chain/test-chain'
 import type { ApiClient } from '@freehold/appliance/cli/client'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
+import { standsInLog } from '@freehold/wasm-client/receipt'
 import { sealRequest, type HostKey } from '@freehold/wasm-client/seal'
 import { fromText } from 'wasmtime-node/wat'
 import { z } from 'zod'
@@ -73,6 +74,8 @@ suite('WASM paid with a plan of the contract', () => {
       client.call(wasmReceiptCheckSchema, 'POST', '/v1/wasm/receipt-checks', { body: { receipt }, headers: fresh() })
     const jws = items[0]?.jws ?? ''
     assert.deepEqual(await check(jws).then(({ signed, logged, proof }) => [signed, logged, proof?.size]), [true, true, 3])
+    const { proof, head, hostKey } = await check(jws)
+    assert.ok(proof !== null && head !== null && (await standsInLog(jws, { proof, head }, hostKey)))
     const altered = `${jws.slice(0, 60)}${jws[60] === 'A' ? 'B' : 'A'}${jws.slice(61)}`
     assert.deepEqual(await check(altered).then(({ signed, logged }) => [signed, logged]), [false, false])
     await stand.pass(day)

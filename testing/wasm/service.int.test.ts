@@ -8,7 +8,7 @@ import { after, before, suite, test } from 'node:test'
 import { MovableClock } from '@freehold/appliance/clock/clock'
 import { openWasm, type OpenWasm } from '@freehold/appliance/wasm/open-wasm'
 import { wasmConfigSchema } from '@freehold/appliance/wasm/wasm-config'
-import { isIncluded, opensCommitment, verifyReceipt, type InclusionProof } from '@freehold/wasm-client/receipt'
+import { opensCommitment, standsInLog, verifyReceipt, type InclusionProof } from '@freehold/wasm-client/receipt'
 import { canonical, sealRequest, type HostKey, type RunRequest, type Sealed, type SealedAnswer } from '@freehold/wasm-client/seal'
 import { fromText } from 'wasmtime-node/wat'
 
@@ -325,7 +325,9 @@ suite('a run and its proofs', () => {
     const verified = await say('GET', path)
     assert.equal(verified.body['verified'], true)
     assert.equal(verified.body.receipt, answer.receipt)
-    assert.ok(await isIncluded(answer.receipt, verified.body['inclusion_proof'] as InclusionProof))
+    const place = { proof: verified.body['inclusion_proof'] as InclusionProof, head: String(verified.body['log_head']) }
+    assert.ok(await standsInLog(answer.receipt, place, host))
+    assert.ok(!(await standsInLog(answer.receipt, { ...place, head: answer.receipt }, host)), 'no head, no place')
     const consistency = await say('GET', `/v1/log/consistency?from=${head.size}&to=${head.size + 1}`)
     assert.equal(consistency.status, 200)
   })

@@ -107,14 +107,17 @@ export function createHostDoor(wasm: OpenWasm, clock: Clock, freeGasPerDay: stri
   app.post('/host/v1/receipt-checks', async (request) => {
     const { receipt: jws } = parse(receiptCheckSchema, request.body)
     const receipt = await verifyReceipt(jws.trim(), wasm.hostKey).catch(() => undefined)
-    if (receipt === undefined) return { signed: false, logged: false, receipt: null, proof: null, hostKey: wasm.hostKey }
+    if (receipt === undefined) {
+      return { signed: false, logged: false, receipt: null, proof: null, head: null, hostKey: wasm.hostKey }
+    }
     const leaf = wasm.store.leaf(receipt.index)
     const logged = leaf?.equals(leafHash(Buffer.from(jws.trim()))) === true
+    const place = logged ? await wasm.log.place(receipt.index) : { proof: null, head: null }
     return {
       signed: true,
       logged,
       receipt: { ...receipt, receipt_hash: receiptHash(jws.trim()) },
-      proof: logged ? wasm.log.proof(receipt.index) : null,
+      ...place,
       hostKey: wasm.hostKey,
     }
   })

@@ -71,6 +71,8 @@ export const receiptCheckedSchema = z.strictObject({
   proof: z
     .strictObject({ index: z.number().int(), size: z.number().int(), hashes: z.array(z.string()), root: z.string() })
     .nullable(),
+  /** Signed text of the head of the log that the proof leads to. */
+  head: z.string().nullable(),
   hostKey: z.record(z.string(), z.unknown()),
 })
 

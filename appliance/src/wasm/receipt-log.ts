@@ -80,6 +80,12 @@ export class ReceiptLog {
     }
   }
 
+  /** A proof and the signed text of the very head it leads to: a root that nobody signed would prove nothing. */
+  async place(index: number): Promise<{ proof: InclusionProof; head: string }> {
+    const { size, jws } = await this.signedHead()
+    return { proof: this.proof(index, size), head: jws }
+  }
+
   /** Hashes in hex that show that the log of `from` receipts is the beginning of that of `to`. Throws RangeError. */
   consistency(from: number, to: number): string[] {
     return this.#tree.consistencyProof(from, to).map((hash) => hash.toString('hex'))

@@ -198,18 +198,19 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
   })
 
   for (const path of ['/v1/verify/:requestId', '/verify/:requestId']) {
-    app.get<{ Params: { requestId: string } }>(path, { config: { scope: 'verify' } }, (request) => {
+    app.get<{ Params: { requestId: string } }>(path, { config: { scope: 'verify' } }, async (request) => {
       const { commitment_type: type, hash_value: hash } = parse(verifyQuery, request.query)
       const found = ports.store.receipt(request.params.requestId)
       const own = found !== undefined && found.owner === ownerOf(keyOf(request))
       if (found === undefined || found.expiresAt <= ports.clock.now()) throw new WasmRefusal('COMMITMENT_NOT_FOUND')
       const stored = found.commitments[type]
+      // only its owner is told what stands there
+      const place = own ? await ports.log.place(found.index) : undefined
       return {
         verified: stored !== undefined && sameCommitment(stored, hash),
         committed_at: new Date(found.committedAt * 1000).toISOString(),
         expires_at: new Date(found.expiresAt * 1000).toISOString(),
-        // only its owner is told what stands there
-        ...(own && { receipt: found.jws, inclusion_proof: ports.log.proof(found.index) }),
+        ...(place !== undefined && { receipt: found.jws, inclusion_proof: place.proof, log_head: place.head }),
       }
     })
   }

@@ -1,9 +1,17 @@
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { utf8 } from './bytes.ts'
-import { isIncluded, opensCommitment, verifyReceipt, type InclusionProof, type Receipt } from './receipt.ts'
-import { canonical, sealRequest, type HostKey, type OpenedAnswer, type RunRequest, type SealedAnswer } from './seal.ts'
+import { opensUnder, standsInLog, verifyReceipt, type InclusionProof, type Receipt } from './receipt.ts'
+import {
+  canonical,
+  sealRequest,
+  type HostKey,
+  type OpenedAnswer,
+  type RunRequest,
+  type Sealed,
+  type SealedAnswer,
+} from './seal.ts'
 
-/** What the service said no to. `facts` has what a run that ended badly still tells: gas, receipt. */
+/** What the service said no to. `facts` has what a run that ended badly still tells, gas and receipt: of `run` they are checked. */
 export class WasmCallError extends Error {
   readonly code: string
   readonly status: number
@@ -59,11 +67,15 @@ export interface WasmClient {
   /** The host's keys, held to its signature. Throws WasmTrustError. */
   keys(): Promise<{ keys: HostKey[]; hostKey: JWK }>
   /**
-   * Seals, calls, opens, and holds the answer to its receipt: signature, commitments, gas. Throws WasmCallError for a refusal or a
-   * guest that failed, WasmTrustError for an answer that does not hold, TypeError where nothing answers.
+   * Seals, calls, opens, and holds the answer to its receipt: signature, commitments, gas; that of a guest that failed too. Throws
+   * WasmCallError for a refusal or a guest that failed, WasmTrustError for an answer that does not hold, TypeError where nothing
+   * answers.
    */
   run(wasm: Uint8Array, request: RunRequest, signal?: AbortSignal): Promise<RunResult>
-  /** Whether a receipt is the host's and stands in its log. */
+  /**
+   * Whether a receipt is the host's and stands in its log, under a head that the host has signed. Throws WasmTrustError for a proof
+   * that does not hold; `included` is false where the host gives none: only the key that ran it, or another of its wallet, is told.
+   */
   check(jws: string): Promise<{ receipt: Receipt; included: boolean; proof: InclusionProof | undefined }>
 }
 
@@ -91,23 +103,16 @@ export function createWasmClient(options: ClientOptions): WasmClient {
 
   async function keys(): Promise<{ keys: HostKey[]; hostKey: JWK }> {
     const document = await call('GET', '/v1/keys')
-    const named = document['host_key'] as JWK
+    const named = (document['host_key'] ?? {}) as JWK
     const pinned = options.hostKey
     if (pinned !== undefined && (pinned.x !== named.x || pinned.crv !== named.crv)) {
       throw new WasmTrustError('The host signs with another key than before.')
     }
-    const { payload } = await compactVerify(String(document['jws']), await importJWK(named, 'EdDSA'), { algorithms: ['EdDSA'] })
     const list = document['keys'] as HostKey[]
-    if (new TextDecoder().decode(payload) !== new TextDecoder().decode(canonical({ keys: list }))) {
+    if ((await signedText(document['jws'], named)) !== new TextDecoder().decode(canonical({ keys: list }))) {
       throw new WasmTrustError('The keys are not those that the host has signed.')
     }
     return { keys: list, hostKey: named }
-  }
-
-  async function held(jws: string, hostKey: JWK): Promise<Receipt> {
-    return await verifyReceipt(jws, hostKey).catch(() => {
-      throw new WasmTrustError('The receipt is not signed by this host.')
-    })
   }
 
   return {
@@ -117,33 +122,80 @@ export function createWasmClient(options: ClientOptions): WasmClient {
       const [key] = offered
       if (key === undefined) throw new WasmTrustError('The host offers no key.')
       const sealed = await sealRequest(key, wasm, request)
-      const answer = await call('POST', '/v1/execute', sealed.body, signal)
-      const opened = await sealed.open(answer as unknown as SealedAnswer).catch(() => {
-        throw new WasmTrustError('The answer does not open: it was changed on its way, or answers another request.')
-      })
-      const jws = String(answer['receipt'])
-      const receipt = await held(jws, hostKey)
-      const summary = answer['execution_summary'] as Record<string, unknown>
-      const salted = receipt.commitment_scheme === 'hiding'
-      const opens =
-        !salted ||
-        ((await opensCommitment(receipt.program, 'program', wasm, opened.salt)) &&
-          (await opensCommitment(receipt.arguments, 'arguments', canonical(request.arguments), opened.salt)) &&
-          (await opensCommitment(receipt.result ?? '', 'result', canonical(opened.results), opened.salt)))
-      if (!opens || receipt.request_id !== answer['request_id'] || receipt.gas_used !== summary['gas_used']) {
-        throw new WasmTrustError('The receipt is of another run than the answer.')
+      const held = (answer: Record<string, unknown>) => heldToReceipt({ answer, sealed, wasm, request, hostKey })
+      try {
+        const answer = await call('POST', '/v1/execute', sealed.body, signal)
+        const ran = await held(answer)
+        if (ran.receipt.status !== 'returned') throw new WasmTrustError('The receipt is of another run than the answer.')
+        return ran
+      } catch (error) {
+        // a guest that failed has spent gas, and the receipt of it is as much to be believed as any: no more
+        if (error instanceof WasmCallError && ('receipt' in error.facts || 'execution_summary' in error.facts)) {
+          const { receipt } = await held(error.facts)
+          if (receipt.status === 'returned') throw new WasmTrustError('The receipt says that this run ended well.')
+        }
+        throw error
       }
-      return { ...opened, requestId: receipt.request_id, summary, jws, receipt, hostKey }
     },
     async check(jws) {
       const { hostKey } = await keys()
-      const receipt = await held(jws, hostKey)
+      const receipt = await signedReceipt(jws, hostKey)
       const path = `/v1/verify/${encodeURIComponent(receipt.request_id)}?commitment_type=receipt&hash_value=${await sha256Hex(jws)}`
       const said = await call('GET', path)
       const proof = said['inclusion_proof'] as InclusionProof | undefined
-      const included = said['verified'] === true && proof !== undefined && (await isIncluded(jws, proof))
-      return { receipt, included, proof }
+      if (said['verified'] !== true || proof === undefined) return { receipt, included: false, proof: undefined }
+      if (!(await standsInLog(jws, { proof, head: String(said['log_head']) }, hostKey))) {
+        throw new WasmTrustError('The proof does not show that the receipt stands in the log.')
+      }
+      return { receipt, included: true, proof }
     },
+  }
+}
+
+async function signedReceipt(jws: string, hostKey: JWK): Promise<Receipt> {
+  return await verifyReceipt(jws, hostKey).catch(() => {
+    throw new WasmTrustError('The receipt is not signed by this host.')
+  })
+}
+
+/** Opens an answer and holds it to its receipt: that of this program, these arguments, this result, this gas. */
+async function heldToReceipt(run: {
+  answer: Record<string, unknown>
+  sealed: Sealed
+  wasm: Uint8Array
+  request: RunRequest
+  hostKey: JWK
+}): Promise<RunResult> {
+  const { answer, sealed, wasm, request, hostKey } = run
+  const opened = await sealed.open(answer as unknown as SealedAnswer).catch(() => {
+    throw new WasmTrustError('The answer does not open: it was changed on its way, or answers another request.')
+  })
+  const jws = String(answer['receipt'])
+  const receipt = await signedReceipt(jws, hostKey)
+  const summary = (answer['execution_summary'] ?? {}) as Record<string, unknown>
+  const opens = await opensAll(receipt, wasm, request, opened).catch(() => false)
+  if (!opens || receipt.request_id !== answer['request_id'] || receipt.gas_used !== summary['gas_used']) {
+    throw new WasmTrustError('The receipt is of another run than the answer.')
+  }
+  return { ...opened, requestId: receipt.request_id, summary, jws, receipt, hostKey }
+}
+
+/** A run that failed has no result, and its receipt commits to none. */
+async function opensAll(receipt: Receipt, wasm: Uint8Array, request: RunRequest, opened: OpenedAnswer): Promise<boolean> {
+  const { commitment_scheme: scheme, program, arguments: args, result, status } = receipt
+  if (!(await opensUnder(scheme, program, 'program', wasm, opened.salt))) return false
+  if (!(await opensUnder(scheme, args, 'arguments', canonical(request.arguments), opened.salt))) return false
+  if (status !== 'returned') return result === null
+  return result !== null && (await opensUnder(scheme, result, 'result', canonical(opened.results), opened.salt))
+}
+
+/** What was signed with this key; undefined where it was not. */
+async function signedText(jws: unknown, key: JWK): Promise<string | undefined> {
+  try {
+    const { payload } = await compactVerify(String(jws), await importJWK(key, 'EdDSA'), { algorithms: ['EdDSA'] })
+    return new TextDecoder().decode(payload)
+  } catch {
+    return undefined
   }
 }
 

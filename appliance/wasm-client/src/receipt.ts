@@ -28,11 +28,46 @@ export interface InclusionProof {
   root: string
 }
 
+/** The log at a time, as the host signed it. `timestamp`: Unix seconds. */
+export interface LogHead {
+  size: number
+  root: string
+  timestamp: number
+}
+
 /** Throws unless the host with this key signed the receipt as it stands. */
 export async function verifyReceipt(jws: string, hostKey: JWK): Promise<Receipt> {
   const { payload, protectedHeader } = await compactVerify(jws, await importJWK(hostKey, 'EdDSA'), { algorithms: ['EdDSA'] })
   if (protectedHeader.typ !== 'whv-receipt+jws') throw new Error('this is no receipt')
   return JSON.parse(new TextDecoder().decode(payload)) as Receipt
+}
+
+/** Throws unless the host with this key signed this head of its log. */
+export async function verifyHead(jws: string, hostKey: JWK): Promise<LogHead> {
+  const { payload, protectedHeader } = await compactVerify(jws, await importJWK(hostKey, 'EdDSA'), { algorithms: ['EdDSA'] })
+  if (protectedHeader.typ !== 'whv-head+jws') throw new Error('this is no head of a log')
+  return JSON.parse(new TextDecoder().decode(payload)) as LogHead
+}
+
+/** What the host gives to show that a receipt stands in its log. */
+export interface LogPlace {
+  proof: InclusionProof
+  /** Signed text of the head that the proof leads to. */
+  head: string
+}
+
+/**
+ * Whether a receipt stands, at the place that it names itself, in the log whose head this host has signed. A root without a
+ * signature proves nothing: anybody makes a log of one leaf. Never throws.
+ */
+export async function standsInLog(jws: string, { proof, head }: LogPlace, hostKey: JWK): Promise<boolean> {
+  try {
+    const [receipt, signed] = [await verifyReceipt(jws, hostKey), await verifyHead(head, hostKey)]
+    if (proof.index !== receipt.index || proof.size !== signed.size || proof.root !== signed.root) return false
+    return await isIncluded(jws, proof)
+  } catch {
+    return false
+  }
 }
 
 /** Whether a commitment is that of this content: what the host committed to is what you sent or got. */
@@ -46,7 +81,22 @@ export async function opensCommitment(
   return toHex(await sha256(bytes)) === commitment
 }
 
-/** Whether the receipt stands in the log with this root (RFC 9162 §2.1.3.2). */
+/** The same by the scheme that a receipt names: salted, or the bare hash. A scheme that is not known opens nothing. */
+export async function opensUnder(
+  scheme: string,
+  commitment: string,
+  type: 'program' | 'arguments' | 'result',
+  content: Uint8Array,
+  salt: string,
+): Promise<boolean> {
+  if (scheme === 'hiding') return await opensCommitment(commitment, type, content, salt)
+  return scheme === 'plain-sha256' && toHex(await sha256(content)) === commitment
+}
+
+/**
+ * Whether a proof leads from the receipt to the root that it names (RFC 9162 §2.1.3.2). The root is taken as it stands: hold it to
+ * a signed head first, as `standsInLog` does.
+ */
 export async function isIncluded(jws: string, proof: InclusionProof): Promise<boolean> {
   if (proof.index >= proof.size) return false
   let [fn, sn] = [proof.index, proof.size - 1]

@@ -1,5 +1,5 @@
 'use client'
-import { isIncluded, verifyReceipt, type Receipt } from '@freehold/wasm-client/receipt'
+import { standsInLog, verifyReceipt, type Receipt } from '@freehold/wasm-client/receipt'
 import { useState } from 'react'
 import { useHost, useNow } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
@@ -14,13 +14,15 @@ import { wasmApi } from './wasm-api.ts'
 /** How a receipt stood up to the check. */
 type Verdict = { kind: 'bad' } | { kind: 'unlogged'; receipt: Receipt } | { kind: 'good'; receipt: Receipt; size: number }
 
-/** Asks the host for key and proof, and checks signature and proof here: its own word is not taken. */
+/** Asks the host for key and proof, and checks both signatures and the proof here: its own word is not taken. */
 async function check(jws: string): Promise<Verdict> {
-  const { hostKey, proof } = await wasmApi.check(jws)
+  const { hostKey, proof, head } = await wasmApi.check(jws)
   const receipt = await verifyReceipt(jws, hostKey).catch(() => undefined)
   if (receipt === undefined) return { kind: 'bad' }
-  const included = proof !== null && proof.index === receipt.index && (await isIncluded(jws, proof))
-  return included ? { kind: 'good', receipt, size: proof.size } : { kind: 'unlogged', receipt }
+  if (proof === null || head === null) return { kind: 'unlogged', receipt }
+  return (await standsInLog(jws, { proof, head }, hostKey))
+    ? { kind: 'good', receipt, size: proof.size }
+    : { kind: 'unlogged', receipt }
 }
 
 /** A receipt is pasted and checked; no sign-in is needed. */

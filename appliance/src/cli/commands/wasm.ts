@@ -277,6 +277,7 @@ const hints: Record<string, string> = {
 async function refuse(error: unknown, wasm?: Uint8Array, receiptFile?: string): Promise<never> {
   if (error instanceof WasmTrustError) throw new AppError({ code: 'wasm-untrusted', detail: error.message, cause: error })
   if (error instanceof WasmCallError) {
+    // the client has held it to the run before it threw
     const receipt = error.facts['receipt']
     if (typeof receipt === 'string' && receiptFile !== undefined) await writeFile(receiptFile, `${receipt}\n`)
     const summary = error.facts['execution_summary'] as Record<string, unknown> | undefined
