@@ -32,6 +32,7 @@ suite('the command freehold, given wrong input', () => {
     return promise
   }
 
+  const rawKey = '1a'.repeat(32)
   const rows: [name: string, args: string[], code: number, says: RegExp][] = [
     ['an unknown verb', ['frobnicate'], 2, /unknown command/],
     ['a verb that is nearly right', ['plan'], 2, /Did you mean/],
@@ -45,6 +46,21 @@ suite('the command freehold, given wrong input', () => {
       /Nothing answers at http:\/\/127\.0\.0\.1:9[\s\S]*up\.sh[\s\S]*host-unreachable/,
     ],
     ['a socket that is not there', ['tasks'], 3, /admin\.sock/],
+    ['a VM name with a line break and an escape', ['ssh', 'vm\r\n\x1b[2J42'], 2, /"vm\?\?\?\[2J42" is no VM/],
+    ['a VM number with a line break after it', ['ssh', '42\n'], 2, /"42\?" is no VM/],
+    ['a VM number written backwards', ['ssh', '\u202e42'], 2, /"\?42" is no VM/],
+    ['a verb with a line break and an escape', ['pl\r\n\x1b[2Jans'], 2, /unknown command 'pl\?\?\?\[2Jans'/],
+    ['a host name with a line break', ['--host', 'http://a\r\nb', 'status'], 2, /"http:\/\/a\?\?b" is no address of a host/],
+    ['a host name with an escape', ['--host', 'http://a\x1b[2J', 'status'], 2, /"http:\/\/a\?\[2J" is no address of a host/],
+    ['a host that is no URL', ['--host', 'nowhere', 'status'], 2, /"nowhere" is no address of a host[\s\S]*https:\/\/name/],
+    ['a raw key as keystore', ['--keystore', rawKey, 'ssh', '42'], 2, /What --keystore holds looks like a raw private key/],
+    [
+      'a raw key as signer',
+      ['--signer', `0x${rawKey}`, 'ssh-config', '42'],
+      2,
+      /What --signer holds looks like a raw private key/,
+    ],
+    ['a raw key in an option that is none', [`--private-key=0x${rawKey}`, 'plans'], 2, /unknown option '--private-key=…'/],
     ['an answer file that is not there', ['validate', '/nonexistent.yaml'], 2, /could not be read[\s\S]*config-unreadable/],
   ]
   for (const [name, args, code, says] of rows) {
@@ -53,6 +69,8 @@ suite('the command freehold, given wrong input', () => {
       assert.equal(result.code, code, result.stderr)
       assert.match(result.stderr, says)
       assert.equal(result.stdout, '')
+      assert.doesNotMatch(result.stderr, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/)
+      assert.ok(!result.stderr.includes(rawKey), 'a key is for nobody')
       assert.doesNotMatch(result.stderr, /\n\s+at .*:\d+:\d+/, 'a stack is for nobody')
     })
   }

@@ -7,6 +7,8 @@ import { createClient, type ApiClient } from './client.ts'
 import { signIn } from './session.ts'
 import { externalSigner } from './external-signer.ts'
 import { openKeystore } from './keystore.ts'
+import { oneLine } from './output.ts'
+import { refuseRawKey } from './raw-key.ts'
 import type { CliWallet } from './wallet.ts'
 
 /** Options that every verb understands. */
@@ -51,6 +53,17 @@ export function defaultStateFolder(): string {
 
 export function createContext(command: Command, sources: readonly WalletSources[]): CliContext {
   const options = command.optsWithGlobals<GlobalOptions>()
+  // a URL drops line breaks and blanks, so that another name would be asked than the one that was shown
+  if (!URL.canParse(options.host) || /[\x00-\x20\x7f]/.test(options.host)) {
+    throw new AppError({
+      code: 'bad-input',
+      detail: `"${oneLine(options.host)}" is no address of a host.`,
+      hint: 'Write it as https://name or http://name:port.',
+    })
+  }
+  // before any verb could show, store or send it
+  if (options.keystore !== undefined) refuseRawKey('--keystore', options.keystore)
+  if (options.signer !== undefined) refuseRawKey('--signer', options.signer)
   const client = createClient({ url: options.host })
   const admin = createClient({ socket: join(options.state, 'run/admin.sock') })
   let status: Promise<Status> | undefined

@@ -29,7 +29,7 @@ suite('a signer of the person’s own', () => {
       assert.equal(error.code, code)
       const told = `${error.title} ${error.detail} ${error.hint}`
       assert.match(told, says)
-      assert.ok(!told.includes(secret), told)
+      assert.ok(!told.includes(secret) && !told.toLowerCase().includes(wallet.privateKey.slice(2)), told)
       return true
     })
   }
@@ -39,6 +39,12 @@ suite('a signer of the person’s own', () => {
   test('denies a command that no quoting closes, and an empty one', async () => {
     for (const command of ['', '   ', `sign 'open`, 'sign "open', 'sign \\', `''`]) {
       await denied(() => splitCommand(command), 'bad-input', /--signer/)
+    }
+  })
+  test('denies a raw private key as the command or among its words, and never repeats it', async () => {
+    const raw = wallet.privateKey
+    for (const given of [raw, raw.slice(2), raw.toUpperCase(), `sign --private-key ${raw}`, `sign '--key=${raw.slice(2)}`]) {
+      await denied(() => externalSigner(given, wallet.address), 'bad-input', /looks like a raw private key/)
     }
   })
   test('denies a missing or wrong address', async () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { getAddress, isAddress } from 'ethers'
 import { systemClock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
+import { refuseRawKey } from './raw-key.ts'
 import type { CliWallet } from './wallet.ts'
 
 /** As long as a sign-in lives: a person may have to press a button. */
@@ -45,6 +46,7 @@ export function splitCommand(command: string): [program: string, ...args: string
  * answer that is no signature, `timed-out`, `tool-missing`, `process-failed`.
  */
 export function externalSigner(command: string, address: string | undefined, timeoutMs = patienceMs): CliWallet {
+  refuseRawKey('--signer', command)
   const [program, ...args] = splitCommand(command)
   if (address === undefined || !isAddress(address)) {
     throw new AppError({
@@ -77,7 +79,8 @@ async function ask(program: string, args: readonly string[], text: string, timeo
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (chunk: string) => {
     if (output.length <= largestAnswer) output += chunk
-    else child.kill('SIGKILL')
+    // at once: it may hang now instead of printing more
+    if (output.length > largestAnswer) child.kill('SIGKILL')
   })
   // a signer that does not read is told of by its answer
   child.stdin.on('error', () => undefined)

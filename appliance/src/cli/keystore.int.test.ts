@@ -63,6 +63,12 @@ suite('a keystore v3 file', () => {
     await denied(openKeystore(await fileOf(changed), passphraseFile), /passphrase does not open|damaged/)
     await denied(openKeystore(await fileOf('{"version":3,"crypto":{}}'), passphraseFile), /damaged|passphrase does not open/)
   })
+  test('denies a raw private key in the place of the file, and never repeats it', async () => {
+    const raw = wallet.privateKey
+    for (const given of [raw, raw.slice(2), raw.toUpperCase(), `./${raw}`, `'${raw}'`, `${raw}\n`]) {
+      await denied(openKeystore(given, passphraseFile), /bad-input .*looks like a raw private key/)
+    }
+  })
   test('denies a passphrase file that others may read, and one that is not there', async () => {
     await chmod(passphraseFile, 0o640)
     await denied(openKeystore(file, passphraseFile), /config-unreadable .*0600/)

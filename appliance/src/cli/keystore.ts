@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import { isKeystoreJson, Wallet } from 'ethers'
 import { AppError } from '../errors/app-error.ts'
 import { readSecret } from '../sign-in/secret-file.ts'
+import { refuseRawKey } from './raw-key.ts'
 import { askTerminal } from './terminal.ts'
 import { walletOf, type CliWallet } from './wallet.ts'
 
@@ -10,9 +11,10 @@ const largestFile = 64 * 1024
 /**
  * Opens a keystore v3 file, with its part named `crypto` or `Crypto`. The passphrase is asked for at the terminal, or stands in
  * a file of mode 0600 for jobs without one; no variable of the environment and no argument ever holds it. Throws `bad-input`
- * for a file that is none, a wrong passphrase, or no terminal; `config-unreadable` if others may read the passphrase.
+ * for a file that is none, a raw key in its place (never repeated), a wrong passphrase, or no terminal; `config-unreadable` if others may read the passphrase.
  */
 export async function openKeystore(file: string, passphraseFile?: string): Promise<CliWallet> {
+  refuseRawKey('--keystore', file)
   const json = await readText(file)
   if (!isKeystoreJson(json)) throw refused(`${file} is no keystore v3 file.`)
   const passphrase = passphraseFile === undefined ? await ask(file) : await passphraseOf(passphraseFile)

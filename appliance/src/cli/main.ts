@@ -8,7 +8,7 @@ import { registerSshCommands } from './commands/ssh.ts'
 import { registerVerifyCommands } from './commands/verify.ts'
 import { registerWalletCommands } from './commands/wallet.ts'
 import { registerWasmCommands } from './commands/wasm.ts'
-import { exitCodes, printError } from './output.ts'
+import { exitCodes, oneLine, printError } from './output.ts'
 
 /** What a development build adds; packages have none. */
 export interface CliExtension {
@@ -29,7 +29,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
     .option('--json', 'print the result as JSON on stdout')
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 bad input, 3 host unreachable, 4 denied, 130 interrupted')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .configureOutput({ writeErr: (text) => process.stderr.write(withoutWords(text, argv)) })
     .showSuggestionAfterError()
   const make = (command: Command) =>
     createContext(
@@ -52,4 +52,10 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badInput
     return printError(error)
   }
+}
+
+/** What commander repeats of the line it was given does nothing to a terminal, and holds no key. */
+function withoutWords(text: string, argv: readonly string[]): string {
+  const still = argv.reduce((all, word) => all.replaceAll(word, oneLine(word)), text)
+  return still.replaceAll(/(?:0x)?[0-9a-f]{64,}/gi, '…')
 }
