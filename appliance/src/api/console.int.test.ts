@@ -209,6 +209,23 @@ suite('the serial console', () => {
     })
   }
 
+  test('it ends after twelve hours and not before, whoever still has every right', async () => {
+    const line = await opened()
+    const consoles = stand.apiPorts.consoles
+    stand.clock.advance(12 * 3600 - 60)
+    // rights are looked up: the same look ends it a minute later
+    stand.chain.changed()
+    line.socket.send(Buffer.from('still here\r'))
+    await line.until('still here')
+    assert.equal(consoles.size, 1)
+    stand.clock.advance(61)
+    stand.chain.changed()
+    const message = await line.message()
+    assert.equal(message.type === 'ended' && message.code, 'too-long')
+    assert.equal(consoles.size, 0)
+    assert.equal(stand.serial.size, 0)
+  })
+
   test('it ends when the VM stops, and gives way to a newer one under a new signature', async () => {
     const first = await opened()
     const second = await opened(stand.client('198.51.100.9'))
