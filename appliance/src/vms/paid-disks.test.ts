@@ -37,10 +37,23 @@ async function withVms(t: TestContext, count = 1, options: Parameters<typeof Sta
 
 const taken = (stand: Stand) => stand.hypervisor.calls.filter((call) => /^(destroy|stop|reinstall) /.test(call))
 
+/** Of each issue that these faults raise: the phrase that says what it means, and the one that says what to do. */
+const words: Record<string, [effect: RegExp, remedy: RegExp]> = {
+  'vm-unaccounted': [/destroyed only when its end is final/, /Check the RPC addresses/],
+  'unknown-contract': [/neither started, stopped nor destroyed/, /Add its contract to the configuration/],
+  'address-conflict': [/Both keep their disks/, /Stop one of them and ask its holder to cancel/],
+  'purchase-waiting': [/with a quarter of its time left the payment goes back/, /room, storage or the guest/],
+  'not-provisioner': [/It changes nothing/, /setProvisioner\), or stop this daemon/],
+  'destroys-waiting': [/their disks stay/, /Check that they really have ended, then allow it/],
+}
+
 /** What a person reads about an issue of this code: what it means for them and what to do. */
 function assertWords(code: string): void {
   const declared = declaredIssues.find((issue) => issue.code === code)
-  assert.ok(declared !== undefined && declared.remedy.length > 20 && declared.effect.length > 20, `no words for ${code}`)
+  const phrases = words[code]
+  assert.ok(declared !== undefined && phrases !== undefined, `no words for ${code}`)
+  assert.match(declared.effect, phrases[0])
+  assert.match(declared.remedy, phrases[1])
 }
 
 function assertStands(stand: Stand, code: string): void {
@@ -70,6 +83,11 @@ async function onTheConsole(stand: Stand, hypervisor: Hypervisor): Promise<strin
     .filter((issue) => issue.subject === 'host')
     .map((issue) => `${issue.title}. ${issue.effect} ${issue.remedy}`)
     .join('\n')
+}
+
+/** For a fault that leaves nobody anything to decide: the table names no issue, and none stands. */
+function assertNoIssue(stand: Stand): void {
+  assert.deepEqual(stand.issues(), [])
 }
 
 suite('what protects paid disks', () => {
@@ -160,6 +178,7 @@ suite('what protects paid disks', () => {
         [],
       )
       assert.equal((await stand.store.vms.list()).length, 3)
+      assertNoIssue(stand)
     },
   )
 
@@ -242,6 +261,7 @@ suite('what protects paid disks', () => {
       old.chain.finalize()
       await old.settle()
       assert.ok(!ports.includes(old.vm(third)?.spec.addresses.sshPort))
+      assertNoIssue(old)
     },
   )
 
@@ -325,6 +345,7 @@ suite('what protects paid disks', () => {
       assert.deepEqual(taken(stand), [])
       assert.equal(stand.vm(1n)?.state, 'running')
       assert.deepEqual(stand.provisioner.sent, ['activate 1'])
+      assertNoIssue(stand)
     },
   )
 
@@ -345,6 +366,7 @@ suite('what protects paid disks', () => {
       stand.clock.advance(20)
       await stand.settle()
       assert.deepEqual(stand.provisioner.sent, ['activate 1', 'end 1'])
+      assertNoIssue(stand)
     },
   )
 
@@ -375,6 +397,7 @@ suite('what protects paid disks', () => {
         stand.clock.advance(20)
         await stand.settle()
         assert.deepEqual(stand.provisioner.sent, ['activate 1', 'end 1'])
+        assertNoIssue(stand)
       },
     )
   }
@@ -414,6 +437,7 @@ suite('what protects paid disks', () => {
       await stand.settle()
       assert.deepEqual(taken(stand), [])
       assert.equal(stand.hypervisor.records.size, 2)
+      assertNoIssue(stand)
     },
   )
 
@@ -426,6 +450,7 @@ suite('what protects paid disks', () => {
     fault.struck(stand.vm(bought)?.spec.template === 'cd'.repeat(32))
     assert.deepEqual(stand.vm(1n), before)
     assert.deepEqual(taken(stand), [])
+    assertNoIssue(stand)
   })
 
   reliability(
@@ -465,6 +490,7 @@ suite('what protects paid disks', () => {
       stand.chain.reorganise(51)
       await stand.settle()
       assert.equal(stand.vm(1n)?.state, 'running', 'and when the end is gone again it runs on')
+      assertNoIssue(stand)
     },
   )
 })
