@@ -42,12 +42,17 @@ export interface GuestEndpoint {
   close(): Promise<void>
 }
 
-/** Limits that keep one guest's flood from the others. A waiting terminal has two connections: its own, and one for *Not me*. */
-const limits = { connections: 4000, connectionsPerPeer: 200, pollsPerVm: 64, refusalsPerVm: 64, presencePerVm: 4 }
+/**
+ * Limits that keep one guest's flood from the others. A guest's sshd lets 400 people wait at once (MaxStartups). Each of them has
+ * two connections, its own and one for *Not me*, and makes three calls up to its shell, besides a poll each 25 s; a refused call
+ * ends a login for good.
+ */
+const limits = { connections: 8000, connectionsPerPeer: 1000, pollsPerVm: 400, refusalsPerVm: 400, presencePerVm: 4 }
+const callsPerVm = { burst: 600, perSecond: 40 }
 
 export function createGuestEndpoint(ports: GuestEndpointPorts): GuestEndpoint {
   const secretsSeen = new Set<string>()
-  const perVm = createAllowance(ports.clock, { burst: 120, perSecond: 10 })
+  const perVm = createAllowance(ports.clock, callsPerVm)
   const reports = createAllowance(ports.clock, { burst: 20, perSecond: 2 })
   const polls = createSlots(limits.pollsPerVm)
   const refusals = createSlots(limits.refusalsPerVm)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { MovableClock } from '../clock/clock.ts'
 import type { LoginRequest, NewLoginRequest } from './login-request.ts'
-import { createLoginRequests, requestSeconds } from './login-requests.ts'
+import { createLoginRequests, defaultCaps, requestSeconds } from './login-requests.ts'
 import { testInstallation } from './test-stand.ts'
 
 const vm = { vmId: `${testInstallation}-42`, installation: testInstallation, contract: '0x', tokenId: 42n, generation: 1 }
@@ -59,6 +59,25 @@ suite('open requests', () => {
     for (let i = 0; i < 3; i += 1) requests.create(shell).opened = true
     assert.throws(() => requests.create(shell), { code: 'too-many-requests' })
     assert.ok(requests.create({ ...shell, source: '198.51.100.1' }))
+  })
+
+  test('200 sign-ins at one VM from 25 addresses wait at once', () => {
+    const { requests } = make(defaultCaps)
+    const crowd = Array.from({ length: 200 }, (_, i) => requests.create({ ...shell, source: `198.51.100.${i % 25}` }))
+    assert.equal(crowd.filter((r) => r.state.kind === 'waiting').length, 200)
+    for (const { code, requestId } of crowd) assert.equal(requests.byCode(code)?.requestId, requestId)
+  })
+
+  test('behind user networking everybody has one address: the VM alone is counted there', () => {
+    const { requests } = make()
+    const embedded = { ...shell, source: '10.0.2.2', behindLoopbackForward: true }
+    const crowd = Array.from({ length: 5 }, () => requests.create(embedded))
+    assert.ok(crowd.every((r) => r.state.kind === 'waiting'))
+    requests.create(embedded)
+    assert.deepEqual(
+      crowd.map((r) => r.state.kind),
+      ['denied', 'waiting', 'waiting', 'waiting', 'waiting'],
+    )
   })
 
   test('a guest that names the address of others takes no room of theirs', () => {

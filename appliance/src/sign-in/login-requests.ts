@@ -10,14 +10,18 @@ const rememberedSeconds = 600
 
 /** How many requests may be open at once; above it the oldest whose page nobody opened makes room. */
 export interface RequestCaps {
-  /** Of one source (IPv4, IPv6 /64); for guests: of one source at one VM, as a guest may name any source. */
+  /**
+   * Of one source (IPv4, IPv6 /64); for guests: of one source at one VM, as a guest may name any source. Not counted behind user
+   * networking, where everybody outside has one address.
+   */
   perSource: number
+  /** As many as the guest's sshd lets wait (its MaxStartups). */
   perVm: number
   /** Of guests, and again of browsers and CLIs. */
   inAll: number
 }
 
-export const defaultCaps: RequestCaps = { perSource: 20, perVm: 60, inAll: 10_000 }
+export const defaultCaps: RequestCaps = { perSource: 20, perVm: 400, inAll: 10_000 }
 
 export interface LoginRequestsOptions {
   clock: Clock
@@ -82,10 +86,12 @@ export function createLoginRequests(options: LoginRequestsOptions): LoginRequest
   function makeRoom(wanted: NewLoginRequest): void {
     const open = [...byId.values()].filter((r) => !isFinal(r.state))
     const place = placeOf(wanted)
-    evict(
-      open.filter((r) => placeOf(r) === place),
-      caps.perSource,
-    )
+    if (!wanted.behindLoopbackForward) {
+      evict(
+        open.filter((r) => placeOf(r) === place),
+        caps.perSource,
+      )
+    }
     if (wanted.vm !== null)
       evict(
         open.filter((r) => r.vm?.vmId === wanted.vm?.vmId && !isFinal(r.state)),
