@@ -26,6 +26,25 @@ fn nearly(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
 const OPENED: &str = r#"{"id":"00112233445566778899aabbccddeeff","code":"7QF3-K2MD","url":"https://host.example/s/7QF3K2MD","origin":"https://host.example","issuedAt":"2026-11-21T14:27:00Z","expiresAt":"2026-11-21T14:32:00Z"}"#;
 const NETWORK: &str = r#"{"version":2,"ethernets":{"eth0":{"match":{"macaddress":"52:54:00:46:48:01"},"addresses":["10.77.0.11/16","fd00::b/64"],"routes":[{"to":"default","via":"10.77.0.1"}],"nameservers":{"addresses":["10.77.0.1"]}}}}"#;
 
+#[test]
+fn host_names_are_one_label_without_line_breaks_or_control_characters() {
+    let name = |escaped: &str| parse_host_name(format!(r#"{{"local-hostname":"{escaped}"}}"#).as_bytes());
+    for denied in [
+        r"vm\r\n127.0.0.1 bank.example",
+        r"vm-42\n",
+        r"vm\u001b[2J42",
+        r"vm\u0000",
+        r"vm\u202e42",
+        "vm 42",
+        "vm.example",
+        "-vm",
+        "",
+    ] {
+        assert_eq!(name(denied), None, "{denied}");
+    }
+    assert_eq!(name("vm-42").as_deref(), Some("vm-42"));
+}
+
 proptest! {
     #[test]
     fn no_parser_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), text in ".{0,200}") {
