@@ -128,7 +128,7 @@ reliability(
   },
 )
 
-/** Faults that begin while a VM is in use and its time runs out meanwhile by our clock. */
+/** Faults that begin while a VM is in use; meanwhile its time runs out and another is bought. */
 const lies: readonly { row: string; name: SentinelName; title: string; nodes: 1 | 2; issue: string; words: RegExp }[] = [
   {
     row: 'chain-other-chain',
@@ -225,19 +225,27 @@ for (const { row, name, title, nodes, issue, words } of lies) {
     // a block that was read before is not asked for again
     await s.chain.mine(4)
     await host.rest()
-    await host.rest()
-    fault.struck(s.front.struck(name) - struck)
-    await standsAsPaid(host, id)
-    assert.deepEqual([await s.stateOf(id), await s.nonce()], ['active', sent])
     const found = (await host.issues()).find((i) => i.code === issue)
     assert.match(found?.effect ?? `only ${(await codes(host)).join()}`, words)
     assert.notEqual(found?.remedy, '')
+    // past the day that was paid, within the day of grace: a shutdown and a delivery are due
+    await s.pass(1.5 * day)
+    const second = await s.chain.buy(s.chain.bob)
+    await s.chain.mine(4)
+    const before = s.front.struck(name)
+    await host.rest()
+    await host.rest()
+    fault.struck(before - struck)
+    fault.struck(s.front.struck(name) - before)
+    await standsAsPaid(host, id)
+    assert.deepEqual([await s.stateOf(id), await s.stateOf(second), await s.nonce()], ['active', 'pending', sent])
     // it heals by itself
     node.play()
     await s.chain.mine(1)
+    await host.until('the shutdown that was due', async () => (await host.state(id)) === 'stopped')
+    await host.until('the delivery that was due', async () => (await s.stateOf(second)) === 'active')
     await host.rest()
-    await host.rest()
-    await standsAsPaid(host, id)
+    assert.deepEqual([await host.state(second), await s.nonce()], ['running', sent + 1])
     assert.equal((await codes(host)).includes(issue), false)
   })
 }
@@ -320,6 +328,8 @@ reliability(
     await first.until('a lost receipt', async () => s.front.struck('sentinel-lost-receipts') > struck)
     fault.struck(s.front.struck('sentinel-lost-receipts') - struck)
     await first.stop()
+    // so near to the deadline for activation that a purchase not delivered would be given back
+    await s.pass(50 * 60)
     const second = await start({ rpcUrls: [node.url] }, 'undo')
     await second.rest()
     await s.chain.mine(3)
