@@ -34,6 +34,17 @@ suite('rates of a key', () => {
     assert.equal(rates.take('a', 1).waitSeconds, null)
   })
 
+  test('denies by bytes that are known only when they have come', () => {
+    const { clock, rates } = limits()
+    assert.equal(rates.take('a', 0).waitSeconds, null)
+    rates.spendBytes('a', 700)
+    rates.spendBytes('a', 800)
+    assert.equal(rates.take('a', 0).waitSeconds, 6)
+    assert.equal(rates.take('b', 0).waitSeconds, null)
+    clock.ms = 6000
+    assert.equal(rates.take('a', 0).waitSeconds, null)
+  })
+
   test('denies by gas: spent when known, and what is refused costs nothing', () => {
     const { clock, rates } = limits()
     assert.equal(rates.take('a', 0).waitSeconds, null)

@@ -32,7 +32,7 @@ const names = ['requests', 'bytes', 'gas'] as const
 const keysAtMost = 100_000
 
 /**
- * Token buckets per key by count and by cost. Bytes are taken with the request; gas only when a run has ended, since nobody
+ * Token buckets per key by count and by cost. Bytes are taken with the request, or as they come where it does not say how many; gas only when a run has ended, since nobody
  * knows it before: a bucket may be overdrawn, and then nothing is taken until it has filled again.
  */
 export class RateLimits {
@@ -65,6 +65,11 @@ export class RateLimits {
       resetSeconds: Math.ceil(Math.max(wait, left.requests >= 1 ? 0 : (1 - left.requests) / requests.perSecond)),
       waitSeconds: wait === 0 ? null : Math.max(1, Math.ceil(wait)),
     }
+  }
+
+  /** Bytes of a request that did not say beforehand how many they are. */
+  spendBytes(key: string, bytes: number): void {
+    this.#filled(key).left.bytes -= bytes
   }
 
   /** Gas that a run of the key has used. */

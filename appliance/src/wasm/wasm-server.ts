@@ -100,6 +100,14 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
       done(error as Error)
     }
   })
+  // a body in chunks names no length: its bytes are counted as they come, also those of a body that is refused half-way
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    const { apiKey, headers, routeOptions } = request
+    if (apiKey !== null && routeOptions.config.metered === true && headers['content-length'] === undefined) {
+      payload.on('data', (part: Buffer) => ports.rates.spendBytes(apiKey.id, part.length))
+    }
+    done(null, payload)
+  })
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     const line = { route, method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1000 }
