@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,9 +24,13 @@ import {
 } from '../../appliance/src/sign-in/test-stand.ts'
 import { newTlsIdentity } from '../../appliance/src/sign-in/tls-identity.ts'
 import { vmSecret } from '../../appliance/src/vms/guest-secrets.ts'
+import { createApi } from '../../appliance/src/api/app.ts'
+import { loginRequestSchema } from '../../appliance/src/api/schemas/sign-in.ts'
+import { apiStand, approvalOf } from '../../appliance/src/api/test-stand.ts'
 import { doors } from './doors.ts'
 import { asVisitor } from './in-namespace.ts'
 import { createStand, type Stand } from './stand.ts'
+import { createTlsFront } from './tls-front.ts'
 import { Terminal } from './terminal.ts'
 
 // What people may try against an honest host: the sent link on every surface, the approval of one act used for another, replay,
@@ -33,6 +38,8 @@ import { Terminal } from './terminal.ts'
 const run = promisify(execFile)
 const victim = { address: '203.0.113.9', cookieHash: 'victim' }
 const terminals: Terminal[] = []
+/** What was given for one eye alone. */
+const confided = { signatures: new Set<string>(), replyCodes: new Set<string>() }
 let stand: Stand
 let host: SignInStand
 let signIn: SignIn
@@ -61,6 +68,9 @@ before(async () => {
   const made = await signInStand('embedded', 'https://host.example')
   host = { ...made, ports: { ...made.ports, statementKey: secrets.statementKey } }
   signIn = createSignIn(host.ports)
+  // Enter is answered in a moment also where nothing was approved, not after half a minute
+  const { settled } = signIn.requests
+  signIn.requests.settled = (request, ms, signal) => settled(request, Math.min(ms, 300), signal)
   const onReport = () => Promise.resolve()
   endpoint = createGuestEndpoint({
     ...host.ports,
@@ -100,7 +110,10 @@ async function approve(
   },
 ) {
   const signature = await holder.signMessage(signIn.textOf(signIn.open(code), holder.address))
-  return await signIn.approve(code, { address: holder.address, signature }, place)
+  const outcome = await signIn.approve(code, { address: holder.address, signature }, place)
+  confided.signatures.add(signature.slice(2, 34))
+  if (outcome.state === 'needs-reply') confided.replyCodes.add(outcome.replyCode ?? '')
+  return outcome
 }
 async function refused({ terminal }: { terminal: Terminal }, keys: string, text: RegExp): Promise<void> {
   terminal.type(keys)
@@ -198,6 +211,9 @@ for (const [surface, act, asker] of surfaces) {
     await assert.rejects(signIn.approve(asked.code, { address: holder.address, signature }, direct), {
       code: 'signature-invalid',
     })
+    asked.terminal.type('\r')
+    await asked.terminal.expect(/Denied: |Not approved yet\./)
+    assert.doesNotMatch(asked.terminal.shown, /in as/)
     asked.terminal.stop()
   })
 }
@@ -240,14 +256,34 @@ test('two logins that race for one code: one approval opens one of them, and the
   assert.equal(signIn.requests.byCode(second.code)?.state.kind, 'waiting')
   second.terminal.stop()
 })
-test('a public TLS certificate that changes in between touches no login', async () => {
-  const asked = await ask()
-  // Caddy's certificate is another key altogether; what the guest pins is the login endpoint's, made at install
-  const renewed = await newTlsIdentity()
-  assert.notEqual(renewed.certificatePem, secrets.login.certificatePem)
-  await approve(asked.code)
-  asked.terminal.type('\r')
-  await asked.terminal.expect(/in as owner/)
+test('a public TLS certificate whose key changes while a terminal waits touches no login: the page goes on, the guest pins another', async () => {
+  const origin = 'https://host.example'
+  const api = await apiStand('embedded', 'public', origin)
+  const app = await createApi({ ...api.apiPorts, signIn, store: host.store, clock: host.clock })
+  const socket = join(folder, 'front.sock')
+  await app.listen({ path: socket })
+  const identities = [await newTlsIdentity(), await newTlsIdentity()] as const
+  const fingerprints = identities.map(({ certificatePem }) => new X509Certificate(certificatePem).fingerprint256)
+  const front = await createTlsFront(socket, origin, identities[0])
+  try {
+    const asked = await ask()
+    const path = `/v1/login-requests/${asked.code}`
+    const shown = await front.call('GET', path)
+    assert.deepEqual([shown.status, shown.fingerprint], [200, fingerprints[0]])
+    front.swap(identities[1])
+    const body = await approvalOf(loginRequestSchema.parse(shown.body), holder)
+    const approved = await front.call('POST', `${path}/approval`, body)
+    assert.deepEqual([approved.status, approved.fingerprint], [200, fingerprints[1]], JSON.stringify(approved.body))
+    assert.notEqual(shown.fingerprint, approved.fingerprint)
+    assert.equal(front.passed, 2)
+    asked.terminal.type('\r')
+    await asked.terminal.expect(/in as owner/)
+    assert.equal(await asked.terminal.exit(), 0)
+  } finally {
+    await front.stop()
+    await app.close()
+    await api.close()
+  }
 })
 test('L9 a certificate opens for the wallet that signed for it, and for nobody once the pass has moved, not even while the next holder is active', async () => {
   const key = join(folder, 'key')
@@ -297,4 +333,12 @@ test('T3 a stranger at the ssh port learns neither holder nor state: one prompt 
     }
   }
   assert.equal(new Set(prompts).size, 1, prompts.join('\n'))
+})
+test('neither sshd nor the host has logged a signature or a reply code of all these logins', () => {
+  const guest = stand.log()
+  const logs = `${guest}\n${host.lines.join('\n')}`.toLowerCase()
+  assert.match(guest, /keyboard-interactive\/pam for owner/, 'these logins are not in this log')
+  assert.ok(confided.signatures.size >= 6 && confided.replyCodes.size >= 4)
+  const words = [...confided.signatures, ...[...confided.replyCodes].flatMap((code) => [code, code.replace('-', '')])]
+  for (const word of words) assert.ok(word.length >= 8 && !logs.includes(word.toLowerCase()), word)
 })
