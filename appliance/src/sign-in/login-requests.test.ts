@@ -100,6 +100,45 @@ suite('open requests', () => {
     assert.equal(guest.state.kind, 'waiting')
   })
 
+  test('P8 what is kept is bounded, however many ask: the oldest that ended are forgotten first', () => {
+    const { requests } = make({ perSource: 20, perVm: 400, inAll: 100 })
+    const guest = requests.create(shell)
+    const crowd = Array.from({ length: 3000 }, (_, i) => requests.create({ ...session, source: `2001:db8:${i.toString(16)}::1` }))
+    assert.ok(requests.size <= 201, `${requests.size} are kept`)
+    const newest = crowd.slice(-100)
+    assert.ok(newest.every((r) => r.state.kind === 'waiting' && requests.byCode(r.code) === r))
+    const [evicted, forgotten] = [crowd.at(-101), crowd[0]]
+    assert.equal(evicted?.state.kind, 'denied')
+    assert.equal(requests.byId(evicted?.requestId ?? ''), evicted, 'its page can still say how it ended')
+    assert.equal(requests.byId(forgotten?.requestId ?? ''), undefined)
+    assert.equal(requests.byCode(forgotten?.code ?? ''), undefined)
+    assert.equal(requests.byId(guest.requestId), guest, 'strangers in browsers push out nothing of guests')
+  })
+
+  test('P8 what has been forgotten wakes who waits for it, ends once and stays forgotten', async () => {
+    const { requests, ended } = make({ perSource: 20, perVm: 400, inAll: 1 })
+    const first = requests.create(session)
+    const waits = requests.settled(first, 25_000)
+    for (let i = 0; i < 3; i += 1) requests.create({ ...session, source: `198.51.100.${i}` })
+    await waits
+    requests.deny(first, { code: 'refused', text: 'no' })
+    assert.equal(requests.byId(first.requestId), undefined)
+    assert.ok(requests.size <= 2, `${requests.size} are kept`)
+    assert.equal(ended.filter((r) => r === first).length, 1)
+  })
+
+  test('10,000 more requests take no longer than the first 10,000', () => {
+    const { requests } = make({ perSource: 20, perVm: 400, inAll: 10_000 })
+    const tenThousand = (round: number): number => {
+      const from = performance.now()
+      for (let i = 0; i < 10_000; i += 1)
+        requests.create({ ...session, source: `2001:db8:${round.toString(16)}:${i.toString(16)}::1` })
+      return performance.now() - from
+    }
+    const [first, , third] = [1, 2, 3].map(tenThousand)
+    assert.ok((third ?? Infinity) < 10 * Math.max(first ?? 0, 100), `${first} ms, then ${third} ms`)
+  })
+
   test('a wait ends with the decision, with the request, with its own time', async () => {
     const { requests, clock } = make()
     const request = requests.create(shell)

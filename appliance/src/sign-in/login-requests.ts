@@ -5,7 +5,7 @@ import { networkOf } from './direct.ts'
 import type { Asker, DenialReason, LoginRequest, NewLoginRequest, RequestState } from './login-request.ts'
 
 export const requestSeconds = 300
-/** How long an ended request is still known, so that its page can say how it ended. */
+/** How long an ended request is known at most, so that its page can say how it ended. */
 const rememberedSeconds = 600
 
 /** How many requests may be open at once; above it the oldest whose page nobody opened makes room. */
@@ -17,7 +17,7 @@ export interface RequestCaps {
   perSource: number
   /** As many as the guest's sshd lets wait (its MaxStartups). */
   perVm: number
-  /** Of guests, and again of browsers and CLIs. */
+  /** Of guests, and again of browsers and CLIs. As many that ended are kept besides, the newest. */
   inAll: number
 }
 
@@ -54,9 +54,15 @@ export interface LoginRequests {
 export function createLoginRequests(options: LoginRequestsOptions): LoginRequests {
   const { clock } = options
   const caps = options.caps ?? defaultCaps
-  // insertion order is age: both maps are walked from the oldest
+  // insertion order is age: all but `ended` are walked from the oldest
   const byId = new Map<string, LoginRequest>()
   const byCode = new Map<string, LoginRequest>()
+  /** Younger than 300 s. */
+  const young = new Set<LoginRequest>()
+  /** Those that are not final, by each name that they are counted under. */
+  const open = new Map<string, Set<LoginRequest>>()
+  /** The final ones of each pool, in the order in which they ended. */
+  const ended = new Map<string, Set<LoginRequest>>()
   const waiters = new Map<string, Set<() => void>>()
 
   function wake(request: LoginRequest): void {
@@ -65,49 +71,68 @@ export function createLoginRequests(options: LoginRequestsOptions): LoginRequest
 
   function become(request: LoginRequest, state: RequestState): void {
     const before = request.state.kind
+    const wasFinal = isFinal(request.state)
     request.state = state
-    if (state.kind !== before && isFinal(state)) options.onOutcome?.(request)
+    if (isFinal(state)) {
+      if (!wasFinal) for (const { name } of countsOf(request)) leave(open, name, request)
+      if (state.kind !== before) options.onOutcome?.(request)
+      keepEnded(request)
+    }
     wake(request)
+  }
+
+  /** Counts it among those that ended, last; above the cap the oldest of them are forgotten. */
+  function keepEnded(request: LoginRequest): void {
+    if (!byId.has(request.requestId)) return
+    const pool = poolOf(request)
+    leave(ended, pool, request)
+    const crowd = enter(ended, pool, request)
+    for (const oldest of crowd) {
+      if (crowd.size <= caps.inAll) return
+      forget(oldest)
+    }
+  }
+
+  function forget(request: LoginRequest): void {
+    byId.delete(request.requestId)
+    byCode.delete(request.code)
+    young.delete(request)
+    leave(ended, poolOf(request), request)
   }
 
   function sweep(): void {
     const now = clock.monotonicMs()
-    for (const request of byId.values()) {
-      const age = now - request.createdMs
-      if (age < requestSeconds * 1000) return
+    const isOlder = (request: LoginRequest, seconds: number) => now - request.createdMs >= seconds * 1000
+    for (const request of young) {
+      if (!isOlder(request, requestSeconds)) break
+      young.delete(request)
       // what was approved and not taken has no value any more either
       if (!isFinal(request.state) || request.state.kind === 'approved') become(request, { kind: 'expired' })
-      if (age < rememberedSeconds * 1000) continue
-      byId.delete(request.requestId)
-      byCode.delete(request.code)
     }
+    for (const request of byId.values()) {
+      if (!isOlder(request, rememberedSeconds)) return
+      forget(request)
+    }
+  }
+
+  /** The names that a request is counted under while it is open, each with its cap. */
+  function countsOf(request: NewLoginRequest): { name: string; cap: number }[] {
+    return [
+      ...(request.behindLoopbackForward ? [] : [{ name: placeOf(request), cap: caps.perSource }]),
+      ...(request.vm === null ? [] : [{ name: `vm ${request.vm.vmId}`, cap: caps.perVm }]),
+      { name: poolOf(request), cap: caps.inAll },
+    ]
   }
 
   function makeRoom(wanted: NewLoginRequest): void {
-    const open = [...byId.values()].filter((r) => !isFinal(r.state))
-    const place = placeOf(wanted)
-    if (!wanted.behindLoopbackForward) {
-      evict(
-        open.filter((r) => placeOf(r) === place),
-        caps.perSource,
-      )
+    for (const { name, cap } of countsOf(wanted)) {
+      const crowd = open.get(name)
+      if (crowd !== undefined && crowd.size >= cap) evict(crowd)
     }
-    if (wanted.vm !== null)
-      evict(
-        open.filter((r) => r.vm?.vmId === wanted.vm?.vmId && !isFinal(r.state)),
-        caps.perVm,
-      )
-    // two pools: strangers in browsers never push out what guests asked for
-    const ofGuest = wanted.asker.kind === 'guest'
-    evict(
-      open.filter((r) => (r.asker.kind === 'guest') === ofGuest && !isFinal(r.state)),
-      caps.inAll,
-    )
   }
 
-  function evict(crowd: LoginRequest[], cap: number): void {
-    if (crowd.length < cap) return
-    const victim = crowd.find((r) => !r.opened)
+  function evict(crowd: ReadonlySet<LoginRequest>): void {
+    const victim = crowd.values().find((r) => !r.opened)
     if (victim === undefined) {
       throw new AppError({
         code: 'too-many-requests',
@@ -168,6 +193,8 @@ export function createLoginRequests(options: LoginRequestsOptions): LoginRequest
       }
       byId.set(request.requestId, request)
       byCode.set(request.code, request)
+      young.add(request)
+      for (const { name } of countsOf(request)) enter(open, name, request)
       return request
     },
     byCode(text) {
@@ -204,6 +231,23 @@ function askerName(asker: Asker): string {
   return asker.kind === 'guest' ? asker.mark : 'web'
 }
 
-function placeOf(request: Pick<LoginRequest, 'asker' | 'source'>): string {
-  return `${askerName(request.asker)} ${networkOf(request.source) ?? request.source}`
+function placeOf(request: NewLoginRequest): string {
+  return `place ${askerName(request.asker)} ${networkOf(request.source) ?? request.source}`
+}
+
+/** Two of them: strangers in browsers never push out what guests asked for. */
+function poolOf({ asker }: NewLoginRequest): string {
+  return asker.kind === 'guest' ? 'guests' : 'browsers'
+}
+
+function enter(crowds: Map<string, Set<LoginRequest>>, name: string, request: LoginRequest): Set<LoginRequest> {
+  const crowd = crowds.get(name) ?? new Set()
+  crowds.set(name, crowd.add(request))
+  return crowd
+}
+
+function leave(crowds: Map<string, Set<LoginRequest>>, name: string, request: LoginRequest): void {
+  const crowd = crowds.get(name)
+  crowd?.delete(request)
+  if (crowd?.size === 0) crowds.delete(name)
 }
