@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Task } from './world.ts'
 
 /** What can be made to go wrong, by whoever holds the stand-in. */
@@ -44,13 +45,18 @@ export interface Strike {
   at: string
 }
 
+/** A request, by its place in the schema. */
+interface Request {
+  method: string
+  template: string
+}
+
 /** Faults that wait for their request, and the record of those that struck: a test of a fault fails unless it did. */
 export class Faults {
   readonly armed: ArmedFault[] = []
   readonly #struck: Strike[] = []
-  /** Faults of the request that is served now. */
-  readonly #tasks: { text: string; when: 'before' | 'after'; at: string }[] = []
-  #lose: string[] = []
+  /** The request that is served now, also inside of the task that it started. */
+  readonly #serving = new AsyncLocalStorage<Request>()
 
   arm(fault: Fault, where: { method?: string; path?: RegExp; times?: number; next?: ArmedFault } = {}): void {
     this.armed.push({
@@ -64,8 +70,6 @@ export class Faults {
 
   clear(): void {
     this.armed.length = 0
-    this.#tasks.length = 0
-    this.#lose = []
   }
 
   /** What struck so far. */
@@ -75,59 +79,56 @@ export class Faults {
 
   /** The fault of a connection, before anything of the request is known. */
   takeRefusal(): boolean {
-    return this.#take((f) => f.kind === 'refused', 'connection') !== undefined
+    return this.#take((f) => f.kind === 'refused', undefined, 'connection') !== undefined
   }
 
-  /** The fault that waits for such a request; task faults are put by for the task that it starts. */
-  take(method: string, template: string): Fault | undefined {
-    const at = `${method} ${template}`
-    const found = this.#take(
-      (f) => f.kind !== 'refused' && f.kind !== 'lock-held' && f.kind !== 'storage-full',
-      at,
-      method,
-      template,
-    )
-    if (found?.kind === 'task-fails') {
-      this.#tasks.push({ text: found.text, when: found.after === true ? 'after' : 'before', at })
-      return undefined
-    }
-    if (found?.kind === 'task-lost') {
-      this.#lose.push(at)
-      return undefined
-    }
-    return found
+  /** Faults that are taken inside of `work`, and of tasks that it starts, are those of this request alone. */
+  serve<T>(method: string, template: string, work: () => T): T {
+    return this.#serving.run({ method, template }, work)
+  }
+
+  /**
+   * The fault of one of these kinds that waits for the request that is served now. Asked at the place where it has its effect and
+   * nowhere before: what is taken counts as struck.
+   */
+  take<K extends Fault['kind']>(...kinds: K[]): Extract<Fault, { kind: K }> | undefined {
+    return this.#takeHere((f) => (kinds as string[]).includes(f.kind)) as Extract<Fault, { kind: K }> | undefined
   }
 
   /** Asked inside of the world, at the place where it would happen. */
   strikes(kind: 'lock-held' | 'storage-full', at: object): boolean {
-    return this.#take((f) => f.kind === kind, JSON.stringify(at)) !== undefined
+    return this.#takeHere((f) => f.kind === kind, JSON.stringify(at)) !== undefined
   }
 
-  taskFailure(task: Task): { text: string; when: 'before' | 'after' } | undefined {
-    const found = this.#tasks.shift()
-    if (found !== undefined) this.#struck.push({ fault: 'task-fails', at: `${found.at} ${task.upid}` })
-    return found
+  /** The exit status that a task gets in place of its work, or after it. */
+  taskFailure(task: Task, when: 'before' | 'after'): string | undefined {
+    const found = this.#takeHere((f) => f.kind === 'task-fails' && (f.after === true) === (when === 'after'), task.upid)
+    return found?.kind === 'task-fails' ? found.text : undefined
   }
 
   losesTask(task: Task): boolean {
-    const found = this.#lose.shift()
-    if (found !== undefined) this.#struck.push({ fault: 'task-lost', at: `${found} ${task.upid}` })
-    return found !== undefined
+    return this.#takeHere((f) => f.kind === 'task-lost', task.upid) !== undefined
   }
 
-  #take(fits: (fault: Fault) => boolean, at: string, method?: string, template?: string): Fault | undefined {
+  #takeHere(fits: (fault: Fault) => boolean, detail = ''): Fault | undefined {
+    const request = this.#serving.getStore()
+    if (request === undefined) return undefined
+    return this.#take(fits, request, `${request.method} ${request.template} ${detail}`.trim())
+  }
+
+  #take(fits: (fault: Fault) => boolean, request: Request | undefined, at: string): Fault | undefined {
     const index = this.armed.findIndex(
       (a) =>
         fits(a.fault) &&
-        (a.method === undefined || method === undefined || a.method === method) &&
-        (a.path === undefined || template === undefined || a.path.test(template)),
+        (a.method === undefined || a.method === request?.method) &&
+        (a.path === undefined || (request !== undefined && a.path.test(request.template))),
     )
     const found = this.armed[index]
     if (found === undefined) return undefined
     found.times--
     if (found.times <= 0) this.armed.splice(index, 1)
     if (found.next !== undefined) this.armed.push(found.next)
-    if (found.fault.kind !== 'task-fails' && found.fault.kind !== 'task-lost') this.#struck.push({ fault: found.fault.kind, at })
+    this.#struck.push({ fault: found.fault.kind, at })
     return found.fault
   }
 }

@@ -8,7 +8,7 @@ import { after, suite, test } from 'node:test'
 import { testKey } from '@freehold/appliance/hypervisor/contract-suite'
 import { openDriverStand, type DriverStand } from './driver-stand.ts'
 import type { Fault } from './faults.ts'
-import { clearCell, faultsAt, nameOf, placesIn, runCell, verbs, vmsOf } from './matrix.ts'
+import { clearCell, faultsAt, nameOf, ofAnotherInstallation, placesIn, runCell, verbs, vmsOf } from './matrix.ts'
 
 /** Every fault at every question takes ten minutes; by default questions lose their answer in three ways. */
 const all = process.env['FREEHOLD_ALL'] === '1'
@@ -27,15 +27,10 @@ function anotherTemplate(verb: string, token: bigint): typeof template {
   return { path: own, sha256: createHash('sha256').update(content).digest('hex') }
 }
 
-/** Three VMs that are not ours and look like it. */
+/** VMs that are not ours and look like it. */
 function addForeign({ world }: DriverStand): void {
   world.newVm('pve1', 10_900, { name: 'in-our-range', memory: '512' }, 'freehold')
-  world.newVm(
-    'pve1',
-    10_901,
-    { name: 'fh-fedcba987654-1', tags: 'freehold', memory: '512', description: 'freehold:fedcba987654/1/1' },
-    'freehold',
-  )
+  world.newVm('pve1', 10_901, { ...ofAnotherInstallation(10_901), memory: '512' }, 'freehold')
 }
 
 /** A verb that is made of others meets by default what may leave it half-way: the rest struck them already. */

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { markOf, type VmKey } from '@freehold/appliance/chain/installation'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { testSpec } from '@freehold/appliance/hypervisor/contract-suite'
+import { metadataOf } from '@freehold/appliance/hypervisor/libvirt/metadata'
+import { domainNameOf } from '@freehold/appliance/hypervisor/names'
+import { descriptionOf, ourTag } from '@freehold/appliance/hypervisor/proxmox/metadata'
 import type { ProxmoxHypervisor } from '@freehold/appliance/hypervisor/proxmox/proxmox-hypervisor'
 import type { DriverStand } from './driver-stand.ts'
 import type { Fault } from './faults.ts'
@@ -52,6 +55,13 @@ function theVm(stand: DriverStand, key: VmKey): Vm {
   const found = vmsOf(stand, key)
   assert.equal(found.length, 1, `${found.length} VMs bear the mark ${markOf(key)}`)
   return found[0] as Vm
+}
+
+/** What a VM of another installation says of itself under that id: whole, with our tag, and not one of ours to touch. */
+export function ofAnotherInstallation(vmid: number): { name: string; tags: string; description: string } {
+  const key: VmKey = { installation: 'fedcba987654', tokenId: 1n, generation: 1 }
+  const metadata = metadataOf(testSpec(key, 'f'.repeat(64), 22_000))
+  return { name: domainNameOf(key), tags: ourTag, description: descriptionOf({ metadata, vmid, whole: true }) }
 }
 
 export function diskOf(stand: DriverStand, vm: Vm): { data: string } {
@@ -264,10 +274,14 @@ const taskTypes: Record<string, string> = {
   resize: 'resize',
   upload: 'imgcopy',
   template: 'qmtemplate',
+  qemu: 'qmcreate',
+  resume: 'qmresume',
 }
 
 /** Exit texts that were recorded of tasks that this call begins. */
 function recordedExits({ method, template }: Place): Fault[] {
+  // what the firewall is told is done at once
+  if (method === 'GET' || template.includes('/firewall/')) return []
   const last = template.split('/').at(-1) ?? ''
   const type =
     method === 'DELETE'
@@ -277,7 +291,7 @@ function recordedExits({ method, template }: Place): Fault[] {
           ? 'imgdel'
           : 'qmdestroy'
       : taskTypes[last]
-  if (type === undefined || method === 'GET') return []
+  if (type === undefined) return []
   const texts = new Set([
     "can't lock file '/var/lock/qemu-server/lock-1.conf' - got timeout",
     'unexpected status',
@@ -325,11 +339,12 @@ export function faultsAt(place: Place, all: boolean, rank: 'first' | 'later'): F
     ...recordedExits(place).filter(
       (f, i) => all || i < 1 || f.kind === 'task-lost' || (f.kind === 'task-fails' && f.after === true),
     ),
-    ...(writes && place.template.includes('qemu')
+    // what the firewall is told asks for no lock of the VM
+    ...(writes && place.template.includes('/qemu/{vmid}') && !place.template.includes('/firewall/')
       ? [{ kind: 'lock-held' } as const, { kind: 'config-lock', lock: 'backup' } as const]
       : []),
     ...(/clone$|qemu$/.test(place.template) && writes ? [{ kind: 'id-taken' } as const] : []),
-    ...(/clone|upload|resize|snapshot$/.test(place.template) && writes ? [{ kind: 'storage-full' } as const] : []),
+    ...(/(qemu|clone|upload|resize|snapshot)$/.test(place.template) && writes ? [{ kind: 'storage-full' } as const] : []),
   ]
 }
 
@@ -378,9 +393,11 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
     assert.notEqual(error.code, 'internal')
     code = error.code
   }
-  const struck = stand.faults.struck.length - struckBefore
   stand.faults.clear()
   await stand.world.settle()
+  const strikes = stand.faults.struck.slice(struckBefore)
+  const where = fault.kind === 'refused' ? 'connection' : `${place.method} ${place.template}`
+  for (const { at } of strikes) assert.ok(at === where || at.startsWith(`${where} `), `it struck elsewhere: ${at}`)
   const taken = [...stand.world.vms.values()].filter((vm) => vm.config['name'] === 'of-somebody-else')
   const isOthers = (text: string) =>
     JSON.stringify((JSON.parse(text) as [number, unknown][]).filter(([id]) => !taken.some((vm) => vm.vmid === id)))
@@ -392,7 +409,7 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
     const kept = vmsOf(stand, cell.key).length + vmsOf(stand, next(cell.key)).length
     assert.ok(kept >= 1, 'neither generation is there')
   }
-  if (struck === 0) return { kind: 'unreachable' }
+  if (strikes.length === 0) return { kind: 'unreachable' }
   if (code === undefined) verb.after(stand, cell)
   // asked again by a process that was started anew, with nothing but the journal
   const again = stand.again()
@@ -402,7 +419,7 @@ export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, pl
   if (mine !== undefined && verb.keepsDisk)
     assert.equal(diskOf(stand, theVm(stand, cell.key)).data, 'paid for', 'a paid VM was lost')
   for (const vm of taken) stand.world.vms.delete(vm.vmid)
-  return { kind: code === undefined ? 'success' : 'retried', code, struck }
+  return { kind: code === undefined ? 'success' : 'retried', code, struck: strikes.length }
 }
 
 /** Takes the VM of a cell away, so that the next one begins in a clean world. */

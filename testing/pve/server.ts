@@ -40,6 +40,14 @@ export interface ServerOptions {
   port?: number
 }
 
+/** A request on its way through the server. */
+interface Question {
+  verb: string
+  path: string
+  query: string
+  asked: Asked
+}
+
 /** A 401 is held back so long at pace 1. */
 const heldBackMs = 3000
 const mostBody = 512 * 1024
@@ -137,20 +145,23 @@ export class PveServer {
     const length = Number(request.headers['content-length'] ?? 0)
     const raw = (request.headers['content-type'] ?? '').startsWith('multipart/')
     if (headerBytes > mostHeader || (!raw && length > mostBody)) return cut(request)
-    const found = findRoute(verb, path)
-    const fault = world.faults.take(verb, found?.template ?? path)
-    asked.fault = fault?.kind
-    if (fault?.kind === 'cut-before') return cut(request)
+    const template = findRoute(verb, path)?.template ?? path
+    await world.faults.serve(verb, template, () => this.#answer(request, response, { verb, path, query, asked }))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, about: Question): Promise<void> {
+    const { world } = this.#options
+    const { asked } = about
+    const before = world.faults.take('cut-before', 'answer')
+    asked.fault = before?.kind
+    if (before?.kind === 'cut-before') return cut(request)
     try {
-      if (fault?.kind === 'answer') {
-        throw new Refusal(fault.status, fault.reason, {
-          empty: fault.empty ?? false,
-          ...(fault.fields && { fields: fault.fields }),
-        })
-      }
-      const body = await this.#work(request, { verb, path, query, asked, fault })
-      if (fault?.kind === 'cut-after') return cut(request)
-      if (fault?.kind === 'answer-after') throw new Refusal(fault.status, fault.reason, { empty: fault.empty ?? false })
+      if (before !== undefined) throw refusalOf(before)
+      const body = await this.#work(request, about)
+      const after = world.faults.take('cut-after', 'answer-after')
+      asked.fault = after?.kind ?? asked.fault
+      if (after?.kind === 'cut-after') return cut(request)
+      if (after !== undefined) throw refusalOf(after)
       asked.status = 200
       answer(response, 200, 'OK', JSON.stringify(body instanceof WithSiblings ? body.body : { data: body ?? null }))
     } catch (error) {
@@ -165,10 +176,7 @@ export class PveServer {
     }
   }
 
-  async #work(
-    request: IncomingMessage,
-    about: { verb: string; path: string; query: string; asked: Asked; fault: Fault | undefined },
-  ): Promise<unknown> {
+  async #work(request: IncomingMessage, about: Question): Promise<unknown> {
     const { world, access, routes, node } = this.#options
     const { verb, path, asked } = about
     const body = await this.#readBody(request)
@@ -204,15 +212,7 @@ export class PveServer {
     const values = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]))
     access.check(caller, found.method.permissions?.check, values)
     const context: Context = { world, access, caller, verb, given, upload: body.upload }
-    if (about.fault?.kind === 'id-taken') takeId(context, target ?? node)
-    if (about.fault?.kind === 'config-lock') {
-      const vm = world.vms.get(Number(values['vmid']))
-      if (vm !== undefined) throw died(`VM is locked (${about.fault.lock})`)
-    }
-    if (about.fault?.kind === 'config-changed') {
-      const vm = world.vms.get(Number(values['vmid']))
-      if (vm !== undefined) vm.config['hotplug'] = 'disk,network'
-    }
+    asked.fault = strikeVm(context, target ?? node)
     return await handler(context)
   }
 
@@ -249,7 +249,10 @@ export class PveServer {
     const asked: Asked = { node, verb: 'GET', path, caller: '', status: 101, fault: undefined }
     log.push(asked)
     try {
-      const fault = world.faults.take('GET', findRoute('GET', path)?.template ?? path)
+      const template = findRoute('GET', path)?.template ?? path
+      const fault = world.faults.serve('GET', template, () =>
+        world.faults.take('cut-before', 'answer', 'cut-after', 'answer-after'),
+      )
       asked.fault = fault?.kind
       if (fault !== undefined) return void socket.destroy()
       const headers = { authorization: request.headers.authorization, cookie: request.headers.cookie, csrf: undefined }
@@ -264,10 +267,26 @@ export class PveServer {
   }
 }
 
-/** Another client was faster with the id. */
-function takeId(c: Context, node: string): void {
-  const vmid = Number(c.given['newid'] ?? c.given['vmid'])
-  if (!c.world.exists(vmid)) c.world.newVm(node, vmid, { name: 'of-somebody-else', memory: '512', digest: '' })
+/** Faults that others cause at a VM just before the work; each strikes only where it has an effect. */
+function strikeVm({ world, given }: Context, node: string): Fault['kind'] | undefined {
+  const newid = Number(given['newid'] ?? given['vmid'])
+  if (Number.isInteger(newid) && !world.exists(newid) && world.faults.take('id-taken') !== undefined) {
+    // another client was faster with the id
+    world.newVm(node, newid, { name: 'of-somebody-else', memory: '512', digest: '' })
+    return 'id-taken'
+  }
+  const vm = world.vms.get(Number(given['vmid']))
+  if (vm === undefined) return undefined
+  const locked = world.faults.take('config-lock')
+  if (locked !== undefined) throw died(`VM is locked (${locked.lock})`)
+  if (world.faults.take('config-changed') === undefined) return undefined
+  vm.config['hotplug'] = 'disk,network'
+  return 'config-changed'
+}
+
+function refusalOf(fault: Extract<Fault, { kind: 'answer' | 'answer-after' }>): Refusal {
+  const fields = fault.kind === 'answer' ? fault.fields : undefined
+  return new Refusal(fault.status, fault.reason, { empty: fault.empty ?? false, ...(fields && { fields }) })
 }
 
 function cut(request: IncomingMessage): void {

@@ -329,11 +329,12 @@ export class World {
     await delay(this.pace === 0 ? 1 : 0)
     await this.wait(ms, task.stopped.signal)
     try {
-      const failure = this.faults.taskFailure(task)
-      if (failure?.when === 'before') throw died(failure.text)
+      const before = this.faults.taskFailure(task, 'before')
+      if (before !== undefined) throw died(before)
       if (task.stopped.signal.aborted) throw new TaskStopped()
       await work(task)
-      if (failure?.when === 'after') throw died(failure.text)
+      const after = this.faults.taskFailure(task, 'after')
+      if (after !== undefined) throw died(after)
       task.exit = 'OK'
       task.lines.push('TASK OK')
     } catch (error) {
