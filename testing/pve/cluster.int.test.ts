@@ -8,7 +8,10 @@ import { after, suite, test, type TestContext } from 'node:test'
 import { testKey, testSpec } from '@freehold/appliance/hypervisor/contract-suite'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { openDriverStand, type DriverStand } from './driver-stand.ts'
-import { vmsOf } from './matrix.ts'
+import { ofAnotherInstallation, vmsOf } from './matrix.ts'
+import type { SetupContext } from '@freehold/appliance/setup/context'
+import { setupSteps } from '@freehold/appliance/setup/setup'
+import { parseDescription } from '@freehold/appliance/hypervisor/proxmox/metadata'
 
 // What three nodes do rests on the schema and public documentation: the recordings know one.
 
@@ -47,12 +50,93 @@ suite('Proxmox cluster of three', () => {
     assert.equal((await stand.hypervisor.templates())[0]?.usedBy, 4)
   })
 
+  test('denies a third clone at once: six creates keep to two allocations of a storage until their tasks have ended', async (t) => {
+    const stand = await openDriverStand({ journalFile: join(folder, 'six.json') })
+    t.after(() => stand.close())
+    await stand.hypervisor.importTemplate(template)
+    stand.world.pace = 0.1
+    let most = 0
+    const { startTask } = stand.world
+    stand.world.startTask = (...begun) => {
+      const upid = startTask.apply(stand.world, begun)
+      const running = [...stand.world.tasks.values()].filter((task) => task.type === 'qmclone' && task.endtime === undefined)
+      most = Math.max(most, running.length)
+      return upid
+    }
+    const tokens = [1n, 2n, 3n, 4n, 5n, 6n]
+    await Promise.all(tokens.map((token) => stand.hypervisor.create(spec(token))))
+    assert.deepEqual(
+      tokens.map((token) => vmsOf(stand, testKey(token)).length),
+      [1, 1, 1, 1, 1, 1],
+    )
+    assert.equal(most, 2)
+  })
+
+  test('a node that was down at the import, and came back, lacks the template: it is named, and setup brings it there', async (t) => {
+    const stand = await openDriverStand({ nodes: ['pve1', 'pve2'], journalFile: join(folder, 'late.json') })
+    t.after(() => stand.close())
+    await stand.setOnline('pve2', false)
+    await stand.hypervisor.importTemplate(template)
+    assert.equal((await stand.hypervisor.templates())[0]?.missingOn, undefined)
+    await stand.setOnline('pve2', true)
+    assert.deepEqual((await stand.hypervisor.templates())[0]?.missingOn, ['pve2'])
+    const step = setupSteps.find((one) => one.name === 'template')
+    assert.ok(step !== undefined)
+    const context = {
+      answers: { template: { image: template.path, sha256: template.sha256 } },
+      hypervisor: () => Promise.resolve(stand.hypervisor),
+      journal: { get: () => Promise.resolve(template.sha256), put: () => Promise.resolve() },
+      hooks: {},
+    } as unknown as SetupContext
+    const io = { signal: new AbortController().signal, log: () => undefined, progress: () => undefined }
+    assert.equal(await step.check(context), false)
+    await step.run(context, io)
+    assert.equal(await step.check(context), true)
+    const templates = [...stand.world.vms.values()].filter((vm) => vm.config['template'] === 1)
+    assert.deepEqual(templates.map((vm) => vm.node).toSorted(), ['pve1', 'pve2'])
+    // both take VMs now; once more is no second import
+    const from = stand.log.length
+    await step.run(context, io)
+    assert.deepEqual(
+      stand.log.slice(from).filter((asked) => asked.verb !== 'GET'),
+      [],
+    )
+    for (const token of [1n, 2n]) await stand.hypervisor.create(spec(token))
+    assert.notEqual(nodeOf(stand, 1n), nodeOf(stand, 2n))
+  })
+
+  test('a storage without linked clones: the clone is a full one', async (t) => {
+    const stand = await openDriverStand({ journalFile: join(folder, 'full.json') })
+    t.after(() => stand.close())
+    await stand.hypervisor.importTemplate(template)
+    const disks = stand.world.storages.get('local')
+    assert.ok(disks !== undefined)
+    disks.type = 'lvm'
+    const from = stand.log.length
+    await stand.hypervisor.create(spec(1n))
+    const clones = stand.log.slice(from).filter((asked) => asked.path.endsWith('/clone'))
+    assert.deepEqual(
+      clones.map(({ given, status }) => [given?.['full'], given?.['storage'], status]),
+      [
+        ['0', undefined, 500],
+        ['1', 'local', 200],
+      ],
+    )
+    const [vm] = vmsOf(stand, testKey(1n))
+    assert.ok(vm !== undefined)
+    assert.equal(stand.world.volume(vm.node, String(vm.config['virtio0']).split(',')[0] ?? '')?.parent, undefined)
+  })
+
   test('a full storage on the best node: the VM is made on another, nothing is left', async (t) => {
     const stand = await open(t)
-    stand.faults.arm({ kind: 'storage-full' }, { times: 1 })
+    stand.faults.arm({ kind: 'storage-full' }, { method: 'POST', path: /clone$/, times: 1 })
     await stand.hypervisor.create(spec(1n))
-    assert.equal(stand.faults.struck.length, 1)
+    const [strike, ...more] = stand.faults.struck
+    assert.ok(strike !== undefined && more.length === 0)
+    const full = /"node":"(\w+)"/.exec(strike.at)?.[1]
+    assert.ok(full !== undefined && stand.world.nodes.has(full), strike.at)
     assert.equal(vmsOf(stand, testKey(1n)).length, 1)
+    assert.notEqual(nodeOf(stand, 1n), full)
     assert.equal([...stand.world.volumes.values()].filter((v) => v.vmid !== undefined && !stand.world.vms.has(v.vmid)).length, 0)
   })
 
@@ -124,7 +208,7 @@ suite('Proxmox cluster of three', () => {
     assert.equal(vmsOf(stand, testKey(1n)).length, 1)
   })
 
-  test('foreign VMs in our range, of another installation, with a copied description: not listed, untouched', async (t) => {
+  test('foreign VMs in our range, of another installation, with a copied description: never taken for ours, untouched', async (t) => {
     const stand = await open(t)
     await stand.hypervisor.create(spec(1n))
     const ours = vmsOf(stand, testKey(1n))[0]
@@ -133,12 +217,20 @@ suite('Proxmox cluster of three', () => {
     add(10_950, { name: 'somebody', memory: '512' })
     add(10_951, { ...ours.config, name: 'copy-of-ours' })
     add(10_952, { ...ours.config })
+    const others = ofAnotherInstallation(10_953)
+    assert.ok(parseDescription(others.description, { vmid: 10_953, name: others.name }) !== undefined, 'not whole')
+    add(10_953, { ...ours.config, ...others })
     add(20_000, { ...ours.config })
     const before = JSON.stringify(
       [...stand.world.vms.values()].filter((vm) => vm !== ours).map((vm) => [vm.vmid, vm.config, vm.power]),
     )
-    assert.equal((await stand.hypervisor.list()).length, 1)
-    await stand.hypervisor.destroy(testKey(1n)).catch(() => undefined)
+    // that of another installation is told of under its own name, so that a person learns of it
+    assert.deepEqual((await stand.hypervisor.list()).map((vm) => vm.key.installation).toSorted(), [
+      'abcdef012345',
+      'fedcba987654',
+    ])
+    await stand.hypervisor.destroy(testKey(1n))
+    assert.ok(!stand.world.vms.has(ours.vmid))
     assert.equal(
       JSON.stringify([...stand.world.vms.values()].filter((vm) => vm !== ours).map((vm) => [vm.vmid, vm.config, vm.power])),
       before,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, suite, test, type TestContext } from 'node:test'
@@ -134,6 +134,13 @@ suite('setup: the step that enrols on Proxmox', () => {
     assert.equal((await driver.capabilities()).isolation, true)
     assert.deepEqual(await driver.list(), [])
     await (driver as unknown as { close(): Promise<void> }).close()
+    // nor does any file have the credential, whatever it is called
+    const kept = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile())
+    assert.ok(kept.some((file) => join(file.parentPath, file.name) === tokenFile))
+    for (const file of kept) {
+      const content = readFileSync(join(file.parentPath, file.name), 'latin1')
+      assert.ok(!content.includes(stand.rootToken.secret), `${file.name} has the credential`)
+    }
   })
 
   test('one that breaks off anywhere is completed by the next try, and the credential stays until then', async (t) => {

@@ -83,7 +83,7 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
     pool: z.string().default('freehold'),
     diskStorage: z.string(),
     mediaStorage: z.string().default('freehold-media'),
-    /** Bridge or vnet of the guests, on every node. */
+    /** Bridge of the guests, on every node. */
     bridge: z.string().default('vmbr0'),
     /** Ids of our VMs; enrolment keeps other tools out of them. */
     vmids: z

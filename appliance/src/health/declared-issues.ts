@@ -168,7 +168,7 @@ const clusterChanged = defineIssue<HealthFacts>({
   title: 'The cluster has other nodes than the configuration',
   effect: 'What a new node could hold is not sold, or what a lost one held is still offered.',
   remedy:
-    'Name the nodes in the configuration, run freehold proxmox enrol again so that rights and template reach them, and sign the capacities that are proposed with the owner key.',
+    'Name the nodes in the configuration, run freehold proxmox enrol again so that the rights reach them, run freehold apply, which brings the template to nodes that lack it, and sign the capacities that are proposed with the owner key.',
   visibleAfterSeconds: minute,
   hiddenBy: ['hypervisor-down'],
   check({ chains, hypervisor }) {

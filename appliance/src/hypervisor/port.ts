@@ -123,6 +123,8 @@ export interface TemplateRecord {
   virtualSizeBytes: number
   /** How many disks refer to it, asked of the disks themselves. */
   usedBy: number
+  /** Nodes of a cluster that are up and lack it: an import brings it there. Absent where it is wherever it can be. */
+  missingOn?: readonly string[]
 }
 
 /** What only a person can set right, by level: what is not told of again is gone. `subject`: a node, or a VM as its server names it. */

@@ -143,9 +143,7 @@ async function cloneTo(parts: CreateParts, place: Place, vmid: number, spec: VmS
     act: async () => {
       const path = `/nodes/${place.template.node}/qemu/${place.template.vmid}/clone`
       const begin = (more: object): Promise<Upid> =>
-        server.allocations.run(`${place.node}/${options.diskStorage}`, () =>
-          server.client.post(path, upid, { ...common, ...more }, { signal: verb.signal }),
-        )
+        server.client.post(path, upid, { ...common, ...more }, { signal: verb.signal })
       const whole = { full: 1, storage: options.diskStorage }
       if (full) return await begin(whole)
       try {
@@ -157,6 +155,7 @@ async function cloneTo(parts: CreateParts, place: Place, vmid: number, spec: VmS
       }
     },
     watch: watchOf(taskLimitsMs.clone, 'disk', verb),
+    allocates: place.storage,
   })
   inventory.forget(vmid)
   const made = await ofIntent(parts, spec.key)

@@ -48,13 +48,12 @@ export class Media {
       vmid: undefined,
       done: async () => (await this.list(node, content)).includes(volid),
       act: () =>
-        this.#server.allocations.run(`${node}/${this.#storage}`, () =>
-          this.#server.client.upload(`${path}/upload`, upid, multipart(content, file), {
-            signal: verb.signal,
-            timeoutMs: taskLimitsMs.upload,
-          }),
-        ),
+        this.#server.client.upload(`${path}/upload`, upid, multipart(content, file), {
+          signal: verb.signal,
+          timeoutMs: taskLimitsMs.upload,
+        }),
       watch: watchOf(taskLimitsMs.upload, 'uploading', verb),
+      allocates: `${node}/${this.#storage}`,
     })
     return volid
   }

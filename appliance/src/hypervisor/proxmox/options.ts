@@ -13,7 +13,7 @@ export interface ProxmoxOptions {
   diskStorage: StorageId
   /** Seeds and images under way; lists `iso` and `import`. */
   mediaStorage: StorageId
-  /** Bridge or vnet of the guests; on every node. */
+  /** Bridge of the guests; on every node. */
   bridge: Bridge
   /** Ids that are ours, the last one included. */
   vmids: { from: number; to: number }

@@ -13,6 +13,8 @@ const mib = 2 ** 20
 export interface Place {
   node: string
   template: NodeTemplate
+  /** Where the disk will lie; one name for all nodes where the storage is shared. */
+  storage: string
 }
 
 /** What placement looks at. */
@@ -25,7 +27,7 @@ export interface PlacementFacts {
 
 /**
  * Nodes that can take the VM, best first: fewest VMs of the same buyer, then most memory that nobody was promised. Pure.
- * Throws `template-missing`, `storage-full`, `capacity-exceeded`, each saying what every node lacks; `hypervisor-down` if none is up.
+ * Throws `privilege-missing` where the memory of a node is not shown, `template-missing`, `storage-full`, `capacity-exceeded`, each saying what every node lacks; `hypervisor-down` if none is up.
  */
 export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' | 'diskGiB'>, facts: PlacementFacts): Place[] {
   const { overview, templates, sameBuyer } = facts
@@ -41,12 +43,26 @@ export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' 
     else if (!hasRoom(overview, node)) lacks.push('disk')
     else if (free < spec.memoryMiB) lacks.push('memory')
     else if (maxcpu > 0 && maxcpu < spec.vcpus) lacks.push('cpu')
-    else places.push({ node, template, free, neighbours: sameBuyer.get(node) ?? 0 })
+    else
+      places.push({
+        node,
+        template,
+        storage: shared ? 'shared disks' : `disks of ${node}`,
+        free,
+        neighbours: sameBuyer.get(node) ?? 0,
+      })
   }
   if (places.length > 0)
     return places.toSorted((a, b) => a.neighbours - b.neighbours || b.free - a.free || a.node.localeCompare(b.node))
   if (lacks.every((lack) => lack === 'template')) {
     throw new AppError({ code: 'template-missing', detail: `Template ${spec.template.slice(0, 12)} is on no node that is up.` })
+  }
+  const unseen = up.find((node) => node.maxmem === undefined)?.node
+  if (unseen !== undefined) {
+    throw new AppError({
+      code: 'privilege-missing',
+      detail: `To see the free memory of ${unseen}, the token lacks Sys.Audit on /nodes/${unseen}.`,
+    })
   }
   if (lacks.includes('disk') && !lacks.includes('memory')) {
     throw new AppError({

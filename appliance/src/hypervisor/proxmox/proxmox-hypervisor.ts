@@ -9,6 +9,7 @@ import { openConsole } from './console.ts'
 import { configure } from './configure.ts'
 import { createVm, ofIntent, type CreateParts } from './create.ts'
 import { drive } from './formats.ts'
+import { requireRights, verifyToken } from './enrol/verify.ts'
 import { Ids } from './ids.ts'
 import { Inventory, recordOf, type OurVm } from './inventory.ts'
 import { Journal } from './journal.ts'
@@ -50,13 +51,15 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   const templates = new Templates(server, inventory, media, ids, options)
   const parts: CreateParts = { server, inventory, templates, media, ids, options, remove }
   const watches = new Set<() => void>()
+  const explain = <T>(action: string, work: () => Promise<T>) =>
+    explained(action, work, async () => requireRights(await verifyToken(client, options)))
 
   const pathOf = (vm: { node: string; vmid: number }) => `/nodes/${vm.node}/qemu/${vm.vmid}`
   const statusOf = (vm: OurVm) => client.get(`${pathOf(vm)}/status/current`, vmStatus)
   /** One writer per VM, over all its generations; words for a person around it. */
   const writing = async <T>(key: VmKey, action: string, work: () => Promise<T>): Promise<T> => {
     requireKey(key)
-    return await explained(action, () => server.writers.run(domainNameOf(key), work))
+    return await explain(action, () => server.writers.run(domainNameOf(key), work))
   }
 
   async function need(key: VmKey): Promise<OurVm> {
@@ -220,10 +223,10 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
         isolation: options.firewall,
         loginEndpoint: options.loginEndpoint,
       }),
-    list: () => explained('list VMs', () => inventory.list()),
+    list: () => explain('list VMs', () => inventory.list()),
     async find(key) {
       requireKey(key)
-      return await explained('look for a VM', async () => {
+      return await explain('look for a VM', async () => {
         const vm = await inventory.find(key)
         return vm === undefined ? undefined : recordOf(vm, stateOf(await statusOf(vm)), vm.config.onboot === true)
       })
@@ -262,34 +265,34 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
     },
     async state(key) {
       requireKey(key)
-      return await explained('read the state of a VM', async () => stateOf(await statusOf(await need(key))))
+      return await explain('read the state of a VM', async () => stateOf(await statusOf(await need(key))))
     },
     async console(key) {
       requireKey(key)
-      return await explained('open a console', async () => openConsole(server, options, await need(key)))
+      return await explain('open a console', async () => openConsole(server, options, await need(key)))
     },
     async metrics(key) {
       requireKey(key)
-      return await explained('read metrics', async () => metricsOf(await statusOf(await need(key)), clock.now()))
+      return await explain('read metrics', async () => metricsOf(await statusOf(await need(key)), clock.now()))
     },
     async agent(key, verb, io = {}) {
       requireKey(key)
-      return await explained('ask the guest agent', async () => askAgent(server, await need(key), verb, io))
+      return await explain('ask the guest agent', async () => askAgent(server, await need(key), verb, io))
     },
     setFacts: (key, facts) => writing(key, 'write facts of a VM', () => setFacts(key, facts)),
     async importTemplate(image, verb = {}) {
       requireSha256(image.sha256)
-      return await explained('import a template', () =>
+      return await explain('import a template', () =>
         server.writers.run(`template ${image.sha256}`, () => templates.import(image, verb)),
       )
     },
-    templates: () => explained('list templates', () => templates.list()),
+    templates: () => explain('list templates', () => templates.list()),
     async removeTemplate(sha256) {
       requireSha256(sha256)
-      await explained('remove a template', () => server.writers.run(`template ${sha256}`, () => templates.remove(sha256)))
+      await explain('remove a template', () => server.writers.run(`template ${sha256}`, () => templates.remove(sha256)))
     },
-    capacity: () => explained('read the capacity', () => capacity(inventory)),
-    problems: () => explained('look for what needs a person', () => findProblems(server, inventory, options)),
+    capacity: () => explain('read the capacity', () => capacity(inventory)),
+    problems: () => explain('look for what needs a person', () => findProblems(server, inventory, options)),
     watch(wake) {
       let before = ''
       const timer = setInterval(() => {

@@ -72,6 +72,14 @@ export function isIdTaken(error: unknown): boolean {
   )
 }
 
+/** A path and the privileges on it, as the server names them in a 403. */
+const lacking = /\(([^,()]+), ([A-Za-z., |]+)\)/
+
+/** A 403 that does not say which privilege is missing where. Source: the server's check of a pool that gets a VM. */
+export function isBareRefusal(error: PveError): boolean {
+  return error.kind === 'forbidden' && !lacking.test(error.reason)
+}
+
 /** The short lock that one operation holds: gone by itself in seconds. */
 export function isLockBusy(error: unknown): boolean {
   return error instanceof PveError && /can't lock file '[^']+' - got timeout/.test(error.text)
@@ -118,7 +126,7 @@ const rules: readonly Rule[] = [
     when: /bridge '([^']+)' does not exist/,
     say: (m) => ({
       code: 'bridge-missing',
-      detail: `There is no bridge or vnet ${m[1]} on the node.`,
+      detail: `There is no bridge ${m[1]} on the node.`,
       hint: 'Make it on every node, or name another one in the configuration.',
     }),
   },
@@ -185,7 +193,7 @@ export function toAppError(error: PveError, action: string): AppError {
         cause,
       })
     case 'forbidden': {
-      const [, path, privilege] = /\(([^,()]+), ([A-Za-z., |]+)\)/.exec(error.reason) ?? []
+      const [, path, privilege] = lacking.exec(error.reason) ?? []
       const detail =
         privilege === undefined
           ? `The token may not ${action} (${error.reason}).`

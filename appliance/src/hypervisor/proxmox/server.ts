@@ -1,11 +1,12 @@
 import type { Clock } from '../../clock/clock.ts'
+import { AppError } from '../../errors/app-error.ts'
 import type { VerbOptions } from '../port.ts'
 import { upid, type Upid } from './answers.ts'
 import type { PveClient } from './client.ts'
 import { Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import { withPatience } from './patience.ts'
-import { isLockBusy, mayHaveHappened, PveError, toAppError } from './pve-error.ts'
+import { isBareRefusal, isLockBusy, mayHaveHappened, PveError, toAppError } from './pve-error.ts'
 import { Tasks, type TaskWatch } from './tasks.ts'
 
 /** How often work whose outcome was not known is looked at and taken up again before its error is told. */
@@ -22,7 +23,7 @@ export class PveServer {
   readonly pace: number
   /** One writer per VM. */
   readonly writers = new Gate(1)
-  /** At most two allocations per storage. */
+  /** At most two allocations per storage, each until its task has ended. */
   readonly allocations = new Gate(2)
 
   constructor(client: PveClient, clock: Clock, journal: Journal, pace: number) {
@@ -71,7 +72,13 @@ export class PveServer {
     done: () => Promise<boolean>
     act: () => Promise<Upid | undefined>
     watch: TaskWatch
+    /** The storage that is written to: its place is held until the task has ended. */
+    allocates?: string
   }): Promise<void> {
+    const begin = async () => {
+      const task = await level.act()
+      if (task !== undefined) await this.follow(task, level.about, level.watch)
+    }
     let last: unknown
     for (let round = 0; round < rounds; round++) {
       level.watch.signal?.throwIfAborted()
@@ -82,8 +89,7 @@ export class PveServer {
           this.pace,
           async () => {
             if (last !== undefined && (await level.done())) return
-            const task = await level.act()
-            if (task !== undefined) await this.follow(task, level.about, level.watch)
+            await (level.allocates === undefined ? begin() : this.allocations.run(level.allocates, begin))
           },
           { signal: level.watch.signal },
         )
@@ -103,12 +109,22 @@ export class PveServer {
   }
 }
 
-/** Runs what may throw a PveError; a person gets words for it: what could not be done. */
-export async function explained<T>(action: string, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs what may throw a PveError; a person gets words for it: what could not be done. `requireAll` is asked when the server says
+ * no more than that something is missing: it throws what is, or nothing.
+ */
+export async function explained<T>(action: string, work: () => Promise<T>, requireAll?: () => Promise<void>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    throw error instanceof PveError ? toAppError(error, action) : error
+    if (!(error instanceof PveError)) throw error
+    if (requireAll !== undefined && isBareRefusal(error)) {
+      await requireAll().catch((named: unknown) => {
+        // a question that fails says nothing about the one before
+        if (named instanceof AppError) throw named
+      })
+    }
+    throw toAppError(error, action)
   }
 }
 

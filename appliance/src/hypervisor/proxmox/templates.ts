@@ -73,7 +73,8 @@ export class Templates {
   }
 
   async list(): Promise<TemplateRecord[]> {
-    const all = await this.onNodes()
+    const overview = await this.#inventory.overview()
+    const all = await this.onNodes(overview)
     const used = await this.#uses(all)
     const bySha = new Map<string, TemplateRecord>()
     for (const [i, template] of all.entries()) {
@@ -81,7 +82,12 @@ export class Templates {
       const before = bySha.get(sha256)?.usedBy ?? 0
       bySha.set(sha256, { sha256, sizeBytes, virtualSizeBytes, usedBy: before + (used[i] ?? 0) })
     }
-    return [...bySha.values()]
+    if (overview.storages.some((storage) => storage.shared === true)) return [...bySha.values()]
+    const up = overview.nodes.filter((node) => node.status === 'online').map((node) => node.node ?? '')
+    return [...bySha.values()].map((record) => {
+      const missingOn = up.filter((node) => !all.some((t) => t.sha256 === record.sha256 && t.node === node))
+      return missingOn.length === 0 ? record : { ...record, missingOn }
+    })
   }
 
   /** How many disks are laid over each, asked of the storages: a linked clone names its base in its own name or as its parent. */

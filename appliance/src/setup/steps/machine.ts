@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.ts'
+import type { Hypervisor } from '../../hypervisor/port.ts'
 import type { Step } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 import { plansFit } from '../plans-fit.ts'
@@ -28,6 +29,11 @@ export const hypervisorStep: Step<SetupContext> = {
   },
 }
 
+/** A node that joined, or was down at the import, lacks the image that others have. */
+async function isEverywhere(driver: Pick<Hypervisor, 'templates'>, sha256: string): Promise<boolean> {
+  return (await driver.templates()).some((t) => t.sha256 === sha256 && t.missingOn === undefined)
+}
+
 /** The guest image is in the store under the hash of its content. */
 export const template: Step<SetupContext> = {
   name: 'template',
@@ -36,7 +42,7 @@ export const template: Step<SetupContext> = {
     const wanted = answers.template.sha256 ?? ((await journal.get('template')) as string | undefined)
     // a recipe that changed builds another image: only a pinned one is surely the wanted one
     if (wanted === undefined || answers.template.sha256 === undefined) return false
-    return (await (await hypervisor()).templates()).some((t) => t.sha256 === wanted)
+    return await isEverywhere(await hypervisor(), wanted)
   },
   async run({ answers, hooks, hypervisor, journal }, io) {
     const driver = await hypervisor()
@@ -58,7 +64,7 @@ export const template: Step<SetupContext> = {
         hint: 'Set template.image and template.sha256.',
       })
     io.progress('importing')
-    if (!(await driver.templates()).some((t) => t.sha256 === image.sha256)) {
+    if (!(await isEverywhere(driver, image.sha256))) {
       await driver.importTemplate(image, { signal: io.signal, progress: io.progress })
     }
     await journal.put('template', image.sha256)
