@@ -121,13 +121,16 @@ export function registerProxmoxCommands(program: Command, make: Make): void {
         const { plan, made } = await enrolOnce(
           answer,
           given,
-          () => own.dryRun !== true,
+          ({ steps }) => {
+            // before anything is changed: whoever reads along can still stop it
+            if (!context.options.json) printTable([['STATE', 'STEP'], ...steps.map((s) => [s.done ? 'done' : 'to do', s.what])])
+            return own.dryRun !== true
+          },
           (what) => say(`… ${what}`),
         )
-        const steps = plan.steps.map(({ what, done }) => ({ what, done }))
         if (made === undefined) {
-          if (context.options.json) return printJson({ nodes: plan.nodes, steps })
-          return printTable([['STATE', 'STEP'], ...steps.map((s) => [s.done ? 'done' : 'to do', s.what])])
+          if (!context.options.json) return
+          return printJson({ nodes: plan.nodes, steps: plan.steps.map(({ what, done }) => ({ what, done })) })
         }
         if (context.options.json) return printJson({ enrolled: true, token: made.id })
         say(
