@@ -86,7 +86,6 @@ async function seal(text: string, more: Partial<RunRequest> = {}): Promise<Seale
 }
 
 const loop = '(module (func (export "main") (loop br 0)))'
-const noop = '(module (func (export "main")))'
 
 suite('rates of a key, over HTTP', () => {
   for (const [what, headers] of [

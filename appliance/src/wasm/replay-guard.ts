@@ -20,8 +20,7 @@ export class ReplayGuard {
 
   /** `fresh` and remembered; `replayed`; or `full`, and nothing remembered. */
   note(kid: string, enc: Uint8Array): 'fresh' | 'replayed' | 'full' {
-    // half of the hash in one byte a sign: there may be a million of them, and a false match is out of reach all the same
-    const name = createHash('sha256').update(enc).digest().toString('latin1', 0, 16)
+    const name = nameOf(enc)
     const seen = this.#seen.get(kid) ?? new Set()
     if (seen.has(name)) return 'replayed'
     if (this.#size >= this.#most) return 'full'
@@ -29,6 +28,11 @@ export class ReplayGuard {
     this.#seen.set(kid, seen)
     this.#size += 1
     return 'fresh'
+  }
+
+  /** Forgets a request that was refused before anything of it ran: it may come again. Nothing if it is not known. */
+  forget(kid: string, enc: Uint8Array): void {
+    if (this.#seen.get(kid)?.delete(nameOf(enc)) === true) this.#size -= 1
   }
 
   /** Forgets all of keys that cannot open anything any more. */
@@ -39,4 +43,9 @@ export class ReplayGuard {
       this.#size -= seen.size
     }
   }
+}
+
+/** Half of the hash in one byte a sign: there may be a million of them, and a false match is out of reach all the same. */
+function nameOf(enc: Uint8Array): string {
+  return createHash('sha256').update(enc).digest().toString('latin1', 0, 16)
 }

@@ -189,8 +189,8 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
       const answer = await kept.once(key.id, parse(idempotencyKey, name), request.body, () =>
         execute(request, reply, key).catch((error: unknown) => {
           const refusal = refusalOf(error)
-          // a guest that ran has an end, which is kept like a result
-          if (refusal.facts === undefined) throw refusal
+          // a guest that ran has an end, which is kept like a result; that there was no room is none
+          if (refusal.facts === undefined || refusal.status === 503) throw refusal
           return { status: refusal.status, body: errorBody(refusal, request.id, ports.clock) }
         }),
       )

@@ -9,6 +9,7 @@ import type { Outcome } from './executor/messages.ts'
 import type { FairQueue } from './fair-queue.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import { refusalOfCode, type Program, type Programs } from './programs.ts'
+import { refusalOfQueue } from './queue-refusal.ts'
 import { parseBase64 } from './protocol/bytes.ts'
 import { canonicalJson } from './protocol/canonical.ts'
 import { commit, type CommitmentScheme } from './protocol/commitment.ts'
@@ -100,23 +101,34 @@ export class WasmService {
   ): Promise<ExecuteAnswer> {
     const reserved = this.#reserve(request, owner)
     try {
-      const { gasLimit, payer } = reserved
       const opened = this.#open(request)
-      const program = await this.#ports.programs.get(opened.wasm, owner)
-      const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
-      if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
-      if ('kind' in place) {
-        const code = place.kind === 'rate' ? 'RATE_LIMITED' : 'CAPACITY_EXCEEDED'
-        throw new WasmRefusal(code, { retryAfterSeconds: place.retryAfterSeconds })
-      }
-      try {
-        const queueMs = place.waitedMs
-        return await this.#run({ request, requestId, owner, payer, gasLimit, opened, program, queueMs, signal })
-      } finally {
-        place.release()
-      }
+      return await this.#admitted({ request, requestId, owner, opened, reserved, signal }).catch((error: unknown) => {
+        if (isBeforeRun(error)) this.#ports.replay.forget(opened.kid, opened.enc)
+        throw error
+      })
     } finally {
       reserved.release()
+    }
+  }
+
+  async #admitted(call: {
+    request: ExecuteRequest
+    requestId: string
+    owner: string
+    opened: Opened
+    reserved: Reservation
+    signal: AbortSignal | undefined
+  }): Promise<ExecuteAnswer> {
+    const { owner, opened, reserved, signal, ...rest } = call
+    const { gasLimit, payer } = reserved
+    const program = await this.#ports.programs.get(opened.wasm, owner)
+    const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
+    if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
+    if ('kind' in place) throw refusalOfQueue(place)
+    try {
+      return await this.#run({ ...rest, owner, payer, gasLimit, opened, program, queueMs: place.waitedMs, signal })
+    } finally {
+      place.release()
     }
   }
 
@@ -263,6 +275,14 @@ export class WasmService {
       ...(code === 'CAPACITY_EXCEEDED' && { retryAfterSeconds: 1 }),
     })
   }
+}
+
+/**
+ * Whether nothing of a call has run that counts: then the very same request may come again, as who is told when to try again, or
+ * whose line broke while it waited, does. A call that found no slot or no memory has a receipt of nothing.
+ */
+function isBeforeRun(error: unknown): boolean {
+  return error instanceof WasmRefusal && (error.facts === undefined || error.code === 'CAPACITY_EXCEEDED')
 }
 
 function tryOpen(
