@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, lchown, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -140,6 +140,16 @@ suite('freehold verify', () => {
     await fails(['statement-key'], ...mode(at('secrets/sign-in/statement-key.pem'), 0o644, 0o600))
     await fails(['operator-door'], ...mode(at('run/admin.sock'), 0o666, 0o600))
     await fails(['public-door'], ...mode(at('run/api.sock'), 0o666, 0o660))
+  })
+  test('finds files and folders that belong to another user', async () => {
+    const own = process.getuid?.() ?? 0
+    const given = (path: string) => [() => lchown(path, 12_345, 12_345), () => lchown(path, own, own)] as const
+    await fails(['state-folder'], ...given(state))
+    await fails(['secrets-folder'], ...given(at('secrets/sign-in')))
+    await fails(['master-secret'], ...given(at('secrets/sign-in/master')))
+    await fails(['statement-key'], ...given(at('secrets/sign-in/statement-key.pem')))
+    await fails(['user-ca'], ...given(at('secrets/sign-in/user-ca')))
+    await fails(['operator-door'], ...given(at('run/admin.sock')))
   })
   test('finds damaged content: a secret, the database, the configuration', async () => {
     await fails(['master-secret'], ...content(at('secrets/sign-in/master'), (b) => b.subarray(1)))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createPublicKey, verify as verifyBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
 import { startTestNode, type TestNode } from '../../../contracts/deploy/test-node.ts'
 import type { Address } from '../chain/subscription.ts'
@@ -8,6 +9,7 @@ import { AppError } from '../errors/app-error.ts'
 import { Wallet, type JsonRpcSigner } from 'ethers'
 import { contractWalletVerifier } from './contract-wallets.ts'
 import { createSignIn } from './sign-in.ts'
+import { statementText, textSha256, type OwnershipStatement } from './statement.ts'
 import {
   deployKeyWallet,
   deployMaliciousWallet,
@@ -252,6 +254,28 @@ suite('contract wallets', () => {
         approve(holder.address, await holder.signMessage(signIn.textOf(request, holder.address))),
         refused('wrong-wallet'),
       )
+      await close()
+    })
+    test('a wallet not deployed yet logs in; ERC-6492 stands in the statement that the host signs, bound to this very text', async () => {
+      const planned = await undeployedKeyWallet(signer, new Wallet(`0x${'55'.repeat(32)}`))
+      const { approve, signIn, request, ports, close } = await stand(planned.address)
+      const said = signIn.textOf(request, planned.address)
+      // the wrapper alone lets nobody in: what it holds was signed for another text
+      const elsewhere = await planned.sign(said.replace(request.requestId, 'f'.repeat(32)))
+      await assert.rejects(approve(planned.address, elsewhere), refused('signature-invalid'))
+      assert.equal((await approve(planned.address, await planned.sign(said))).state, 'approved')
+      assert.equal(await node.provider.getCode(planned.address), '0x', 'nothing was deployed')
+      const { statement } = (await signIn.release(request)) ?? {}
+      assert.ok(statement)
+      const { verifiedBy, signer: by, holder: of, textSha256: sha256, nonce } = statement
+      const who = planned.address.toLowerCase()
+      assert.deepEqual([verifiedBy, by, of, sha256, nonce], ['erc6492', who, who, textSha256(said), request.nonce])
+      const key = createPublicKey(ports.statementKey)
+      const fits = (fields: OwnershipStatement) =>
+        verifyBytes(null, Buffer.from(statementText(fields)), key, Buffer.from(statement.signature, 'base64'))
+      assert.ok(fits(statement))
+      assert.ok(!fits({ ...statement, verifiedBy: 'ecdsa' }), 'how it was verified is signed too')
+      await signIn.outcomesKept()
       await close()
     })
     test('a multisignature wallet logs in with two of three; how it was verified stands in the statement', async () => {

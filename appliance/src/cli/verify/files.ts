@@ -42,7 +42,8 @@ export async function fileChecks(stateFolder: string, uid: number): Promise<Chec
   const signIn = join(secrets, 'sign-in')
   return await Promise.all([
     check('state-folder', async () => {
-      const { mode } = await lstat(stateFolder)
+      const { mode, uid: owner } = await lstat(stateFolder)
+      must(owner === uid, `${stateFolder} belongs to user ${owner}, not to ${uid}`, `chown ${uid} ${stateFolder}`)
       must((mode & 0o022) === 0, `${stateFolder} can be written by others`, `chmod go-w ${stateFolder}`)
       return `${stateFolder} belongs to user ${uid}, who alone may write there`
     }),
