@@ -7,6 +7,8 @@ export interface Mutant {
   breaks: string
   /** `Contract.test` of the suite that must kill it. */
   killedBy: string
+  /** What that test must say: acts on one world fail for many reasons, this one is meant. */
+  says?: string
   /** One of the few that CI tries; the others wait for `--all`. */
   always?: true
 }
@@ -200,5 +202,62 @@ export const mutants: readonly Mutant[] = [
     after: 'if (msg.value < amount) revert WrongValue(amount);',
     breaks: 'coin above the price is lost',
     killedBy: 'BuyTest.testFuzz_refuses_anyOtherValue',
+  },
+  // each of the six sentences fails, and in its own words
+  {
+    file: 'Subscriptions',
+    before: '        collectable[token] = 0;\n',
+    after: '',
+    breaks: 'what was earned is collected again and again',
+    killedBy: 'InvariantsTest.invariant_noSequencePaysOutMoreThanWasPaidIn',
+    says: 'balance',
+  },
+  {
+    file: 'Subscriptions',
+    before: '        _settle(tokenId, row, token);\n        uint256 rest',
+    after: '        uint256 rest',
+    breaks: 'what was earned before an extension is earned no more',
+    killedBy: 'InvariantsTest.invariant_earnedNeverDecreasesAndNeverDependsOnHowOftenSettleIsCalled',
+    says: 'a subscription has earned less than it had before',
+  },
+  {
+    file: 'Earning',
+    before: 'return paid * (time - from) / (to - from);',
+    after: 'return (paid * (time - from) + (to - from) - 1) / (to - from);',
+    breaks: 'earnings are booked before they are earned',
+    killedBy: 'InvariantsTest.invariant_earnedNeverDecreasesAndNeverDependsOnHowOftenSettleIsCalled',
+    says: 'the stream holds what was paid and is not earned',
+  },
+  {
+    file: 'Subscriptions',
+    before: '_plans[row.head.planId].used -= 1;',
+    after: '',
+    breaks: 'an end frees no place',
+    killedBy: 'InvariantsTest.invariant_capacityIsNeverExceededAndSlotsReturnOnlyByAnEndingTransaction',
+    says: 'used',
+  },
+  {
+    file: 'Subscriptions',
+    before: '_pay(token, treasury, amount);',
+    after: '_pay(token, msg.sender, amount);',
+    breaks: 'the provisioner keeps what it collects',
+    killedBy: 'InvariantsTest.invariant_nothingTheProvisionerCallsPaysAnyoneButTheHolderAndAsEarnedTheTreasury',
+    says: 'the treasury has what was collected',
+  },
+  {
+    file: 'Subscriptions',
+    before: '        _burn(tokenId);\n        emit Ended',
+    after: '        emit Ended',
+    breaks: 'an ended pass has a holder',
+    killedBy: 'InvariantsTest.invariant_aBurnedPassCanNeverBeActedOn',
+    says: 'holder of an ended one',
+  },
+  {
+    file: 'Subscriptions',
+    before: 'streamFrom: uint40(block.timestamp),\n            settled: 0',
+    after: 'streamFrom: row.course.streamFrom,\n            settled: 0',
+    breaks: 'an extension is partly earned at once',
+    killedBy: 'InvariantsTest.invariant_theHolderAfterAnyExtensionIsNeverWorseOffThanBeforeIt',
+    says: 'never a smaller refund now',
   },
 ]

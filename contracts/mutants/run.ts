@@ -1,11 +1,13 @@
 // Breaks the contract in one place at a time and fails unless the test named for it does. Prints TAP.
-// `node mutants/run.ts` in contracts/ tries the few of CI, `--all` every one. The tests are those built by forge; only the
-// bytecode that they deploy is replaced by that of the broken sources, so that a mutant costs one compilation of one contract.
+// `node mutants/run.ts` in contracts/ tries the few of CI, `--all` every one, `--of InvariantsTest` those of one suite. The
+// tests are those built by forge; only the bytecode that they deploy is replaced by that of the broken sources, so that a
+// mutant costs one compilation of one contract.
 import { spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { mutants, type Mutant } from './mutants.ts'
 
 const workspace = join(import.meta.dirname, '..')
@@ -91,6 +93,8 @@ async function suite(
   const artifact = JSON.parse(await readFile(file, 'utf8')) as { bytecode: { object: string } }
   artifact.bytecode.object = code
   await writeFile(file, JSON.stringify(artifact))
+  // else the world that killed the last one is played again, and kills this one for another reason
+  await rm(join(folder, 'contracts/cache/invariant'), { recursive: true, force: true })
   const contracts = [...new Set(tests.map((name) => name.split('.')[0]))].join('|')
   const functions = tests.map((name) => name.split('.')[1]).join('|')
   const filter = ['--match-contract', `^(${contracts})$`, '--match-test', `^(${functions})\\(`]
@@ -102,14 +106,18 @@ async function suite(
 
 async function tryOne(mutant: Mutant, folder: string): Promise<string | undefined> {
   try {
-    const { failed } = await suite(folder, await compile(mutant), [mutant.killedBy])
-    return failed === 1 ? undefined : 'it lives'
+    const { failed, output } = await suite(folder, await compile(mutant), [mutant.killedBy])
+    if (failed !== 1) return 'it lives'
+    return mutant.says === undefined || output.includes(`("${mutant.says}"`) ? undefined : `it dies of something else: ${output}`
   } catch (error) {
     return String(error)
   }
 }
 
-const chosen = mutants.filter(({ always }) => always === true || process.argv.includes('--all'))
+const { values } = parseArgs({ options: { all: { type: 'boolean' }, of: { type: 'string' } } })
+const chosen = mutants.filter(({ always, killedBy }) =>
+  values.of === undefined ? always === true || values.all === true : killedBy.startsWith(`${values.of}.`),
+)
 // what the tests are built from is what is broken below
 const build = await run('forge', ['build'], workspace)
 if (build.code !== 0) throw new Error(build.output)

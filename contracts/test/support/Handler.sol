@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Earning} from "../../src/Earning.sol";
 import {Subscriptions} from "../../src/Subscriptions.sol";
 import {DevToken} from "../mocks/DevToken.sol";
 import {TestBase} from "./TestBase.sol";
 
 /// @notice Does what people do, in any order and at any time; an act that is not possible now does nothing.
 /// @dev Keeps its own books beside the contract's: what was paid in and out, and every stream of earnings, reckoned from
-/// nothing but purchases, activations and extensions. Promises that compare before and after are checked in the act.
+/// nothing but purchases, activations and extensions, and by its own formula: a wrong `Earning` would else be wrong on both
+/// sides. Promises that compare before and after are checked in the act.
 contract Handler is TestBase {
     /// What was paid for, as the handler knows it.
     struct Stream {
@@ -17,8 +17,10 @@ contract Handler is TestBase {
         uint256 to;
         /// earned by earlier streams of the same subscription
         uint256 before;
-        /// the most that was ever seen as earned
-        uint256 highest;
+        /// every payment for it, added up and never reckoned again
+        uint256 paidFor;
+        /// what the contract had earned of it when it was last looked at
+        uint256 seen;
     }
 
     Subscriptions private immutable _subs;
@@ -35,6 +37,8 @@ contract Handler is TestBase {
     uint32 public capacity;
     /// acts that took effect, by name: an invariant over a world where nothing happens shows nothing
     mapping(string act => uint256) public done;
+    /// the first subscription whose earnings were seen to fall; 0: none
+    uint256 public fell;
 
     constructor(Subscriptions subs, DevToken dusd, address provisioner, address owner, address treasury) {
         _subs = subs;
@@ -64,7 +68,7 @@ contract Handler is TestBase {
         _subs.buy{value: token == address(0) ? price : 0}(0, token, duration, price, people[seed / 6 % 3]);
         if (full) return _did("buy refused");
         paidIn[token] += price;
-        streams[id].rest = price;
+        (streams[id].rest, streams[id].paidFor) = (price, price);
         _did("buy");
     }
 
@@ -85,6 +89,7 @@ contract Handler is TestBase {
         uint256 id = _some(seed);
         Subscriptions.Subscription memory s = _subs.subscription(id);
         if (s.state != Subscriptions.State.Active || s.expiresAt > time() + 80 days) return;
+        _observe(id);
         duration = within(duration, 1 hours, 10 days);
         (address token, uint256 price) = _subs.quoteExtend(id, duration);
         address who = people[seed % 3];
@@ -98,11 +103,14 @@ contract Handler is TestBase {
         paidIn[token] += price;
 
         Stream storage stream = streams[id];
-        stream.before += Earning.earned(stream.rest, stream.from, stream.to, time());
-        stream.rest = stream.rest - Earning.earned(stream.rest, stream.from, stream.to, time()) + price;
+        uint256 earned = _earnedOf(stream);
+        stream.before += earned;
+        stream.rest = stream.rest - earned + price;
+        stream.paidFor += price;
         stream.to = (stream.to > time() ? stream.to : time()) + duration;
         stream.from = time();
 
+        _observe(id);
         Subscriptions.Subscription memory after_ = _subs.subscription(id);
         yes(after_.holder == s.holder, "an extension moves no pass");
         yes(after_.expiresAt >= s.expiresAt + duration || after_.expiresAt == time() + duration, "all of the time");
@@ -115,7 +123,9 @@ contract Handler is TestBase {
     function settle(uint256 seed) external {
         uint256 id = _some(seed);
         if (_subs.subscription(id).state != Subscriptions.State.Active) return;
+        _observe(id);
         _subs.settle(id);
+        _observe(id);
         _did("settle");
     }
 
@@ -217,6 +227,12 @@ contract Handler is TestBase {
         unasked[token] += amount;
     }
 
+    /// Looks at what one of them has earned, at any moment between the other acts.
+    function observe(uint256 seed) external {
+        uint256 id = _some(seed);
+        if (_subs.subscription(id).state == Subscriptions.State.Active) _observe(id);
+    }
+
     /// Whoever held a pass that was burned, and whoever serves the host, finds every door shut.
     function actOnABurnedPass(uint256 seed) external {
         uint256 id = _some(seed);
@@ -256,13 +272,26 @@ contract Handler is TestBase {
     function earnedOf(uint256 id) public view returns (uint256) {
         Stream storage stream = streams[id];
         if (stream.from == 0) return 0;
-        return stream.before + Earning.earned(stream.rest, stream.from, stream.to, time());
+        return stream.before + _earnedOf(stream);
     }
 
-    /// Called by the invariant: remembers the highest, so that a fall is seen.
-    function see(uint256 id, uint256 earned) external returns (uint256 highest) {
-        highest = streams[id].highest;
-        if (earned > highest) streams[id].highest = earned;
+    /// Evenly over the time, rounded down, never beyond what was paid.
+    function _earnedOf(Stream storage stream) private view returns (uint256) {
+        uint256 until = time() < stream.to ? time() : stream.to;
+        return until <= stream.from ? 0 : stream.rest * (until - stream.from) / (stream.to - stream.from);
+    }
+
+    /// What the contract keeps of all that was paid is what it has earned; compared with what it kept when last looked at.
+    /// In acts alone, because forge forgets what an invariant writes. Within the minimum the contract keeps more than it has
+    /// earned.
+    function _observe(uint256 id) private {
+        if (time() < _subs.subscription(id).activatedAt + _subs.plan(0).plan.minSeconds) return;
+        Stream storage stream = streams[id];
+        uint256 kept = stream.paidFor - _subs.refundable(id);
+        if (kept < stream.seen && fell == 0) fell = id;
+        if (kept > stream.seen && stream.seen != 0) _did("earned more");
+        stream.seen = kept;
+        _did("observe");
     }
 
     function _did(string memory act) private {
