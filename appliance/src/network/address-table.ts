@@ -1,7 +1,7 @@
 import { vmIdOf, type VmKey } from '../chain/installation.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { VmAddresses } from '../hypervisor/port.ts'
-import type { AddressRepository } from '../store/addresses.ts'
+import type { AddressLease, AddressRepository } from '../store/addresses.ts'
 import {
   indexCandidates,
   indexOfIpv6,
@@ -20,8 +20,8 @@ export interface AddressTable {
   allocate(vm: VmName, contractIndex: number): Promise<VmAddresses>
   /** Enters addresses found in the hypervisor's metadata (rebuild). False if one of them belongs to another VM. */
   claim(vm: VmName, addresses: VmAddresses): Promise<boolean>
-  /** Frees them. Only once the VM is gone. */
-  release(vm: VmName): Promise<void>
+  /** Frees them. Only once the VM is gone. What one of `others` holds as well, after a loss, is never free in between. */
+  release(vm: VmName, others?: Iterable<VmName & { addresses: VmAddresses }>): Promise<void>
 }
 
 export function createAddressTable(plan: AddressPlan, repository: AddressRepository): AddressTable {
@@ -48,6 +48,17 @@ export function createAddressTable(plan: AddressPlan, repository: AddressReposit
     return ipv6AtIndex(plan.ipv6, Number(await take('ipv6-index', vm, indexCandidates(plan.ipv6.prefixLength))))
   }
 
+  function leasesOf(vm: VmName, { ipv4, ipv6, sshPort }: VmAddresses): AddressLease[] {
+    const owner = vmIdOf(vm)
+    const leases: AddressLease[] = []
+    if (ipv4 !== null) leases.push({ kind: 'ipv4', owner, value: ipv4 })
+    if (sshPort !== null) leases.push({ kind: 'ssh-port', owner, value: String(sshPort) })
+    if (ipv6 !== null && plan.ipv6 !== null && plan.ipv6.prefixLength > 64) {
+      leases.push({ kind: 'ipv6-index', owner, value: String(indexOfIpv6(plan.ipv6, ipv6)) })
+    }
+    return leases
+  }
+
   return {
     async allocate(vm, contractIndex) {
       return {
@@ -57,15 +68,15 @@ export function createAddressTable(plan: AddressPlan, repository: AddressReposit
       }
     },
     async claim(vm, addresses) {
-      const owner = vmIdOf(vm)
-      const claims: Promise<boolean>[] = []
-      if (addresses.ipv4 !== null) claims.push(repository.claim('ipv4', owner, addresses.ipv4))
-      if (addresses.sshPort !== null) claims.push(repository.claim('ssh-port', owner, String(addresses.sshPort)))
-      if (addresses.ipv6 !== null && plan.ipv6 !== null && plan.ipv6.prefixLength > 64) {
-        claims.push(repository.claim('ipv6-index', owner, String(indexOfIpv6(plan.ipv6, addresses.ipv6))))
-      }
+      const claims = leasesOf(vm, addresses).map(({ kind, owner, value }) => repository.claim(kind, owner, value))
       return (await Promise.all(claims)).every(Boolean)
     },
-    release: (vm) => repository.release(vmIdOf(vm)),
+    async release(vm, others = []) {
+      const heirs = [...others].filter((other) => vmIdOf(other) !== vmIdOf(vm))
+      await repository.release(
+        vmIdOf(vm),
+        heirs.flatMap((heir) => leasesOf(heir, heir.addresses)),
+      )
+    },
   }
 }

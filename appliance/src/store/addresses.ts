@@ -2,6 +2,13 @@ import { isDuplicate, type Database } from './database.ts'
 
 export type AddressKind = 'ssh-port' | 'ipv4' | 'ipv6-index'
 
+/** An address and whose it is. */
+export interface AddressLease {
+  kind: AddressKind
+  value: string
+  owner: string
+}
+
 /** Who has which address. The database itself refuses to give one twice. */
 export interface AddressRepository {
   /**
@@ -13,8 +20,11 @@ export interface AddressRepository {
   claim(kind: AddressKind, owner: string, value: string): Promise<boolean>
   of(kind: AddressKind, owner: string): Promise<string | undefined>
   ownerOf(kind: AddressKind, value: string): Promise<string | undefined>
-  /** Frees all of an owner's addresses: only once its VM is gone. */
-  release(owner: string): Promise<void>
+  /**
+   * Frees all of an owner's addresses: only once its VM is gone. In the same transaction, what one of `heirs` holds as well
+   * becomes that one's: at no time is an address free that a VM has.
+   */
+  release(owner: string, heirs?: readonly AddressLease[]): Promise<void>
   list(kind: AddressKind): Promise<{ value: string; owner: string }[]>
 }
 
@@ -49,8 +59,20 @@ export function createAddresses(db: Database): AddressRepository {
     async ownerOf(kind, value) {
       return (await db.queries.addressLease.findUnique({ where: { kind_value: { kind, value } } }))?.owner
     },
-    async release(owner) {
-      await db.queries.addressLease.deleteMany({ where: { owner } })
+    release(owner, heirs = []) {
+      return db.transaction(async (queries) => {
+        await queries.addressLease.deleteMany({ where: { owner } })
+        for (const { kind, value, owner: heir } of heirs) {
+          const clash = {
+            OR: [
+              { kind, value },
+              { kind, owner: heir },
+            ],
+          }
+          if ((await queries.addressLease.findFirst({ where: clash })) !== null) continue
+          await queries.addressLease.create({ data: { kind, value, owner: heir, at: BigInt(db.clock.now()) } })
+        }
+      })
     },
     list(kind) {
       return db.queries.addressLease.findMany({

@@ -1,6 +1,38 @@
-import { vmIdOf, type VmId } from '../chain/installation.ts'
+import { vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
+import type { ChainSnapshot } from '../chain/port.ts'
 import type { StoredVm } from '../store/vms.ts'
 import type { StandingIssue } from './standing-issues.ts'
+
+/** Rows of other VMs that hold an address of this one: who it passes to when this VM is gone. */
+export function sharing(vm: Pick<VmKey, 'installation' | 'tokenId'>, rows: Iterable<StoredVm>): StoredVm[] {
+  const all = [...rows]
+  const own = all.find((row) => vmIdOf(row) === vmIdOf(vm))?.addresses
+  if (own === undefined) return []
+  return all.filter(
+    (row) =>
+      vmIdOf(row) !== vmIdOf(vm) &&
+      (['ipv4', 'ipv6', 'sshPort'] as const).some((kind) => own[kind] !== null && row.addresses[kind] === own[kind]),
+  )
+}
+
+/**
+ * Rows of VMs that have a use for their addresses. An old database may know one that has ended and is gone since: nobody can be
+ * reached there, and another VM may have been given its address rightly.
+ */
+export function inUse(
+  rows: Iterable<StoredVm>,
+  isThere: (id: VmId) => boolean,
+  snapshots: readonly Pick<ChainSnapshot, 'installation' | 'subscriptions'>[],
+): StoredVm[] {
+  const chains = new Map(snapshots.map((snapshot) => [snapshot.installation, snapshot.subscriptions]))
+  return [...rows].filter((row) => {
+    const subscriptions = chains.get(row.installation)
+    // a chain that cannot be read says nothing of its VMs
+    if (isThere(vmIdOf(row)) || subscriptions === undefined) return true
+    const subscription = subscriptions.get(row.tokenId)
+    return subscription !== undefined && subscription.state !== 'ended'
+  })
+}
 
 /** VMs that hold an address which another VM holds as well: found anew at every pass, for as long as it is so. */
 export function addressConflicts(rows: Iterable<StoredVm>): (Omit<StandingIssue, 'since'> & { subject: VmId })[] {

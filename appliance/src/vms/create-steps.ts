@@ -1,3 +1,4 @@
+import { sharing } from './address-conflicts.ts'
 import { createHash } from 'node:crypto'
 import { markOf } from '../chain/installation.ts'
 import type { TransactionOutcome } from '../chain/port.ts'
@@ -50,7 +51,7 @@ const addresses: VmStep = {
     const row = rowOf(work)
     if (row === undefined) return
     requireFree(row, undefined)
-    await work.ports.addresses.release(work.key)
+    await work.ports.addresses.release(work.key, sharing(work.key, work.books.values()))
     await work.books.destroyed(work.key, work.ports.clock.now())
   },
 }

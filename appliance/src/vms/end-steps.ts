@@ -1,3 +1,4 @@
+import { sharing } from './address-conflicts.ts'
 import { markOf, vmIdOf } from '../chain/installation.ts'
 import type { Subscription } from '../chain/subscription.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
@@ -74,7 +75,7 @@ export const destroySteps: readonly Step<VmWork>[] = [
     estimateSeconds: 1,
     check: ({ books, key }) => Promise.resolve(books.get(vmIdOf(key)) === undefined),
     async run({ ports, books, key }) {
-      await ports.addresses.release(key)
+      await ports.addresses.release(key, sharing(key, books.values()))
       await books.destroyed(key, ports.clock.now())
     },
   },

@@ -212,6 +212,19 @@ suite('what protects paid disks', () => {
       await fresh.reconciler.pass()
       await fresh.reconciler.settled()
       assertStands(fresh, 'address-conflict')
+      // as the remedy says: the holder of one cancels. What the other one has is given to nobody else
+      const owner = (await fresh.store.addresses.list('ssh-port'))[0]?.owner
+      const cancelled = owner === fresh.id(1n) ? 1n : 2n
+      fresh.chain.endFor(cancelled)
+      fresh.chain.finalize()
+      await fresh.settle()
+      assert.equal(fresh.vm(cancelled), undefined)
+      const third = fresh.chain.buy(bob)
+      fresh.chain.finalize()
+      fresh.hypervisor.onStart = (key) => void fresh.report(key)
+      await fresh.settle()
+      assert.notEqual(fresh.vm(third)?.spec.addresses.sshPort, first.spec.addresses.sshPort)
+      assertNoIssue(fresh)
     },
   )
 

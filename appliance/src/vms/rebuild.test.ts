@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import { suite, test, type TestContext } from 'node:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite, type TestContext } from 'node:test'
 import { markOf } from '../chain/installation.ts'
 import { reliability } from '../dev/reliability.ts'
 import { createAddressTable } from '../network/address-table.ts'
 import { embeddedPlan } from '../network/address-plan.ts'
-import { guestBySecret } from '../sign-in/guest-auth.ts'
+import { guestBySecret, guestByToken } from '../sign-in/guest-auth.ts'
 import { vmSecret } from './guest-secrets.ts'
 import { rebuild } from './rebuild.ts'
 import { bob, testPlan } from './test-chain.ts'
@@ -12,17 +15,19 @@ import { Stand } from './test-stand.ts'
 import { VmBooks } from './vm-books.ts'
 
 const day = 86_400
+/** Of every stand. */
+const master = new Uint8Array(32).fill(7)
 const plans = [testPlan({ graceSeconds: 30 * day })]
 
-async function open(t: TestContext): Promise<Stand> {
-  const stand = await Stand.open({ plans })
+async function open(t: TestContext, path?: string): Promise<Stand> {
+  const stand = await Stand.open({ plans, ...(path !== undefined && { path }) })
   t.after(() => stand.store.close())
   return stand
 }
 
-/** A new daemon with an empty database on the chain and the hypervisor of `former`. */
-async function afterLoss(t: TestContext, former: Stand): Promise<Stand> {
-  const stand = await open(t)
+/** A new daemon with an empty database, or that of a backup, on the chain and the hypervisor of `former`. */
+async function afterLoss(t: TestContext, former: Stand, backup?: string): Promise<Stand> {
+  const stand = await open(t, backup)
   const { chain, provisioner, hypervisor, clock } = former
   Object.assign(stand, { chain, provisioner, hypervisor, clock })
   stand.hypervisor.onStart = (key) => void stand.report(key)
@@ -173,16 +178,40 @@ suite('rebuild', () => {
     assert.ok(stand.issues().includes('vm-missing'), stand.issues().join(', '))
   })
 
-  test('rebuild-secrets: what a VM proves itself with follows from the master secret and its mark alone', async (t) => {
-    const former = await open(t)
-    former.chain.buy()
-    await former.settle()
-    const key = former.vm(1n)?.key
-    assert.ok(key !== undefined)
-    const master = new Uint8Array(32).fill(7)
-    assert.equal(vmSecret(master, markOf(key)), vmSecret(new Uint8Array(master), markOf(key)))
-    assert.notEqual(vmSecret(new Uint8Array(32).fill(8), markOf(key)), vmSecret(master, markOf(key)))
-  })
+  reliability(
+    'rebuild-secrets',
+    'database deleted: guests get in with the secret and the token that they were born with',
+    async (fault, t) => {
+      const former = await open(t)
+      former.chain.buy()
+      former.chain.buy(bob)
+      await former.settle()
+      const born = [1n, 2n].map((id) => {
+        const key = former.vm(id)?.key
+        assert.ok(key !== undefined)
+        const { token } = JSON.parse(former.hypervisor.seeds.get(markOf(key))?.freeholdJson ?? '{}') as { token: string }
+        // the guest keeps what its report was answered with
+        return { id, token, bearer: `Bearer ${markOf(key).slice('freehold:'.length)}.${vmSecret(master, markOf(key))}` }
+      })
+      const stand = await afterLoss(t, former)
+      const ports = { mode: 'embedded' as const, vms: stand.store.vms, master }
+      for (const { bearer } of born) {
+        await assert.rejects(guestBySecret(ports, bearer, '127.0.0.1'), { code: 'not-signed-in' })
+      }
+      fault.struck((await rows(stand)).length === 0)
+      await runRebuild(stand)
+      for (const { id, token, bearer } of born) {
+        const guest = await guestBySecret(ports, bearer, '127.0.0.1')
+        assert.deepEqual([guest.key.tokenId, guest.row.hostKey], [id, former.vm(id)?.facts.hostKey])
+        assert.equal((await guestByToken(ports, token, '127.0.0.1')).key.tokenId, id)
+        // a spent token stays spent: nobody reports other host keys with it
+        assert.notEqual(guest.row.secretUsedAt, null)
+      }
+      const [first, second] = born.map(({ bearer }) => bearer)
+      const mixed = `${first?.split('.')[0]}.${second?.split('.')[1]}`
+      await assert.rejects(guestBySecret(ports, mixed, '127.0.0.1'), { code: 'not-signed-in' })
+    },
+  )
 
   reliability(
     'rebuild-secrets-lost',
@@ -237,25 +266,48 @@ suite('rebuild', () => {
     'rebuild-week-old',
     'restored from a week-old backup, rebuild enters what came since and leaves the rest alone',
     async (fault, t) => {
-      const former = await open(t)
-      former.chain.buy()
+      const folder = await mkdtemp(join(tmpdir(), 'freehold-week-'))
+      t.after(() => rm(folder, { recursive: true }))
+      const backup = join(folder, 'backup.db')
+      const former = await Stand.open({ plans, path: join(folder, 'now.db') })
+      t.after(() => former.store.close())
+      const [extended, ended] = [former.chain.buy(), former.chain.buy(bob)]
       await former.settle()
-      const [weekAgo] = await rows(former)
-      assert.ok(weekAgo !== undefined)
-      const second = former.chain.buy(bob, 0, 20 * day)
+      former.store.copyTo(backup)
+      const kept = await rows(former)
+      // a week passes: one is extended, one ends and is destroyed, one is bought
+      former.chain.extend(extended, 20 * day)
+      former.chain.endFor(ended)
+      former.chain.finalize()
       await former.settle()
-      const stand = await afterLoss(t, former)
-      // the backup knows the first VM as it was a week ago
-      await stand.store.vms.put(weekAgo)
-      await stand.restart()
-      fault.struck((await rows(stand)).length === 1)
+      former.advance(7 * day)
+      const bought = former.chain.buy(bob, 0, 20 * day)
+      former.chain.finalize()
+      await former.settle()
+      assert.deepEqual(
+        [former.vm(extended)?.state, former.vm(ended), former.vm(bought)?.state],
+        ['running', undefined, 'running'],
+      )
+      const sent = [...former.provisioner.sent]
+
+      const stand = await afterLoss(t, former, backup)
+      fault.struck((await rows(stand)).map((row) => row.tokenId).join() === `${extended},${ended}`)
       const report = await runRebuild(stand)
-      assert.deepEqual(report.restored, [stand.id(second)])
-      assert.deepEqual(report.unchanged, [stand.id(1n)])
+      assert.deepEqual(report.restored, [stand.id(bought)])
+      assert.deepEqual(report.unchanged, [stand.id(extended)])
       assert.deepEqual(report.conflicts, [])
+      const row = (await rows(stand)).find(({ tokenId }) => tokenId === extended)
+      assert.deepEqual(row, kept[0], 'what the backup knows is left alone')
       const before = stand.hypervisor.calls.length
       await stand.settle()
       assert.deepEqual(stand.hypervisor.calls.slice(before), [])
+      assert.deepEqual(stand.provisioner.sent, sent, 'nothing is sent twice')
+      assert.deepEqual(stand.issues(), [])
+      // by the old time it would be over by now
+      stand.advance(10 * day)
+      stand.chain.finalize()
+      await stand.settle()
+      assert.deepEqual([stand.vm(extended)?.state, stand.vm(bought)?.state], ['running', 'running'])
     },
   )
 

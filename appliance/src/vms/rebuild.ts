@@ -5,7 +5,7 @@ import type { UnixSeconds } from '../clock/clock.ts'
 import type { Hypervisor, VmRecord } from '../hypervisor/port.ts'
 import type { AddressTable } from '../network/address-table.ts'
 import type { StoredVm } from '../store/vms.ts'
-import { addressConflicts } from './address-conflicts.ts'
+import { addressConflicts, inUse } from './address-conflicts.ts'
 import type { VmBooks } from './vm-books.ts'
 import { byGeneration } from './world.ts'
 
@@ -75,7 +75,8 @@ export async function rebuild(
 ): Promise<RebuildReport> {
   const report: RebuildReport = { restored: [], unchanged: [], conflicts: [] }
   const byInstallation = new Map(snapshots.map((s) => [s.installation, s]))
-  for (const [id, record] of byGeneration(await ports.hypervisor.list()).newest) {
+  const there = byGeneration(await ports.hypervisor.list()).newest
+  for (const [id, record] of there) {
     const row = ports.books.get(id)
     if (row !== undefined && row.generation >= record.key.generation) {
       report.unchanged.push(id)
@@ -86,7 +87,9 @@ export async function rebuild(
     report.restored.push(id)
   }
   // asked of the books, so that a second run names them too
-  const clashing = new Set(addressConflicts(ports.books.values()).map(({ subject }) => subject))
+  const clashing = new Set(
+    addressConflicts(inUse(ports.books.values(), (id) => there.has(id), snapshots)).map(({ subject }) => subject),
+  )
   const clashes = (id: VmId): boolean => clashing.has(id)
   report.conflicts = [...report.restored, ...report.unchanged].filter(clashes)
   report.restored = report.restored.filter((id) => !clashes(id))

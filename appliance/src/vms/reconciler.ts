@@ -19,7 +19,7 @@ import { JobRunner } from './job-runner.ts'
 import { Jobs } from './jobs.ts'
 import { LeftOverTasks } from './left-over-tasks.ts'
 import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
-import { addressConflicts } from './address-conflicts.ts'
+import { addressConflicts, inUse } from './address-conflicts.ts'
 import { adoptFound } from './adoption.ts'
 import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
 import { doubtOf, failingIssue, hostIssues, removalIssue, sentence } from './pass-issues.ts'
@@ -140,7 +140,10 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const report: PassReport = { at: clock.now(), durationMs: 0, vms: 0, began: [] }
     // every VM that is there is in the books before the first decision: a create must not take the address of one
     await adoptFound(world, { books, addresses: ports.addresses }, clock.now())
-    found.push(...addressConflicts(books.values()))
+    const { records } = world
+    const snapshots = world.contracts.map(({ snapshot }) => snapshot)
+    // who is there is not known while the hypervisor is silent: then all count
+    found.push(...addressConflicts(inUse(books.values(), (id) => records?.has(id) ?? true, snapshots)))
     const seen = new Set<string>()
     for (const observed of world.contracts) {
       for (const tokenId of tokenIds(observed, world, books)) {
