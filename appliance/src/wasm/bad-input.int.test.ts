@@ -93,6 +93,8 @@ const add = `(module ${data} (func (export "main") (param i32 i32) (result i32) 
 const two = (a: string | number, b: string | number) => ({ arguments: [{ value: a }, { value: b }] })
 const long = `(module ${data} (func (export "main") (param i64) (result i64) (local.get 0)))`
 const float = `(module ${data} (func (export "main") (param f32) (result f32) (local.get 0)))`
+const regionAt = (pointer: number, length: number) =>
+  `(module (memory (export "memory") 1) (func (export "main") (result i32 i32) (i32.const ${pointer}) (i32.const ${length})))`
 
 type Row = [code: WasmErrorCode, what: string, send: () => Promise<Said>, runs?: 'runs']
 const rows: Row[] = [
@@ -262,6 +264,18 @@ const rows: Row[] = [
     'GAS_EXHAUSTED',
     'more work than gas',
     async () => execute(await seal('(module (func (export "main") (loop br 0)))', { gas_limit: '5000' })),
+    'runs',
+  ],
+  [
+    'INVALID_ARGUMENTS',
+    'a result_region that lies outside the memory',
+    async () => execute(await seal(regionAt(65_530, 7), { result_region: true })),
+    'runs',
+  ],
+  [
+    'INVALID_ARGUMENTS',
+    'a result_region of a function that names none',
+    async () => execute(await seal(noop, { result_region: true })),
     'runs',
   ],
   ['WASM_TRAP', 'a trap', async () => execute(await seal('(module (func (export "main") unreachable))')), 'runs'],

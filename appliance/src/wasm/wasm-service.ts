@@ -202,7 +202,7 @@ export class WasmService {
       signal,
     )
     if (end.kind === 'refused') throw refusalOfCode(end.code, end.message)
-    const facts = factsOf(end, gasLimit, limits.sliceGas)
+    const facts = factsOf(end, gasLimit, limits.sliceGas, request.result_region ?? false)
     const code = facts.status === 'returned' ? 'OK' : facts.code
     const salt = randomBytes(32)
     const content = canonicalJson(facts.results)
@@ -314,18 +314,19 @@ interface RunFacts {
   detail: string | null
 }
 
-function factsOf(end: Exclude<CallEnd, { kind: 'refused' }>, gasLimit: bigint, slice: bigint): RunFacts {
+/** `region`: bytes of memory were asked for. That they are not where the results say is the call's fault, not the module's. */
+function factsOf(end: Exclude<CallEnd, { kind: 'refused' }>, gasLimit: bigint, slice: bigint, region: boolean): RunFacts {
   if (end.kind === 'lost') {
     // nothing is known of a run whose executor died: nothing is billed
     const none = { gasUsed: 0n, gasExact: false, billed: 0n, memoryBytes: 0, runMs: 0, results: null, region: null }
     return { ...none, status: 'lost', code: 'INTERNAL', detail: 'the executor of this run ended; nothing was charged' }
   }
-  const { status, gasUsed, gasExact, memoryBytes, runMilliseconds, results, region, detail } = end.outcome
+  const { status, gasUsed, gasExact, memoryBytes, runMilliseconds, results, region: bytes, detail } = end.outcome
   const ours = status === 'no-slot' || status === 'no-memory'
   const most = gasExact ? gasUsed : gasUsed + slice
   return {
     status,
-    code: status === 'returned' ? 'INTERNAL' : codeOf[status],
+    code: status === 'returned' ? 'INTERNAL' : status === 'refused' && region ? 'INVALID_ARGUMENTS' : codeOf[status],
     gasUsed,
     gasExact,
     billed: ours ? 0n : most < gasLimit ? most : gasLimit,
@@ -333,7 +334,7 @@ function factsOf(end: Exclude<CallEnd, { kind: 'refused' }>, gasLimit: bigint, s
     runMs: runMilliseconds,
     results,
     // over the channel of the executor bytes come as a plain array of them
-    region: region === null ? null : Buffer.from(region),
+    region: bytes === null ? null : Buffer.from(bytes),
     detail,
   }
 }
