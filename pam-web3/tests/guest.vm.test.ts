@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { bootTemplate, guestMac, makeSeed, type BootedGuest } from '../../template-vm/boot.ts'
 import { builtTemplate } from '../../template-vm/checks/built-template.ts'
 import { createLyingHost, holder, secret, stranger, token, type LyingHost } from './lying-host.ts'
-import { freePort, until } from './stand.ts'
+import { ended, freePort, until } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // The whole life of a guest on an emulated machine, in one boot: seed, report, sign-in, tools by certificate, what `freehold verify`
@@ -144,16 +144,54 @@ test('L9 git pushes over ssh by certificate', async () => {
   assert.equal(listed.split('\t')[0], head.trim())
 })
 if (all) {
-  test('L9 sftp, rsync, a jump and a forwarding by certificate', async () => {
+  /** The same as words of a file, for all its hosts. */
+  const always = () => [
+    'Host *',
+    '  User owner',
+    '  HostName 127.0.0.1',
+    `  IdentityFile ${join(folder, 'key')}`,
+    `  UserKnownHostsFile ${join(folder, 'known_hosts')}`,
+    '  BatchMode yes',
+    '  IdentitiesOnly yes',
+    '  IdentityAgent none',
+    '  StrictHostKeyChecking no',
+    '  ConnectTimeout 60',
+  ]
+  const listens = (at: number) =>
+    new Promise<boolean>((done) => {
+      const socket = connect({ host: '127.0.0.1', port: at })
+      socket.once('connect', () => done(true)).once('error', () => done(false))
+      socket.once('connect', () => socket.destroy())
+    })
+  test('L9 sftp, rsync, a jump (-J) and a local forwarding (-L) by certificate', async () => {
     await certify()
     await writeFile(join(folder, 'batch'), `put ${join(folder, 'sent')} by-sftp\n`)
     await tool('sftp', ['-P', String(port), '-b', join(folder, 'batch'), ...login(), there])
     await tool('rsync', ['-e', ['ssh', '-p', String(port), ...login()].join(' '), join(folder, 'sent'), `${there}:by-rsync`])
     assert.match(await ssh('cmp carried by-sftp && cmp carried by-rsync && echo same'), /^same$/m)
-    // the guest is its own far end: the jump's second connection runs inside the first one
-    const jump = `ProxyCommand=ssh ${['-p', String(port), ...login()].join(' ')} -W 127.0.0.1:22 ${there}`
-    const known = ['-o', 'HostKeyAlias=inside', '-o', jump]
-    assert.match(await tool('ssh', ['-p', '22', ...login(), ...known, there, 'echo jumped']), /jumped/)
+    // ssh hands its own file of settings to the jump, and none of its other words
+    const settings = join(folder, 'settings')
+    const local = await freePort()
+    // the guest is its own far end: what runs inside the first connection arrives at its port 22 again
+    const jumps = ['Host jump', `  Port ${port}`, 'Host inside', '  Port 22', '  HostKeyAlias inside']
+    const forwarded = ['Host forwarded', `  Port ${local}`, '  HostKeyAlias inside']
+    await writeFile(settings, `${[...jumps, ...forwarded, ...always()].join('\n')}\n`)
+    const far = (...words: string[]) => tool('ssh', ['-F', settings, ...words])
+    assert.match(await far('-J', 'jump', 'inside', 'echo "jumped $SSH_CONNECTION"'), /^jumped 127\.0\.0\.1 \d+ 127\.0\.0\.1 22$/m)
+
+    const forwarding = spawn(
+      'ssh',
+      ['-F', settings, '-N', '-o', 'ExitOnForwardFailure=yes', '-L', `127.0.0.1:${local}:127.0.0.1:22`, 'jump'],
+      { stdio: 'ignore' },
+    )
+    try {
+      await until(() => forwarding.exitCode !== null || listens(local), 'the forwarding to listen', 90)
+      assert.equal(forwarding.exitCode, null)
+      assert.match(await far('forwarded', 'echo "forwarded $SSH_CONNECTION"'), /^forwarded 127\.0\.0\.1 \d+ 127\.0\.0\.1 22$/m)
+    } finally {
+      forwarding.kill()
+      await ended(forwarding)
+    }
   })
 }
 test('the guest signs in with a clock that is wrong by a year: it compares no wall clocks', async () => {
