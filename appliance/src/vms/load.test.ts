@@ -55,35 +55,42 @@ suite('load', () => {
     assert.equal(stand.provisioner.sent.length, 6, 'none twice')
   })
 
-  reliability(
-    'load-full-pool',
-    'the pool fills up during a create: no VM is left half made, nothing is activated, the payment goes back',
-    async (fault, t) => {
-      const stand = await open(t)
-      let refused = 0
-      stand.hypervisor.before = (verb) => {
-        if (verb !== 'create') return
-        refused += 1
-        throw new AppError({ code: 'storage-full', detail: 'The pool is full.' })
-      }
-      await stand.restart({ backOff: { attempts: 1, firstSeconds: 0, factor: 1, longestSeconds: 0 } })
-      const id = stand.chain.buy()
-      for (let n = 0; n < 3; n += 1) {
+  for (const moment of ['before', 'after'] as const) {
+    reliability(
+      'load-full-pool',
+      `the pool fills up during a create, ${moment} it has put anything there: no VM is left half made, nothing is activated, the payment goes back`,
+      async (fault, t) => {
+        const stand = await open(t)
+        let [refused, halfMade] = [0, 0]
+        stand.hypervisor[moment] = (verb) => {
+          if (verb !== 'create') return
+          refused += 1
+          halfMade += stand.hypervisor.records.size
+          throw new AppError({ code: 'storage-full', detail: 'The pool is full.' })
+        }
+        await stand.restart({ backOff: { attempts: 1, firstSeconds: 0, factor: 1, longestSeconds: 0 } })
+        const id = stand.chain.buy()
+        for (let n = 0; n < 3; n += 1) {
+          await stand.reconciler.pass()
+          await stand.reconciler.settled()
+        }
+        fault.struck(refused > 0 && (moment === 'before' ? halfMade === 0 : halfMade === refused))
+        assert.equal(stand.vm(id), undefined, 'absent, not half there')
+        assert.deepEqual(stand.provisioner.sent, [])
+        assert.equal((await stand.store.addresses.list('ssh-port')).length, 0, 'its address is free again')
         await stand.reconciler.pass()
         await stand.reconciler.settled()
-      }
-      fault.struck(refused)
-      assert.equal(stand.vm(id), undefined, 'absent, not half there')
-      assert.deepEqual(stand.provisioner.sent, [])
-      assert.equal((await stand.store.addresses.list('ssh-port')).length, 0, 'its address is free again')
-      // with less than a quarter of the deadline left it is rejected: the contract pays the buyer back in full
-      stand.advance(55 * 60)
-      await stand.settle()
-      assert.deepEqual(stand.provisioner.sent, [`reject ${id}`])
-      assert.equal(stand.chain.at(id)?.state, 'ended')
-      assert.equal(stand.hypervisor.records.size, 0)
-    },
-  )
+        const issue = stand.reconciler.status().issues.find(({ subject }) => subject === stand.id(id))
+        assert.deepEqual([issue?.code, issue?.detail.includes('The pool is full.')], ['purchase-waiting', true])
+        // with less than a quarter of the deadline left it is rejected: the contract pays the buyer back in full
+        stand.advance(55 * 60)
+        await stand.settle()
+        assert.deepEqual(stand.provisioner.sent, [`reject ${id}`])
+        assert.equal(stand.chain.at(id)?.state, 'ended')
+        assert.equal(stand.hypervisor.records.size, 0)
+      },
+    )
+  }
 
   reliability(
     'load-address-churn',

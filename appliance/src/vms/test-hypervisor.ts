@@ -22,6 +22,8 @@ export class TestHypervisor {
   down = false
   /** Called with each verb before it acts: a test may hold or fail it. */
   before: (verb: string, key: VmKey) => Promise<void> | void = () => undefined
+  /** Called with each verb after it acted: a test may fail it half-way, with what it made still there. */
+  after: (verb: string, key: VmKey) => Promise<void> | void = () => undefined
   /** Called when a VM starts: a test lets its guest report. */
   onStart: (key: VmKey) => void = () => undefined
 
@@ -104,6 +106,7 @@ export class TestHypervisor {
     await this.before(verb, key)
     this.calls.push(`${verb} ${key.tokenId}/${key.generation}`)
     act()
+    await this.after(verb, key)
   }
 
   #up<T>(answer: () => T): Promise<T> {
