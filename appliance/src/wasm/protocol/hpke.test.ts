@@ -6,6 +6,7 @@ import { Aes256Gcm, CipherSuite, DhkemP256HkdfSha256, HkdfSha256 } from '@hpke/c
 import { recipientKey, setupRecipient } from './hpke.ts'
 
 interface Vectors {
+  aead: 'aes-128-gcm' | 'aes-256-gcm'
   info: string
   skRm: string
   pkRm: string
@@ -14,11 +15,15 @@ interface Vectors {
   exports: { context: string; length: number; value: string }[]
 }
 
-const vectors = JSON.parse(readFileSync(join(import.meta.dirname, 'hpke-vectors.json'), 'utf8')) as Vectors
+const all = JSON.parse(readFileSync(join(import.meta.dirname, 'hpke-vectors.json'), 'utf8')) as Record<'rfc' | 'own', Vectors>
+/** The very suite of this service. */
+const vectors = all.own
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 const key = recipientKey(hex(vectors.skRm), hex(vectors.pkRm))
 const first = vectors.encryptions[0]
-const context = () => setupRecipient(key, hex(vectors.enc), hex(vectors.info), 'aes-128-gcm')
+const contextOf = ({ skRm, pkRm, enc, info, aead }: Vectors) =>
+  setupRecipient(recipientKey(hex(skRm), hex(pkRm)), hex(enc), hex(info), aead)
+const context = () => contextOf(vectors)
 
 suite('HPKE, the recipient', () => {
   for (const [what, enc] of [
@@ -35,8 +40,8 @@ suite('HPKE, the recipient', () => {
     assert.ok(first !== undefined)
     const [ct, aad] = [hex(first.ct), hex(first.aad)]
     assert.throws(() => context().open(ct, Buffer.from('other')))
-    assert.throws(() => setupRecipient(key, hex(vectors.enc), Buffer.from('other'), 'aes-128-gcm').open(ct, aad))
-    assert.throws(() => setupRecipient(key, hex(vectors.enc), hex(vectors.info)).open(ct, aad))
+    assert.throws(() => setupRecipient(key, hex(vectors.enc), Buffer.from('other')).open(ct, aad))
+    assert.throws(() => setupRecipient(key, hex(vectors.enc), hex(vectors.info), 'aes-128-gcm').open(ct, aad))
     assert.throws(() => context().open(ct, aad, 1))
     for (let i = 0; i < ct.length; i += 1) {
       const changed = Buffer.from(ct)
@@ -46,15 +51,20 @@ suite('HPKE, the recipient', () => {
     for (const length of [0, 15, ct.length - 1]) assert.throws(() => context().open(ct.subarray(0, length), aad))
   })
 
-  test('opens and exports what RFC 9180 A.3.1 gives', () => {
-    assert.ok(vectors.encryptions.length >= 6 && vectors.exports.length >= 3)
-    for (const { sequence, pt, aad, ct } of vectors.encryptions) {
-      assert.equal(context().open(hex(ct), hex(aad), sequence).toString('hex'), pt, `message ${sequence}`)
-    }
-    for (const { context: label, length, value } of vectors.exports) {
-      assert.equal(context().exportSecret(hex(label), length).toString('hex'), value)
-    }
-  })
+  for (const [what, given] of [
+    ['RFC 9180 A.3.1 gives, with AES-128', all.rfc],
+    ['the vectors of RFC 9180 give for the suite of this service, with AES-256', all.own],
+  ] as const) {
+    test(`opens and exports what ${what}`, () => {
+      assert.ok(given.encryptions.length >= 6 && given.exports.length >= 3)
+      for (const { sequence, pt, aad, ct } of given.encryptions) {
+        assert.equal(contextOf(given).open(hex(ct), hex(aad), sequence).toString('hex'), pt, `message ${sequence}`)
+      }
+      for (const { context: label, length, value } of given.exports) {
+        assert.equal(contextOf(given).exportSecret(hex(label), length).toString('hex'), value)
+      }
+    })
+  }
 
   test('opens what an independent library seals with AES-256, and exports the same secrets', async () => {
     const suite256 = new CipherSuite({ kem: new DhkemP256HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() })
