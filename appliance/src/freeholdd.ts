@@ -5,8 +5,8 @@ import { startDaemon } from './main.ts'
 
 const { values } = parseArgs({ options: { state: { type: 'string', default: '/var/lib/freehold' } } })
 const daemon = await startDaemon({ stateFolder: values.state, clock: systemClock })
-// now, not at the end: a daemon that is killed leaves it to the next one too (NODE_COMPILE_CACHE of its unit)
-flushCompileCache()
 const stop = () => void daemon.stop().then(() => process.exit(0))
 process.on('SIGTERM', stop)
 process.on('SIGINT', stop)
+// now, not at the end: a daemon that is killed leaves it to the next one too (NODE_COMPILE_CACHE of its unit)
+flushCompileCache()

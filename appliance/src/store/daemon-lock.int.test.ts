@@ -38,7 +38,10 @@ async function daemon(t: TestContext, folder: string) {
 
 async function answers(folder: string): Promise<boolean> {
   const socket = createConnection(join(folder, 'run/admin.sock'))
-  const said = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)])
+  const said = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
   socket.destroy()
   return said
 }
@@ -73,6 +76,26 @@ await suite('one daemon on a state folder', () => {
     assert.ok(!second.over(), second.output())
     assert.ok(await answers(folder))
   })
+
+  reliability(
+    'crash-stop-signal',
+    'E10: SIGTERM to the daemon: it ends with 0, nobody answers at its door, its lock is free',
+    async (fault, t) => {
+      const folder = await stateFolder(t)
+      const lock = join(folder, 'run/freeholdd.lock')
+      const { child, ended, output, over } = await daemon(t, folder)
+      assert.ok(!over() && (await answers(folder)), output())
+      assert.throws(() => holdDaemonLock(lock), { code: 'already-running' })
+      child.kill('SIGTERM')
+      const [code] = await ended
+      fault.struck(/stopping/.exec(output())?.[0])
+      assert.deepEqual([code, child.signalCode], [0, null], output())
+      assert.equal(await answers(folder), false)
+      holdDaemonLock(lock).release()
+      const next = await daemon(t, folder)
+      assert.ok(!next.over() && (await answers(folder)), next.output())
+    },
+  )
 
   reliability(
     'two-daemons-one-folder',
