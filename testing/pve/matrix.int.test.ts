@@ -52,6 +52,7 @@ suite('fault matrix of the Proxmox driver', { concurrency: 3 }, () => {
       const templateFor = (token: bigint) => (verb.ownTemplate === true ? anotherTemplate(verb.name, token) : template)
       const probe = { key: testKey(1n), template: templateFor(1n) }
       await verb.before(stand.hypervisor, probe)
+      verb.meanwhile?.(stand, probe)
       const original = { ...vmsOf(stand, probe.key)[0]?.config }
       const from = stand.log.length
       await verb.run(stand.hypervisor, probe)

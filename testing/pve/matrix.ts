@@ -19,6 +19,8 @@ export interface VerbCase {
   name: string
   /** Brings the VM into the state that the verb begins from. */
   before(driver: ProxmoxHypervisor, cell: Cell): Promise<void>
+  /** What somebody else did to the VM in between. */
+  meanwhile?(stand: DriverStand, cell: Cell): void
   run(driver: ProxmoxHypervisor, cell: Cell): Promise<unknown>
   /** Throws unless the world is as the verb promises. */
   after(stand: DriverStand, cell: Cell): void
@@ -110,6 +112,17 @@ export const verbs: readonly VerbCase[] = [
       assert.deepEqual([theVm(stand, key).power, theVm(stand, key).config['onboot']], ['running', 1])
     },
     keepsDisk: true,
+  },
+  {
+    name: 'start paused',
+    before: started,
+    meanwhile: (stand, { key }) => void (theVm(stand, key).power = 'paused'),
+    run: (driver, cell) => driver.start(cell.key),
+    after(stand, { key }) {
+      assert.deepEqual([theVm(stand, key).power, theVm(stand, key).config['onboot']], ['running', 1])
+    },
+    keepsDisk: true,
+    composed: true,
   },
   ...(['graceful', 'force'] as const).map((how): VerbCase => ({
     name: `stop ${how}`,
@@ -374,6 +387,7 @@ function others(stand: DriverStand, { key, template }: Cell): string {
 export async function runCell(stand: DriverStand, verb: VerbCase, cell: Cell, place: Place, fault: Fault): Promise<CellResult> {
   const driver = stand.hypervisor
   await verb.before(driver, cell)
+  verb.meanwhile?.(stand, cell)
   const mine = vmsOf(stand, cell.key)[0]
   if (mine !== undefined) diskOf(stand, mine).data = 'paid for'
   if (mine !== undefined && verb.name === 'rollback')

@@ -50,7 +50,7 @@ export const volumeId = z
   .brand('VolumeId')
 export type VolumeId = z.output<typeof volumeId>
 
-/** A bridge of Linux or a vnet of the SDN; Linux knows no longer name than 15 characters. */
+/** A bridge of Linux, which knows no longer name than 15 characters. */
 export const bridge = z
   .string()
   .max(15)

@@ -17,6 +17,11 @@ export interface Place {
   storage: string
 }
 
+/** The name under which allocations of disks wait for each other. */
+export function disksOf(node: string, shared: boolean): string {
+  return shared ? 'shared disks' : `disks of ${node}`
+}
+
 /** What placement looks at. */
 export interface PlacementFacts {
   overview: Overview
@@ -47,7 +52,7 @@ export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' 
       places.push({
         node,
         template,
-        storage: shared ? 'shared disks' : `disks of ${node}`,
+        storage: disksOf(node, shared),
         free,
         neighbours: sameBuyer.get(node) ?? 0,
       })

@@ -137,14 +137,14 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
 
   async function start(key: VmKey, verb: VerbOptions): Promise<void> {
     const vm = await needWhole(key)
-    const state = await statusOf(vm)
-    if (state.qmpstatus === 'paused' || state.qmpstatus === 'io-error') {
-      await server.follow(
-        await client.post(`${pathOf(vm)}/status/resume`, upid),
-        markOf(key),
-        watchOf(taskLimitsMs.start, 'resuming', verb),
-      )
-    }
+    await server.reach({
+      about: markOf(key),
+      node: vm.node,
+      vmid: vm.vmid,
+      done: async () => !/^(paused|io-error)$/.test((await statusOf(vm)).qmpstatus ?? ''),
+      act: () => client.post(`${pathOf(vm)}/status/resume`, upid),
+      watch: watchOf(taskLimitsMs.start, 'resuming', verb),
+    })
     await server.reach({
       about: markOf(key),
       node: vm.node,

@@ -19,6 +19,7 @@ import {
   type DescribedTemplate,
 } from './metadata.ts'
 import type { ProxmoxOptions } from './options.ts'
+import { disksOf } from './placement.ts'
 import { isIdTaken, mayHaveHappened } from './pve-error.ts'
 import { watchOf, type PveServer } from './server.ts'
 import { taskLimitsMs } from './tasks.ts'
@@ -119,7 +120,7 @@ export class Templates {
     const up = overview.nodes.filter((node) => node.status === 'online').map((node) => node.node ?? '')
     for (const node of shared ? up.slice(0, 1) : up) {
       const has = present.some((t) => t.sha256 === image.sha256 && (shared || t.node === node))
-      if (!has) await this.#make(node, image.path, described, verb)
+      if (!has) await this.#make(node, disksOf(node, shared), image.path, described, verb)
       // also the upload of an import that died when the template was whole
       await this.#media.removeAll(node, 'import', uploadNameOf(image.sha256))
     }
@@ -128,7 +129,7 @@ export class Templates {
     throw new AppError({ code: 'template-missing', detail: 'The template is not there after its import.' })
   }
 
-  async #make(node: string, path: string, described: DescribedTemplate, verb: VerbOptions): Promise<void> {
+  async #make(node: string, disks: string, path: string, described: DescribedTemplate, verb: VerbOptions): Promise<void> {
     const { sha256, sizeBytes } = described
     const name = uploadNameOf(sha256)
     const open = () => createReadStream(path)
@@ -140,29 +141,31 @@ export class Templates {
       const vmid = await this.#ids.take()
       try {
         verb.progress?.('template', 0.7)
-        const task = await this.#server.client.post(
-          `/nodes/${node}/qemu`,
-          upid,
-          {
-            vmid,
-            name: templateNameOf(sha256),
-            pool: this.#options.pool,
-            tags: ourTag,
-            description: templateDescription(described),
-            memory: 512,
-            cores: 1,
-            ostype: 'l26',
-            agent: '1',
-            // AHCI and virtio-blk: what the template's first stage loads before it looks for a root disk
-            machine: 'q35',
-            serial0: 'socket',
-            vga: 'serial0',
-            boot: boot.parse('order=virtio0'),
-            virtio0: `${drive.parse(`${this.#options.diskStorage}:0${format}`)},import-from=${volid}`,
-          },
-          { signal: verb.signal },
-        )
-        await this.#server.follow(task, sha256, watchOf(taskLimitsMs.create, 'template', verb))
+        await this.#server.allocations.run(disks, async () => {
+          const task = await this.#server.client.post(
+            `/nodes/${node}/qemu`,
+            upid,
+            {
+              vmid,
+              name: templateNameOf(sha256),
+              pool: this.#options.pool,
+              tags: ourTag,
+              description: templateDescription(described),
+              memory: 512,
+              cores: 1,
+              ostype: 'l26',
+              agent: '1',
+              // AHCI and virtio-blk: what the template's first stage loads before it looks for a root disk
+              machine: 'q35',
+              serial0: 'socket',
+              vga: 'serial0',
+              boot: boot.parse('order=virtio0'),
+              virtio0: `${drive.parse(`${this.#options.diskStorage}:0${format}`)},import-from=${volid}`,
+            },
+            { signal: verb.signal },
+          )
+          await this.#server.follow(task, sha256, watchOf(taskLimitsMs.create, 'template', verb))
+        })
         await this.#server.reach({
           about: sha256,
           node,
