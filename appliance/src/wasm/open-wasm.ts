@@ -95,6 +95,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     maxModuleBytes: config.wasm.max_module_mb * MiB,
     compileMs: config.wasm.max_execution_time_seconds * 1000,
     compilers: 2,
+    clock,
   })
   const keys = new KeyRing({ clock, rotationSeconds: config.crypto.key_rotation_hours * 3600, overlapSeconds: maxAgeSeconds })
   const queue = new FairQueue(

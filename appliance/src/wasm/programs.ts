@@ -4,6 +4,9 @@ import { CompilerPool } from 'wasmtime-node/compiler-pool'
 import { defaultEngineOptions, type EngineOptions } from 'wasmtime-node/engine'
 import { WasmError } from 'wasmtime-node/errors'
 import { checkModule, defaultModuleLimits, type ModuleLimits } from 'wasmtime-node/limits'
+import type { Clock } from '../clock/clock.ts'
+import { FairQueue } from './fair-queue.ts'
+import { refusalOfQueue } from './queue-refusal.ts'
 import { WasmRefusal, type WasmErrorCode } from './wasm-error.ts'
 
 /** A program ready to run. */
@@ -22,10 +25,16 @@ export interface ProgramsOptions {
   engine: EngineOptions
   compatibility: string
   maxModuleBytes: number
+  /** Milliseconds that one compiler may take. */
   compileMs: number
-  /** Compilers at once; others wait. */
+  /** Compilers at once; others wait, and tenants take turns. */
   compilers: number
+  clock: Clock
 }
+
+/** Modules of one tenant that may wait for a compiler: more is its own fault, and of all together ours. */
+const waitingPerTenant = 16
+const waitingAtMost = 1000
 
 const codes: Partial<Record<WasmError['code'], WasmErrorCode>> = {
   'invalid-wasm': 'INVALID_WASM',
@@ -47,28 +56,39 @@ export class Programs {
   readonly #options: ProgramsOptions
   readonly #compiling = new Map<string, Promise<Buffer>>()
   readonly #compilers: CompilerPool
+  readonly #turns: FairQueue
   /** Checked and compiled in this process's life: no file is read and no module looked at again for them. */
   readonly #ready = new Map<string, Program>()
   #readyBytes = 0
+  #closed = false
   readonly #limits: ModuleLimits
   hits = 0
   misses = 0
 
   constructor(options: ProgramsOptions) {
     this.#options = options
-    const { engine, compileMs, compilers } = options
+    const { engine, compileMs, compilers, clock } = options
+    // memory is not counted: each compiler has its own limit
+    this.#turns = new FairQueue(
+      { concurrent: compilers, memoryBytes: 0, waiting: waitingAtMost, waitingPerKey: waitingPerTenant },
+      clock,
+    )
     this.#compilers = new CompilerPool({ engine, milliseconds: compileMs, workers: compilers })
     const { maxMemoryBytes, maxTableElements } = { ...defaultEngineOptions, ...engine }
     this.#limits = { ...defaultModuleLimits, pages: Math.floor(maxMemoryBytes / 65_536), elements: maxTableElements }
   }
 
-  /** Ends the compilers. */
+  /** Ends the compilers; what waits for one is refused. */
   close(): void {
+    this.#closed = true
     this.#compilers.close()
   }
 
-  /** Throws `WasmRefusal` with the module's fault. */
-  async get(wasm: Uint8Array, tenant: string): Promise<Program> {
+  /**
+   * Throws `WasmRefusal` with the module's fault, or where too much waits for a compiler. `onCompiled` is told the milliseconds of
+   * a compiler that this call took, also where nothing came of it; not what it waited, nor what another call took for both.
+   */
+  async get(wasm: Uint8Array, tenant: string, onCompiled?: (milliseconds: number) => void): Promise<Program> {
     const { cache, compatibility, maxModuleBytes } = this.#options
     try {
       const name = ArtifactCache.nameOf({ compatibility, tenant, wasm })
@@ -86,7 +106,7 @@ export class Programs {
       }
       this.misses += 1
       const begun = performance.now()
-      const compiling = this.#compiling.get(name) ?? this.#compile(name, wasm)
+      const compiling = this.#compiling.get(name) ?? this.#compile(name, wasm, tenant, onCompiled)
       this.#compiling.set(name, compiling)
       const artifact = await compiling
       this.#keep({ name, artifact, minimumMemory, compileMs: 0 })
@@ -110,13 +130,31 @@ export class Programs {
     return program
   }
 
-  async #compile(name: string, wasm: Uint8Array): Promise<Buffer> {
+  async #compile(name: string, wasm: Uint8Array, tenant: string, onCompiled?: (milliseconds: number) => void): Promise<Buffer> {
     try {
-      const artifact = await this.#compilers.compile(wasm)
+      const artifact = await this.#inTurn(wasm, tenant, onCompiled)
       await this.#options.cache.put(name, artifact)
       return artifact
     } finally {
       this.#compiling.delete(name)
+    }
+  }
+
+  async #inTurn(wasm: Uint8Array, tenant: string, onCompiled?: (milliseconds: number) => void): Promise<Buffer> {
+    const place = await this.#turns.enter(tenant, 0)
+    if (place === undefined) throw new Error('nobody gives up a turn')
+    if ('kind' in place) throw refusalOfQueue(place)
+    if (this.#closed) {
+      place.release()
+      throw new WasmRefusal('CAPACITY_EXCEEDED', { retryAfterSeconds: 1 })
+    }
+    const begun = performance.now()
+    try {
+      return await this.#compilers.compile(wasm)
+    } finally {
+      place.release()
+      // a compiler's own start is no fault of the module
+      onCompiled?.(Math.min(performance.now() - begun, this.#options.compileMs))
     }
   }
 }

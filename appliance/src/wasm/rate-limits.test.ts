@@ -55,6 +55,17 @@ suite('rates of a key', () => {
   })
 })
 
+test('denies by the time of compilers: so long at once, then a second for a second', () => {
+  const { clock, rates } = limits()
+  rates.spendCompiling('a', 9000)
+  assert.equal(rates.take('a', 0).waitSeconds, null)
+  rates.spendCompiling('a', 4000)
+  assert.equal(rates.take('a', 0).waitSeconds, 4)
+  assert.equal(rates.take('b', 0).waitSeconds, null)
+  clock.ms = 4000
+  assert.equal(rates.take('a', 0).waitSeconds, null)
+})
+
 test('kept answers: one run per key and body, another body is refused, a refusal is not kept, nothing after ten minutes', async () => {
   const clock = { ms: 0, monotonicMs: () => clock.ms }
   const kept = new KeptAnswers(clock)

@@ -77,6 +77,14 @@ export class RateLimits {
     this.#filled(key).left.gas -= Number(gas)
   }
 
+  /**
+   * Time of a compiler, milliseconds. A second of it counts as much as the gas of a second: a key may keep one compiler busy, and
+   * not two. It is no gas of the day.
+   */
+  spendCompiling(key: string, milliseconds: number): void {
+    this.#filled(key).left.gas -= (milliseconds / 1000) * this.#rates.gas.perSecond
+  }
+
   get policy(): string {
     const { requests } = this.#rates
     return `"requests";q=${requests.burst};w=${Math.max(1, Math.ceil(requests.burst / requests.perSecond))}`

@@ -170,7 +170,9 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
     const gone = new AbortController()
     reply.raw.on('close', () => reply.raw.writableFinished || gone.abort())
     try {
-      const answer = await ports.service.execute(body, ownerOf(key), gone.signal, request.id)
+      const answer = await ports.service.execute(body, ownerOf(key), gone.signal, request.id, (milliseconds) =>
+        ports.rates.spendCompiling(key.id, milliseconds),
+      )
       ports.rates.spend(key.id, BigInt(String(answer.execution_summary['gas_billed'])))
       return { status: 200, body: answer }
     } catch (error) {

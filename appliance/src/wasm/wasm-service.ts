@@ -92,17 +92,21 @@ export class WasmService {
     this.#ports = ports
   }
 
-  /** Throws `WasmRefusal`; one whose guest ran carries gas and receipt. `owner` is who pays, and whose cache it is. */
+  /**
+   * Throws `WasmRefusal`; one whose guest ran carries gas and receipt. `owner` is who pays, and whose cache it is; `onCompiled` as
+   * of `Programs.get`.
+   */
   async execute(
     request: ExecuteRequest,
     owner: string,
     signal?: AbortSignal,
     requestId: string = randomUUID(),
+    onCompiled?: (milliseconds: number) => void,
   ): Promise<ExecuteAnswer> {
     const reserved = this.#reserve(request, owner)
     try {
       const opened = this.#open(request)
-      return await this.#admitted({ request, requestId, owner, opened, reserved, signal }).catch((error: unknown) => {
+      return await this.#admitted({ request, requestId, owner, opened, reserved, signal, onCompiled }).catch((error: unknown) => {
         if (isBeforeRun(error)) this.#ports.replay.forget(opened.kid, opened.enc)
         throw error
       })
@@ -118,10 +122,11 @@ export class WasmService {
     opened: Opened
     reserved: Reservation
     signal: AbortSignal | undefined
+    onCompiled: ((milliseconds: number) => void) | undefined
   }): Promise<ExecuteAnswer> {
-    const { owner, opened, reserved, signal, ...rest } = call
+    const { owner, opened, reserved, signal, onCompiled, ...rest } = call
     const { gasLimit, payer } = reserved
-    const program = await this.#ports.programs.get(opened.wasm, owner)
+    const program = await this.#ports.programs.get(opened.wasm, owner, onCompiled)
     const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
     if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
     if ('kind' in place) throw refusalOfQueue(place)
