@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite, type TestContext } from 'node:test'
 import { reliability } from '../dev/reliability.ts'
 import {
@@ -46,6 +48,22 @@ async function delivered(t: TestContext): Promise<{ stand: Stand; libvirt: Libvi
   return { stand, libvirt, again }
 }
 
+/** SIGKILL by its pid: nothing is tidied up, pid file and sockets stay behind as after a crash. */
+async function killLibvirtd({ runFolder }: LibvirtStand): Promise<void> {
+  const pid = Number(await readFile(join(runFolder, 'sock/libvirtd.pid'), 'utf8'))
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8')
+  assert.match(name, /^libvirtd/)
+  process.kill(pid, 'SIGKILL')
+  await until('libvirtd to be gone', 10, () => !existsSync(`/proc/${pid}/exe`))
+}
+
+/** The insides of the one VM. */
+async function inside({ hypervisor }: LibvirtStand): ReturnType<typeof insideGuest> {
+  const [record] = await hypervisor.list()
+  assert.ok(record !== undefined)
+  return await insideGuest(hypervisor, record.key)
+}
+
 async function assertWhole(stand: Stand, libvirt: LibvirtStand): Promise<void> {
   const vms = await libvirt.hypervisor.list()
   assert.deepEqual(
@@ -61,7 +79,7 @@ suite('crashes under a paid VM', () => {
   reliability('crash-libvirtd', 'libvirtd is gone: the VM runs on, nothing is taken for absent', async (fault, t) => {
     const { stand, libvirt } = await delivered(t)
     const machines = libvirt.machines()
-    await libvirt.libvirtd.stop()
+    await killLibvirtd(libvirt)
     stand.chain.buy()
     await stand.settle()
     fault.struck(stand.issues().filter((code) => code === 'hypervisor-down'))
@@ -82,6 +100,7 @@ suite('crashes under a paid VM', () => {
     const { stand, libvirt } = await delivered(t)
     const [pid] = libvirt.machines()
     assert.ok(pid !== undefined)
+    await (await inside(libvirt)).write('kept')
     process.kill(pid, 'SIGKILL')
     await until('QEMU to be gone', 10, () => !libvirt.machines().includes(pid))
     fault.struck(pid)
@@ -89,14 +108,17 @@ suite('crashes under a paid VM', () => {
       await stand.settle()
       return (await libvirt.hypervisor.list())[0]?.state === 'running'
     })
+    assert.ok(!libvirt.machines().includes(pid))
+    assert.equal(await (await inside(libvirt)).read(), 'kept')
     await assertWhole(stand, libvirt)
   })
 
   reliability('crash-host-reboot', 'V3: the host reboots: the paid VM runs again before anybody asks', async (fault, t) => {
     const { stand, libvirt, again } = await delivered(t)
+    await (await inside(libvirt)).write('kept')
     await stand.reconciler.stop()
     const before = libvirt.machines()
-    await libvirt.libvirtd.stop()
+    await killLibvirtd(libvirt)
     for (const pid of before) process.kill(pid, 'SIGKILL')
     await until('the machines to be gone', 10, () => libvirt.machines().length === 0)
     fault.struck(before)
@@ -108,6 +130,7 @@ suite('crashes under a paid VM', () => {
     libvirt.hypervisor = await openDriver(libvirt.libvirtd.uri, libvirt.folder, libvirt.runFolder)
     await again()
     await stand.settle()
+    assert.equal(await (await inside(libvirt)).read(), 'kept')
     await assertWhole(stand, libvirt)
   })
 
@@ -116,15 +139,13 @@ suite('crashes under a paid VM', () => {
     'V4: the guest panics: it boots again with its data, and its subscription stands',
     async (fault, t) => {
       const { stand, libvirt } = await delivered(t)
-      const [record] = await libvirt.hypervisor.list()
-      assert.ok(record !== undefined)
       const machines = libvirt.machines()
-      const guest = await insideGuest(libvirt.hypervisor, record.key)
+      const guest = await inside(libvirt)
       await guest.write('kept')
       // resolves once the console shows the second boot
       await guest.panic()
       fault.struck(machines)
-      assert.equal(await (await insideGuest(libvirt.hypervisor, record.key)).read(), 'kept')
+      assert.equal(await (await inside(libvirt)).read(), 'kept')
       await stand.settle()
       await assertWhole(stand, libvirt)
     },
