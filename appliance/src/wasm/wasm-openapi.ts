@@ -68,7 +68,13 @@ export function wasmOpenApi(): Record<string, unknown> {
             { name: 'commitment_type', in: 'query', required: true, schema: { enum: commitmentTypes } },
             { name: 'hash_value', in: 'query', required: true, schema: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
           ],
-          responses: { '200': json({ type: 'object' }, 'Whether it is what was committed to'), '404': refusals['404'] },
+          responses: {
+            '200': json(
+              { type: 'object' },
+              'Whether it is what was committed to; its owner also gets the receipt, a proof of its place in the log, and as `log_head` the signed head that the proof leads to',
+            ),
+            '404': refusals['404'],
+          },
         },
       },
       '/v1/log/head': { get: { responses: { '200': json({ type: 'object' }, 'Size and root of the log, signed') } } },
