@@ -1,4 +1,4 @@
-import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
+import { limitlessHost, type CrowdHost } from './crowd-host.ts'
 import { createStand, until, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
@@ -10,7 +10,7 @@ export const lateComer = '203.0.113.7'
 /** Many people who sign in at one VM at the same time, behind the package's own limits of sshd. */
 export interface Crowd {
   stand: Stand
-  host: LyingHost
+  host: CrowdHost
   /** All of them at their prompts, waiting to be approved. */
   terminals: Terminal[]
   /** From the first connection to the last prompt. */
@@ -22,11 +22,11 @@ export interface Crowd {
 
 /**
  * `count` logins at a real sshd with `PerSourceMaxStartups 10`, as the guest has it where it sees its visitors' addresses. They
- * come in turn from these addresses. @throws if one of them is not shown its prompt.
+ * come in turn from these addresses, and ask the host that `hostOf` makes. @throws if one of them is not shown its prompt.
  */
-export async function crowd(count: number, sources: readonly string[] = addresses): Promise<Crowd> {
+export async function crowd(count: number, sources: readonly string[] = addresses, hostOf = limitlessHost): Promise<Crowd> {
   const stand = await createStand(undefined, ['PerSourceMaxStartups=10'])
-  const host = await createLyingHost(stand.fingerprint)
+  const host = await hostOf(stand)
   const terminals: Terminal[] = []
   const stop = async () => {
     for (const terminal of terminals) terminal.stop()
@@ -34,7 +34,7 @@ export async function crowd(count: number, sources: readonly string[] = addresse
     await stand.stop()
   }
   try {
-    await stand.setFacts(host.facts, secret)
+    await stand.setFacts(host.facts, host.secret)
     const began = performance.now()
     for (let i = 0; i < count; i += 1) {
       const source = sources[i % sources.length] ?? ''
@@ -55,7 +55,7 @@ export async function crowd(count: number, sources: readonly string[] = addresse
       terminals,
       promptSeconds,
       async enter() {
-        host.answer = (opened) => host.approve(opened)
+        await host.approveAll()
         return await Promise.all(
           terminals.map((terminal) => {
             const { promise, resolve, reject } = Promise.withResolvers<number>()
