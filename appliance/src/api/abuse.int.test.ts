@@ -101,6 +101,22 @@ function pointersOf({ body }: Answer): string[] {
   return pointers
 }
 
+/**
+ * 400 with a JSON pointer to the field that is wrong. Only the body of /v1/rpc is one of several shapes, of
+ * which none can be said to be meant: there the whole body is pointed at.
+ */
+function badInputAt(route: Route, answer: Answer, what: string, field: string): void {
+  const title = `${named(route)} with ${what}`
+  refusedAs(answer, title, [400])
+  assert.equal(answer.body['code'], 'bad-input', title)
+  const pointers = pointersOf(answer)
+  const wanted = (pointer: string): boolean => {
+    if (route.template === '/v1/rpc') return pointer === '' || pointer === `/${field}`
+    return pointer === `/${field}` || pointer.startsWith(`/${field}/`)
+  }
+  assert.ok(pointers.some(wanted), `${title}: ${answer.text.slice(0, 300)}`)
+}
+
 const named = (r: Route): string => `${r.method} ${r.template}`
 const withBody = (): Route[] => routes.filter((r) => r.body !== undefined)
 const alternatives = (schema: Schema): Schema[] => schema.anyOf ?? schema.oneOf ?? [schema]
@@ -143,33 +159,29 @@ reliability(
   'api-bad-input',
   'unknown fields, wrong types, missing fields at every route with a body: 400 with pointers, nothing changed',
   async (fault) => {
-    let [met, pointed] = [0, 0]
+    let met = 0
     for (const route of withBody()) {
       for (const schema of alternatives(route.body ?? {})) {
         if (schema.type !== 'object') continue
         const before = await world()
         const good = some(schema) as Record<string, unknown>
-        const unknown = await call(route, { body: { ...good, neverHeardOf: 1 } })
-        assert.ok(pointersOf(unknown).length > 0, named(route))
-        refusedAs(unknown, `${named(route)} with an unknown field`)
+        badInputAt(route, await call(route, { body: { ...good, neverHeardOf: 1 } }), 'an unknown field', 'neverHeardOf')
         met += 1
         for (const [name, field] of Object.entries(schema.properties ?? {})) {
           const value = wrong(field)
           if (value === undefined) continue
-          const answer = await call(route, { body: { ...good, [name]: value } })
-          refusedAs(answer, `${named(route)} with ${name} of a wrong type`)
-          if (answer.body['code'] === 'bad-input') pointed += pointersOf(answer).filter((p) => p.startsWith(`/${name}`)).length
+          badInputAt(route, await call(route, { body: { ...good, [name]: value } }), `${name} of a wrong type`, name)
           met += 1
         }
         for (const name of schema.required ?? []) {
           const { [name]: _, ...rest } = good
-          refusedAs(await call(route, { body: rest }), `${named(route)} without ${name}`)
+          badInputAt(route, await call(route, { body: rest }), `no ${name}`, name)
           met += 1
         }
         assert.equal(await world(), before, named(route))
       }
     }
-    assert.ok(met >= 20 && pointed >= 10, `${met} requests, ${pointed} pointers`)
+    assert.ok(met >= 20, `${met} requests`)
     fault.struck(met)
   },
 )

@@ -1,13 +1,23 @@
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { AppError, findAppError, type FieldError } from '../errors/app-error.ts'
 import { toProblem } from '../errors/problem.ts'
 import type { ApiPorts } from './ports.ts'
 
+/** JSON pointers (RFC 6901) of what is wrong: each unknown field itself, not what holds it; '' is the whole, '/' is a field without a name. */
+function pointersOf({ keyword, instancePath, params }: FastifySchemaValidationError): string[] {
+  const base = instancePath === '/' ? '' : instancePath
+  const keys = keyword === 'unrecognized_keys' ? params['keys'] : undefined
+  if (!Array.isArray(keys) || keys.length === 0) return [base]
+  return keys.slice(0, 10).map((key) => `${base}/${String(key).slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+}
+
 /** What Fastify itself refuses, in our words. Undefined: a failure of ours. */
 function fromFastify(error: FastifyError): AppError | undefined {
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const fields = error.validation.map((v): FieldError => ({ pointer: v.instancePath, detail: v.message ?? 'is not valid' }))
+    const fields = error.validation.flatMap((v) =>
+      pointersOf(v).map((pointer): FieldError => ({ pointer, detail: v.message ?? 'is not valid' })),
+    )
     return new AppError({
       code: 'bad-input',
       detail: `${fields.length === 1 ? 'One field is' : `${fields.length} fields are`} not as they should be.`,
