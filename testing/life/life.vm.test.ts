@@ -95,10 +95,24 @@ suite('the life of one subscription, on a real guest', () => {
     assert.notEqual(result.exitCode, 0)
   })
 
-  test('L5 S12 the pass moves: the old holder is out, the new one is in', async () => {
+  test('L5 S12 T6 the pass moves: the open session ends and says why, the old holder is out, the new one is in', async () => {
     const vm = await vmOf(buyer)
     const to = devWallet(nextHolder).address
+    // a session that stands while the pass moves
+    const standing = login(vm, buyer, ['touch ~/in; sleep 900'])
+    await until(
+      'the standing session',
+      90,
+      async () => (await login(vm, buyer, ['ls ~/in 2> /dev/null || true'])).stdout.includes('/in'),
+      500,
+    )
     await freehold('--dev-wallet', String(buyer), 'transfer', vmId, to, '--confirm', to)
+    // the command ends when the move is deep enough to count, which is after the block that is newest now
+    const moved = performance.now()
+    const ended = await standing
+    assert.ok(performance.now() - moved < 30_000, 'within 30 s')
+    assert.notEqual(ended.exitCode, 0)
+    assert.match(ended.screen, /access pass has moved to another wallet/)
     const old = await login(vm, buyer, ['true'])
     assert.equal(old.refusal, 'wrong-wallet')
     assert.notEqual(old.exitCode, 0)
