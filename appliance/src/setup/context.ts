@@ -33,4 +33,6 @@ export interface SetupContext {
   /** Writes the finished configuration; the daemon starts the product from it. */
   writeConfig(config: Config): Promise<void>
   readConfig(): Promise<Config | undefined>
+  /** Starts the product from it. Throws what keeps it from starting. */
+  open(config: Config): Promise<void>
 }

@@ -84,6 +84,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
       hypervisor: () => (hypervisor ??= readConfig().then((present) => openOnce(answers, present))),
       writeConfig: (config) => writeWhole(configFileOf(ports.stateFolder), stringify(config)),
       readConfig,
+      open: ports.finished,
     }
   }
 
@@ -112,7 +113,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
         {
           kind: 'setup',
           subject: 'host',
-          steps: [...setupSteps, startStep(answers)],
+          steps: setupSteps,
           context: contextOf(answers),
           signal: stopping.signal,
         },
@@ -138,17 +139,5 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
       stopping.abort()
       await running?.ended
     },
-  }
-
-  function startStep(_answers: Config): (typeof setupSteps)[number] {
-    return {
-      name: 'start',
-      estimateSeconds: 3,
-      check: async () => false,
-      async run(context) {
-        const config = await context.readConfig()
-        if (config !== undefined) await ports.finished(config)
-      },
-    }
   }
 }
