@@ -359,6 +359,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
       keeper.wake()
       reconciler.wake()
       wasm?.wake()
+      issues.wake()
     },
   }
 }

@@ -130,14 +130,25 @@ suite('WASM paid with a plan of the contract', () => {
 
   test('while the service is down nothing is activated and the console says so; what cannot be delivered is given back', async () => {
     const client = await stand.signedIn(4)
+    // an issue ripens from the look that found it, so the clock moves only when this look has been
+    const seenDown = async () => (await stand.store.issues.list()).some(({ code }) => code === 'wasm-down')
+    const looked = (down: boolean) => async () => {
+      if ((await seenDown()) === down) return true
+      stand.product.wake()
+      return false
+    }
+    await stand.until('a look at a service that answers', looked(false))
     await stand.stopWasmd()
     await assert.rejects(view(client), { code: 'wasm-down' })
     const tokenId = await stand.buy(4, day)
+    await stand.until('a look at a service that is down', looked(true))
+    assert.equal(stand.product.api.facts().contracts[0]?.latest.subscriptions.get(tokenId)?.state, 'pending')
     await stand.pass(60)
     await stand.until('the issue', async () => (await stand.product.api.issues()).some((issue) => issue.code === 'wasm-down'))
     await stand.pass(2940)
     await stand.until('the rejection', async () => !stand.product.api.facts().contracts[0]?.latest.subscriptions.has(tokenId))
     await stand.until('its line', async () => stand.logged.some((line) => line.includes('reject of')))
+    assert.ok(!stand.logged.some((line) => line.includes('activate of') && line.includes(`-${tokenId}:`)))
     await stand.startWasmd()
     await stand.until('the service', () =>
       view(client).then(

@@ -18,7 +18,7 @@ import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { createFakeHypervisor } from '@freehold/appliance/hypervisor/fake/fake-hypervisor'
 import { startProduct, type Product } from '@freehold/appliance/product'
 import { TaskEvents } from '@freehold/appliance/steps/task-events'
-import { openStore } from '@freehold/appliance/store/store'
+import { openStore, type Store } from '@freehold/appliance/store/store'
 import { startWasmDaemon, type WasmDaemon } from '@freehold/appliance/wasm/start-wasmd'
 import { wasmConfigSchema } from '@freehold/appliance/wasm/wasm-config'
 import { freePort } from '../stands/free-port.ts'
@@ -32,6 +32,7 @@ export interface WasmHostStand {
   origin: string
   wasmUrl: string
   product: Product
+  store: Store
   /** Lines of the log of both daemons. */
   logged: string[]
   /** Buys the WASM plan with development wallet `index` and waits until it is active. Returns the token id. */
@@ -135,7 +136,7 @@ export async function startWasmHost(
   }
 
   async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + 20_000
+    const end = performance.now() + 120_000
     while (!(await condition())) {
       if (performance.now() > end) throw new Error(`${what} did not come: ${logged.slice(-10).join('\n')}`)
       await clock.wait(30)
@@ -148,6 +149,7 @@ export async function startWasmHost(
     origin,
     wasmUrl,
     product,
+    store,
     logged,
     async buy(index, seconds = day) {
       const signer = await chain.provider.getSigner(devWallet(index).address)

@@ -20,6 +20,8 @@ export interface Health {
   current(): Issue[]
   /** Checks now and every `everySeconds` (15). */
   start(): void
+  /** Looks again soon: something may have changed, or the clock was moved. */
+  wake(): void
   stop(): Promise<void>
 }
 
@@ -30,6 +32,7 @@ export function createHealth(ports: HealthPorts, declarations = declaredIssues, 
   const { clock, issues } = ports
   let standing: readonly StoredIssue[] = []
   const stopping = new AbortController()
+  let woken = Promise.withResolvers<void>()
   let loop: Promise<void> | undefined
 
   async function check(): Promise<void> {
@@ -48,12 +51,15 @@ export function createHealth(ports: HealthPorts, declarations = declaredIssues, 
 
   async function forever(): Promise<void> {
     while (!stopping.signal.aborted) {
+      woken = Promise.withResolvers()
       try {
         await check()
       } catch (error) {
         ports.log?.("the look at the host's health failed", error)
       }
-      await clock.wait(everySeconds * 1000, stopping.signal)
+      const early = new AbortController()
+      await Promise.race([woken.promise, clock.wait(everySeconds * 1000, AbortSignal.any([stopping.signal, early.signal]))])
+      early.abort()
     }
   }
 
@@ -61,6 +67,7 @@ export function createHealth(ports: HealthPorts, declarations = declaredIssues, 
     check,
     current: () => visibleIssues(standing, declarations, clock.now()),
     start: () => void (loop ??= forever()),
+    wake: () => woken.resolve(),
     async stop() {
       stopping.abort()
       await loop

@@ -16,6 +16,8 @@ export interface PlanFeed {
   start(): void
   /** The service has taken a table lately: what is activated now can be used now. */
   delivers(): boolean
+  /** Tells the table now, and says whether the service took it: who gives something for good relies on no older answer. */
+  deliversNow(): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -31,24 +33,25 @@ export function createPlanFeed({ clock, host, rows, onChange, log }: PlanFeedPor
   let loop: Promise<void> | undefined
   let unwatch: (() => void) | undefined
 
-  async function tell(): Promise<number> {
+  /** Says whether the service took the table. */
+  async function tell(): Promise<boolean> {
     try {
       await host.setPlans(rows())
       if (failing) log('freehold-wasmd answers again')
       failing = false
       toldMs = clock.monotonicMs()
-      return everyMs
+      return true
     } catch (error) {
       if (!failing) log('freehold-wasmd does not take the plans', error)
       failing = true
-      return againMs
+      return false
     }
   }
 
   async function follow(): Promise<void> {
     while (!stopping.signal.aborted) {
       woken = Promise.withResolvers()
-      const pause = await tell()
+      const pause = (await tell()) ? everyMs : againMs
       const early = new AbortController()
       await Promise.race([woken.promise, clock.wait(pause, AbortSignal.any([stopping.signal, early.signal]))])
       early.abort()
@@ -60,6 +63,7 @@ export function createPlanFeed({ clock, host, rows, onChange, log }: PlanFeedPor
       unwatch = onChange(() => woken.resolve())
       loop = follow()
     },
+    deliversNow: tell,
     delivers: () => !failing && toldMs !== undefined && clock.monotonicMs() - toldMs < tableSeconds * 1000,
     async stop() {
       stopping.abort()

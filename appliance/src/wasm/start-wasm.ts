@@ -23,7 +23,7 @@ export interface RunningWasm {
 export function startWasm(ports: StartWasmPorts): RunningWasm {
   const host = createWasmClient(ports.socket)
   const feed = createPlanFeed({ ...ports, host })
-  const subscriptions = createWasmSubscriptions({ ...ports, delivers: feed.delivers })
+  const subscriptions = createWasmSubscriptions({ ...ports, delivers: feed.deliversNow })
   feed.start()
   subscriptions.start()
   return {

@@ -47,7 +47,8 @@ export interface WasmSubscriptionsPorts {
   clock: Clock
   /** How long our own clock must have seen a finalized block past the grace before `end` is sent. */
   waitSeconds: number
-  delivers(): boolean
+  /** Asks the service itself: one that has just died is not to be found out after the purchase was activated. */
+  delivers(): Promise<boolean>
   log(line: string, cause?: unknown): void
 }
 
@@ -60,6 +61,8 @@ export interface WasmSubscriptions {
 }
 
 const passEveryMs = 30_000
+/** After a pass in which something failed. */
+const againMs = 2000
 const pauseMs = 250
 const overSchema = z.strictObject({ since: z.number().int(), graceEndsAt: z.number().int() })
 
@@ -71,19 +74,24 @@ export function createWasmSubscriptions(ports: WasmSubscriptionsPorts): WasmSubs
   let loop: Promise<void> | undefined
   let unwatch: (() => void)[] = []
 
-  async function pass(): Promise<void> {
+  /** Says whether all could be looked at. */
+  async function lookAtAll(): Promise<boolean> {
+    let whole = true
     for (const { reader, provisioner } of ports.contracts) {
-      if (stopping.signal.aborted) return
+      if (stopping.signal.aborted) return whole
       try {
         const [heads, snapshot] = [await reader.heads(), await reader.snapshot('giving')]
         const wasm = new Set(snapshot.plans.filter((plan) => plan.kind === 'wasm').map((plan) => plan.planId))
         for (const subscription of snapshot.subscriptions.values()) {
-          if (wasm.has(subscription.planId)) await look(reader, provisioner, snapshot, heads, subscription)
+          if (!wasm.has(subscription.planId)) continue
+          if (!(await look(reader, provisioner, snapshot, heads, subscription))) whole = false
         }
       } catch (error) {
+        whole = false
         ports.log('subscriptions of kind WASM could not be looked at', error)
       }
     }
+    return whole
   }
 
   async function look(
@@ -92,28 +100,32 @@ export function createWasmSubscriptions(ports: WasmSubscriptionsPorts): WasmSubs
     snapshot: ChainSnapshot,
     heads: Heads,
     { tokenId }: Subscription,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const mine = snapshot.provisioner.toLowerCase() === provisioner.address.toLowerCase()
-    const action = decideWasm({ provisioner: mine, giving: givingView(snapshot, heads, tokenId), delivers: ports.delivers() })
+    const giving = givingView(snapshot, heads, tokenId)
+    const delivers = mine && giving.entitlement?.kind === 'pending' && (await ports.delivers())
+    const action = decideWasm({ provisioner: mine, giving, delivers })
     const id = vmIdOf({ installation: snapshot.installation, tokenId })
     try {
       switch (action.kind) {
         case 'nothing':
-          return
+          return true
         case 'activate':
         case 'reject': {
           // the snapshot may be a block behind: what has happened is not asked for again
           const now = await reader.subscription(tokenId, (await reader.heads()).latest)
-          if (now === undefined || entitlement(now, 0).kind !== 'pending') return
+          if (now === undefined || entitlement(now, 0).kind !== 'pending') return true
           const done = await provisioner[action.kind](tokenId, stopping.signal)
           ports.log(`${action.kind} of ${id}: ${done.state === 'refused' ? done.reason : done.hash}`)
-          return
+          return true
         }
         case 'look-at-the-end':
-          return await lookAtTheEnd(reader, provisioner, tokenId, snapshot.installation)
+          await lookAtTheEnd(reader, provisioner, tokenId, snapshot.installation)
+          return true
       }
     } catch (error) {
       if (!stopping.signal.aborted) ports.log(`${action.kind} of ${id} failed; it is tried again`, error)
+      return false
     }
   }
 
@@ -139,9 +151,9 @@ export function createWasmSubscriptions(ports: WasmSubscriptionsPorts): WasmSubs
   async function follow(): Promise<void> {
     while (!stopping.signal.aborted) {
       woken = Promise.withResolvers()
-      await pass()
+      const pause = (await lookAtAll()) ? passEveryMs : againMs
       const early = new AbortController()
-      await Promise.race([woken.promise, clock.wait(passEveryMs, AbortSignal.any([stopping.signal, early.signal]))])
+      await Promise.race([woken.promise, clock.wait(pause, AbortSignal.any([stopping.signal, early.signal]))])
       early.abort()
       await clock.wait(pauseMs, stopping.signal)
     }
@@ -154,7 +166,9 @@ export function createWasmSubscriptions(ports: WasmSubscriptionsPorts): WasmSubs
       loop = follow()
     },
     wake,
-    pass,
+    async pass() {
+      await lookAtAll()
+    },
     async stop() {
       stopping.abort(new Error('The daemon stops.'))
       for (const end of unwatch) end()
