@@ -1,9 +1,14 @@
 // Runs the tiers one after the other, prints minutes per tier and ends with `N passed, N failed[, N skipped]`.
 // A tier without a single test fails; so does a skip that scripts/allowed-skips.txt does not name.
+// Real parts on a shared machine are now and then disturbed: what failed is run once more (few files of node:test, each test of
+// a browser), and is told as unsteady where that passes. `--all` runs nothing twice: there an unsteady test is a failure.
 import { spawn } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { countForgeOrTap, countNodeTest, countPlaywright, countTap, type Counts } from './tiers/counts.ts'
+import { failedFiles, readLines } from './tiers/by-file.ts'
+import { countForgeOrTap, countNodeTest, countPlaywright, countTap, secondsByFile, type Counts } from './tiers/counts.ts'
+import { capabilityOf, shareLines, type Capability } from './tiers/shares.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const all = process.env['FREEHOLD_ALL'] === '1'
@@ -14,9 +19,18 @@ interface Tier {
   cwd?: string
   env?: Record<string, string>
   count(output: string): Counts
+  /** Whose share of CI its commands are, where no path tells. */
+  area?: Capability
   /** Minutes after which a tier is ended: a hang is a failure, not a wait. */
   minutes: number
 }
+
+const scratch = mkdtempSync(join(tmpdir(), 'freehold-tiers-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+const byFile = join(scratch, 'by-file')
+
+/** More failed files than this are no disturbance, and are not run again. */
+const mostAgain = 3
 
 const found = (...patterns: string[]) =>
   globSync(patterns, { cwd: root, exclude: (name) => /node_modules|generated|\.next|target/.test(String(name)) }).sort()
@@ -24,6 +38,9 @@ const nodeTest = (files: string[], concurrency: number): string[] => [
   'node',
   '--test',
   '--test-reporter=tap',
+  '--test-reporter-destination=stdout',
+  '--test-reporter=./scripts/tiers/by-file.ts',
+  `--test-reporter-destination=${byFile}`,
   `--test-concurrency=${concurrency}`,
   ...files,
 ]
@@ -32,6 +49,7 @@ const each = (...lines: string[][]): Tier['commands'] => lines
 const tiers: Tier[] = [
   {
     name: 'static',
+    area: 'main job',
     commands: each(
       ['npm', 'run', 'typecheck'],
       ['npm', 'run', 'lint'],
@@ -43,6 +61,7 @@ const tiers: Tier[] = [
   },
   {
     name: 'contracts',
+    area: 'main job',
     commands: each(
       ['forge', 'fmt', '--check'],
       ['forge', 'test'],
@@ -88,7 +107,14 @@ const tiers: Tier[] = [
   },
   {
     name: 'browser',
-    commands: each(['playwright', 'test', '--config', 'testing/playwright.config.ts', '--reporter=json']),
+    commands: each([
+      'playwright',
+      'test',
+      '--config',
+      'testing/playwright.config.ts',
+      '--reporter=json',
+      ...(all ? [] : ['--retries=1']),
+    ]),
     count: countPlaywright,
     minutes: 20,
   },
@@ -132,18 +158,55 @@ const allowed = readFileSync(join(root, 'scripts/allowed-skips.txt'), 'utf8')
 const only = process.env['FREEHOLD_TIERS']?.split(',')
 const total: Counts = { passed: 0, failed: 0, skipped: [] }
 const rows: string[] = []
+const unsteady: string[] = []
+const seconds = new Map<Capability, number>()
+const fileSeconds = new Map<string, number>()
+const spent = (capability: Capability, more: number) => seconds.set(capability, (seconds.get(capability) ?? 0) + more)
+
+/** Runs failed files by themselves: how many tests still fail, and which files no longer do. */
+async function onceMore(files: readonly string[], tier: Tier): Promise<{ failed: number; output: string; mended: string[] }> {
+  process.stderr.write(`… once more: ${files.join(' ')}\n`)
+  rmSync(byFile, { force: true })
+  const { code, output } = await run(nodeTest([...files], 1), tier)
+  const sum = tier.count(output)
+  const failed = (code !== 0 || sum.passed === 0) && sum.failed === 0 ? 1 : sum.failed
+  const still = failedFiles(readLines(readFileSync(byFile, { encoding: 'utf8', flag: 'a+' })))
+  return { failed, output, mended: failed === 0 ? [...files] : files.filter((file) => !still.includes(file)) }
+}
+
+/** Counts of one command, its failed files run again where that is allowed; says what failed. */
+async function counted(command: readonly string[], tier: Tier): Promise<Counts> {
+  rmSync(byFile, { force: true })
+  const began = performance.now()
+  const { code, output } = await run(command, tier)
+  const counts = tier.name === 'static' ? { passed: code === 0 ? 1 : 0, failed: 0, skipped: [] } : tier.count(output)
+  const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed
+  const lines = command.includes('--test') ? readLines(readFileSync(byFile, { encoding: 'utf8', flag: 'a+' })) : []
+  const files = tier.name === 'browser' ? secondsByFile(output) : lines
+  for (const { file, seconds: took } of files) {
+    spent(capabilityOf(file), took)
+    fileSeconds.set(file, (fileSeconds.get(file) ?? 0) + took)
+  }
+  if (files.length === 0) spent(tier.area ?? capabilityOf(command.join(' ')), (performance.now() - began) / 1000)
+  unsteady.push(...(counts.unsteady ?? []))
+  if (failed === 0) return counts
+  const again = failedFiles(lines)
+  const mayAgain = !all && again.length > 0 && again.length <= mostAgain && !output.includes('ended after')
+  const told = mayAgain ? await onceMore(again, tier) : { failed, output }
+  unsteady.push(...('mended' in told ? told.mended : []))
+  if (told.failed > 0) process.stderr.write(`${excerpt(told.output)}\n✖ ${command.slice(0, 3).join(' ')} (exit code ${code})\n`)
+  return { ...counts, passed: counts.passed + Math.max(0, failed - told.failed), failed: told.failed }
+}
+
 for (const tier of tiers) {
   if (only !== undefined && !only.includes(tier.name)) continue
   process.stderr.write(`… ${tier.name}\n`)
   const started = performance.now()
   const sum: Counts = { passed: 0, failed: 0, skipped: [] }
   for (const command of tier.commands) {
-    const { code, output } = await run(command, tier)
-    const counts = tier.name === 'static' ? { passed: code === 0 ? 1 : 0, failed: 0, skipped: [] } : tier.count(output)
-    const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed
-    if (failed > 0) process.stderr.write(`${excerpt(output)}\n✖ ${command.slice(0, 3).join(' ')} (exit code ${code})\n`)
+    const counts = await counted(command, tier)
     sum.passed += counts.passed
-    sum.failed += failed
+    sum.failed += counts.failed
     sum.skipped.push(...counts.skipped)
   }
   const refusedSkips = all ? [] : sum.skipped.filter((name) => !allowed.some((a) => name.includes(a)))
@@ -158,6 +221,10 @@ for (const tier of tiers) {
   )
   process.stderr.write(`  ${rows.at(-1)}\n`)
 }
+const slowest = [...fileSeconds].sort(([, a], [, b]) => b - a).slice(0, 25)
+for (const [file, took] of slowest) process.stderr.write(`${took.toFixed(0).padStart(5)} s  ${file}\n`)
+for (const line of shareLines(seconds)) process.stdout.write(`${line}\n`)
+for (const file of unsteady) process.stdout.write(`unsteady: ${file} passed at the second try only\n`)
 process.stdout.write(
   `${rows.join('\n')}\n${total.passed} passed, ${total.failed} failed${total.skipped.length > 0 ? `, ${total.skipped.length} skipped` : ''}\n`,
 )

@@ -3,6 +3,8 @@ export interface Counts {
   passed: number
   failed: number
   skipped: string[]
+  /** Names of what passed at the second try only; counted as passed. */
+  unsteady?: string[]
 }
 
 const number = (text: string | undefined) => Number(text ?? '0')
@@ -45,17 +47,48 @@ export function countForgeOrTap(output: string): Counts {
   }
 }
 
+interface PlaywrightSuite {
+  file: string
+  suites?: PlaywrightSuite[]
+  specs?: { title: string; tests: { status: string; results: { duration: number }[] }[] }[]
+}
+interface PlaywrightReport {
+  stats: { expected: number; unexpected: number; flaky: number; skipped: number }
+  suites?: PlaywrightSuite[]
+}
+
+const playwrightReport = (output: string): PlaywrightReport =>
+  JSON.parse(output.slice(output.indexOf('{\n  "config"'), output.lastIndexOf('}') + 1)) as PlaywrightReport
+
+const msOf = ({ suites = [], specs = [] }: PlaywrightSuite): number =>
+  suites.reduce((sum, suite) => sum + msOf(suite), 0) +
+  specs.flatMap(({ tests }) => tests.flatMap(({ results }) => results)).reduce((sum, { duration }) => sum + duration, 0)
+
+const flakyIn = ({ file, suites = [], specs = [] }: PlaywrightSuite): string[] => [
+  ...suites.flatMap(flakyIn),
+  ...specs.filter(({ tests }) => tests.some(({ status }) => status === 'flaky')).map(({ title }) => `${file} › ${title}`),
+]
+
+/** Seconds of each file in Playwright's JSON report, by its path from the root of the tree; none where it cannot be read. */
+export function secondsByFile(output: string): { file: string; seconds: number }[] {
+  try {
+    return (playwrightReport(output).suites ?? []).map((suite) => ({
+      file: `testing/e2e/${suite.file}`,
+      seconds: msOf(suite) / 1000,
+    }))
+  } catch {
+    return []
+  }
+}
+
 /** Playwright's JSON reporter: the `stats` object. */
 export function countPlaywright(output: string): Counts {
-  const start = output.indexOf('{\n  "config"')
-  const end = output.lastIndexOf('}')
   try {
-    const { stats } = JSON.parse(output.slice(start, end + 1)) as {
-      stats: { expected: number; unexpected: number; flaky: number; skipped: number }
-    }
+    const { stats, suites = [] } = playwrightReport(output)
     return {
-      passed: stats.expected,
-      failed: stats.unexpected + stats.flaky,
+      passed: stats.expected + stats.flaky,
+      failed: stats.unexpected,
+      unsteady: suites.flatMap(flakyIn),
       skipped: Array.from({ length: stats.skipped }, (_, i) => `browser test ${i + 1}`),
     }
   } catch {
