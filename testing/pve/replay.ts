@@ -50,27 +50,42 @@ const concurrent = new Set([296, 297, 301, 302, 304, 305, 313, 314, 315, 383, 38
 /** Of the three creates at once the second was served first. */
 const inOrder = records.map((_, i) => (i === 295 ? 296 : i === 296 ? 295 : i))
 /** What changed on the recorded server without a record, before the record of that number. */
-const unrecorded: Record<number, (stand: Stand) => void> = {
+const unrecorded: Record<number, (stand: Stand, upids: Map<string, string>) => void> = {
   0: ({ world }) => {
     world.newVm('pve1', 100, { name: 'first', memory: '512' })
     world.hostFiles.set('/root/guest.raw', 1300 * 2 ** 20 + 100 * 2 ** 20)
   },
   // pvestatd had not yet looked at the new VMs
   125: ({ world }) => (world.statLagMs = Number.POSITIVE_INFINITY),
-  188: ({ world }) => (world.statLagMs = 0),
+  // the host of the recordings got its programs one after the other
+  176: ({ world }) => void world.lacks.add('sendmail'),
+  179: ({ world }) => void world.lacks.delete('sendmail'),
+  // by then it had looked at two of them, and the first VM was away
+  185: ({ world }) => {
+    for (const id of [132, 200]) Object.assign(world.vms.get(id) ?? {}, { bornAtMs: Number.NEGATIVE_INFINITY })
+    world.hidden.add(100)
+  },
+  188: ({ world }) => {
+    world.statLagMs = 0
+    world.hidden.delete(100)
+  },
+  243: ({ world }) => void world.lacks.add('termproxy'),
+  // the guest was given its address by its kernel's command line
+  245: ({ world }) => void world.addresses.set(400, '10.99.0.40/24'),
+  269: ({ world }) => void world.lacks.add('qmeventd'),
+  273: ({ world }) => world.lacks.clear(),
+  // starts that nobody recorded
+  341: ({ world }) => {
+    for (let i = 0; i < 2; i++) world.startTask('pve1', 'qmstart', '410', 'root@pam', async () => undefined)
+  },
+  351: ({ world }) => world.silent.add(410),
+  354: ({ world }) => world.silent.delete(410),
+  418: ({ world }, upids) => {
+    const begun = world.startTask('pve1', 'qmdestroy', '433', 'root@pam', async () => undefined)
+    upids.set('UPID:pve1:00000DB0:00071695:6B00DC1F:qmdestroy:433:root@pam:', begun)
+  },
   199: ({ world }) => world.silent.add(400),
   262: ({ world }) => world.silent.add(400),
-  354: ({ world }) =>
-    void world.addVolume({
-      volid: 'local:backup/vzdump-qemu-410-2026_11_20-23_40_07.vma.zst',
-      storage: 'local',
-      node: 'pve1',
-      content: 'backup',
-      format: 'vma.zst',
-      sizeBytes: 126_482_968,
-      vmid: 410,
-      notes: 'sub-410',
-    }),
   427: ({ world }) => {
     const vm = world.vms.get(442)
     if (vm !== undefined) vm.power = 'stopped'
@@ -107,6 +122,8 @@ class Replay {
   readonly #agent: Agent
   readonly #upids = new Map<string, string>()
   readonly #secrets = new Map<string, string>()
+  /** Archives of this run by the recorded ones. */
+  readonly #archives = new Map<string, string>()
   #ticket = ''
   #csrf = ''
 
@@ -120,7 +137,7 @@ class Replay {
     for (const index of inOrder) {
       const record = records[index]
       if (record === undefined) continue
-      unrecorded[index]?.(this.#stand)
+      unrecorded[index]?.(this.#stand, this.#upids)
       const { method, path } = record.request
       const name = `${method} ${path}`
       const out = leftOut.find(({ what }) => what.test(name))
@@ -147,6 +164,12 @@ class Replay {
     const [before, now] = [dataOf(record.response?.body), dataOf(played.body)]
     if (typeof before === 'string' && before.startsWith('UPID:') && typeof now === 'string') this.#upids.set(before, now)
     if (typeof now !== 'object' || now === null) return
+    if (Array.isArray(before) && Array.isArray(now) && record.request.params?.['content'] === 'backup') {
+      for (const [i, one] of before.entries()) {
+        const made = (now[i] as { volid?: string } | undefined)?.volid
+        if (made !== undefined) this.#archives.set((one as { volid: string }).volid, made)
+      }
+    }
     const answer = now as Record<string, unknown>
     if (typeof answer['full-tokenid'] === 'string') this.#secrets.set(answer['full-tokenid'], String(answer['value']))
     if (typeof answer['ticket'] === 'string' && typeof answer['CSRFPreventionToken'] === 'string') {
@@ -174,6 +197,7 @@ class Replay {
     const { method, encoding } = record.request
     const params = this.#params(index, record)
     let path = record.request.path
+    for (const [before, now] of this.#archives) path = path.replace(encodeURIComponent(before), encodeURIComponent(now))
     for (const [before, now] of this.#upids) path = path.replace(encodeURIComponent(before), encodeURIComponent(now))
     const inQuery = method === 'GET' || method === 'DELETE'
     const form = new URLSearchParams()
@@ -217,6 +241,7 @@ class Replay {
   /** A renewal sends the ticket as password; what was cut in the record is as long as its note says. */
   #params(_index: number, record: PveRecord): Record<string, unknown> {
     const params = { ...record.request.params }
+    if (typeof params['archive'] === 'string') params['archive'] = this.#archives.get(params['archive']) ?? params['archive']
     if (record.note?.includes('wrong password') === true) params['password'] = 'wrong'
     if (record.note?.includes('renewal') === true) params['password'] = this.#ticket
     if (record.note === 'large body') params['description'] = 'x'.repeat(600 * 1024)
@@ -234,7 +259,9 @@ function dataOf(body: unknown): unknown {
 const volatile = new Set(
   `CSRFPreventionToken ticket value repoid ssl_fingerprint digest smbios1 vmgenid meta ctime starttime endtime snaptime pid pstart upid
   avail total used size cpu mem memhost uptime netin netout diskread diskwrite maxmem disk balloon actual max_mem rd_bytes wr_bytes
-  password cert port cgroup-mode blockstat nics n supported_commands time parent time exited exitcode`.split(/\s+/),
+  password cert port cgroup-mode blockstat nics n supported_commands time parent time exited exitcode rx-bytes rx-packets tx-bytes tx-packets`.split(
+    /\s+/,
+  ),
 )
 
 /** Texts of the recording host that are no words of the product. Source: `meta.$comment` of the recordings. */
@@ -244,13 +271,26 @@ function withoutArtefacts(text: string): string {
 }
 
 function normalText(text: string): string {
-  return withoutArtefacts(text.trim())
-    .replace(/UPID:([^:]+):[0-9A-F]+:[0-9A-F]+:[0-9A-F]+:/g, 'UPID:$1:…:')
-    .replace(/[0-9a-f]{40}/g, '<digest>')
-    .replace(/([0-9A-F]{2}:){5}[0-9A-F]{2}/gi, '<mac>')
-    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
-    .replace(/pveupload-[0-9a-f]+/g, 'pveupload')
-    .replace(/ line \d+\.?/g, ' line')
+  return (
+    withoutArtefacts(text.trim())
+      .replace(/UPID:([^:]+):[0-9A-F]+:[0-9A-F]+:[0-9A-F]+:/g, 'UPID:$1:…:')
+      .replace(/[0-9a-f]{40}/g, '<digest>')
+      .replace(/([0-9A-F]{2}:){5}[0-9A-F]{2}/gi, '<mac>')
+      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
+      .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, '<time>')
+      .replace(/\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d/g, '<time>')
+      .replace(/^CTIME: .*/, 'CTIME: <time>')
+      .replace(/^CFG: size: \d+/, 'CFG: size: <n>')
+      .replace(/vzdumptmp\d+/g, 'vzdumptmp')
+      .replace(/duration \d+ sec/, 'duration <n> sec')
+      .replace(/^fe80::[0-9a-f:]+$/, '<link-local>')
+      // the options of a job stand in the order of a Perl hash
+      .replace(/^(INFO: starting new backup job: \w+ \d+) (.*)/, (_, head: string, options: string) =>
+        [head, ...options.split(/ (?=--)/).toSorted()].join(' '),
+      )
+      .replace(/pveupload-[0-9a-f]+/g, 'pveupload')
+      .replace(/ line \d+\.?/g, ' line')
+  )
 }
 
 /** The form in which record and answer are compared. */
@@ -290,7 +330,8 @@ function withoutRuns(all: readonly unknown[]): unknown[] {
 function isArtefactLine(line: unknown): boolean {
   const text = (line as { t?: unknown } | null)?.t
   return (
-    typeof text === 'string' && /^kvm: |^TASK ERROR: start failed: |^TASK OK$|qmp-event|^trying to acquire lock|^ OK$/.test(text)
+    typeof text === 'string' &&
+    /^kvm: |^TASK ERROR: start failed: |^TASK OK$|qmp-event|^trying to acquire lock|^ OK$|ifupdown2|^command 'pvesh/.test(text)
   )
 }
 

@@ -10,6 +10,7 @@ import type { Machines } from './machines.ts'
 import { powerOn } from './power.ts'
 import { accessRoutes } from './routes/access.ts'
 import { agentRoutes } from './routes/agent.ts'
+import { backupRoutes } from './routes/backup.ts'
 import { clusterRoutes } from './routes/cluster.ts'
 import { firewallRoutes } from './routes/firewall.ts'
 import { powerRoutes } from './routes/power.ts'
@@ -60,6 +61,7 @@ export const allRoutes: Routes = {
   ...snapshotRoutes,
   ...agentRoutes,
   ...firewallRoutes,
+  ...backupRoutes,
 }
 
 /** Starts a stand-in on loopback. */

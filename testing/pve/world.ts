@@ -59,6 +59,8 @@ export interface Volume {
   /** The image file, in the real one. */
   path: string | undefined
   notes?: string
+  /** The configuration inside of an archive. */
+  backup?: VmConfig
 }
 
 export interface Storage {
@@ -141,6 +143,12 @@ export class World {
   /** Guests that hear no power button, and guests whose agent says nothing. */
   readonly deaf = new Set<number>()
   readonly silent = new Set<number>()
+  /** VMs that the overview leaves out. */
+  readonly hidden = new Set<number>()
+  /** Addresses that guests have from somewhere else than their configuration. */
+  readonly addresses = new Map<number, string>()
+  /** Programs that the host of the nodes does without. */
+  readonly lacks = new Set<'sendmail' | 'qmeventd' | 'termproxy'>()
   /** Files of the host that root may name, with their size in bytes. */
   readonly hostFiles = new Map<string, number>()
   /** Ids in the middle of a create: taken, without a readable configuration. */

@@ -139,7 +139,7 @@ export const accessRoutes: Routes = {
       wanted !== undefined
         ? [wanted]
         : ask.length > 0 || c.caller.user === 'root@pam'
-          ? [...new Set([...ask, ...usualPaths(c)])]
+          ? [...new Set([...ask, ...usualPaths])]
           : []
     const found = paths.map(
       (path) => [path, Object.fromEntries([...c.access.on(c.caller, path)].sort().map((p) => [p, 1]))] as const,
@@ -148,24 +148,8 @@ export const accessRoutes: Routes = {
   },
 }
 
-/** What the server lists beside the paths of the entries. */
-function usualPaths(c: Context): string[] {
-  return [
-    '/',
-    '/access',
-    '/access/groups',
-    '/access/realm',
-    '/mapping',
-    '/nodes',
-    '/pool',
-    '/sdn',
-    '/storage',
-    '/vms',
-    ...[...c.world.pools.keys()].map((pool) => `/pool/${pool}`),
-    ...[...c.world.storages.keys()].map((storage) => `/storage/${storage}`),
-    ...[...c.world.nodes.keys()].map((node) => `/nodes/${node}`),
-  ]
-}
+/** What the server lists beside the paths of the entries. Source: recorded. */
+const usualPaths = ['/', '/access', '/access/groups', '/nodes', '/pool', '/sdn', '/storage', '/vms']
 
 function privilegesOf(c: Context): string {
   return (optional(c, 'privs') ?? '')

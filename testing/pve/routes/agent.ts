@@ -1,5 +1,6 @@
 import { text, whole, type Context, type Routes } from '../context.ts'
 import { openProxy } from '../console.ts'
+import { interfacesOf, runIn } from '../played-guest.ts'
 import { died, Refusal } from '../refusal.ts'
 import type { Vm } from '../world.ts'
 import { vmOf } from './vms.ts'
@@ -29,9 +30,7 @@ function played(c: Context, vm: Vm, command: string, args: object = {}): unknown
   const { file, path, arg } = args as { file?: string; path?: string; arg?: string[] }
   switch (command) {
     case 'guest-network-get-interfaces':
-      return [
-        { name: 'eth0', 'hardware-address': /=([0-9a-f:]{17})/i.exec(String(vm.config['net0'] ?? ''))?.[1]?.toLowerCase() ?? '' },
-      ]
+      return interfacesOf(vm, c.world.addresses.get(vm.vmid))
     case 'guest-fsfreeze-freeze':
     case 'guest-fsfreeze-thaw':
       return 1
@@ -43,12 +42,7 @@ function played(c: Context, vm: Vm, command: string, args: object = {}): unknown
       const all = exits.get(vm) ?? new Map<number, Record<string, unknown>>()
       exits.set(vm, all)
       const pid = 365 + all.size
-      all.set(
-        pid,
-        path === '/bin/echo'
-          ? { exited: 1, exitcode: 0, 'out-data': `${(arg ?? []).join(' ')}\n` }
-          : { exited: 1, exitcode: 127, 'err-data': 'not found\n' },
-      )
+      all.set(pid, runIn([path ?? '', ...(arg ?? [])]))
       return { pid }
     }
     case 'guest-exec-status':
@@ -88,14 +82,18 @@ export const agentRoutes: Routes = {
       c.world.machines === undefined ? answer[key] : Buffer.from(String(answer[key]), 'base64').toString()
     return {
       ...answer,
-      exited: Number(answer['exited']),
+      exited: Number(answer['exited'] ?? 0),
       ...Object.fromEntries(['out-data', 'err-data'].filter((key) => answer[key] !== undefined).map((key) => [key, decode(key)])),
     }
   },
   'POST /nodes/{node}/qemu/{vmid}/vncproxy': (c) => proxy(c, 'vncproxy'),
-  'POST /nodes/{node}/qemu/{vmid}/termproxy': (c) => {
+  'POST /nodes/{node}/qemu/{vmid}/termproxy': async (c) => {
     const vm = vmOf(c)
     if (vm.power === 'stopped') throw died(`VM ${vm.vmid} not running`)
+    if (c.world.lacks.has('termproxy')) {
+      await c.world.wait(10_000)
+      throw died(`Timeout while waiting for port '5901' to get ready!`)
+    }
     if (vm.config['serial0'] === undefined) throw died('unable to find a serial interface')
     const { cert: _, password: __, ...rest } = proxy(c, 'vncproxy')
     return rest

@@ -65,7 +65,7 @@ function resources(c: Context): unknown {
     return { ...base, maxmem: node.memoryMiB * 2 ** 20, mem, maxcpu: node.cpus, cpu: 0.02 }
   })
   const vms = [...world.vms.values()]
-    .filter((vm) => access.may(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
+    .filter((vm) => !world.hidden.has(vm.vmid) && access.may(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
     .map((vm) => vmResource(c, vm))
   const storages = [...world.storages.values()].flatMap((storage) =>
     [...world.nodes.values()]

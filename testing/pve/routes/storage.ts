@@ -111,6 +111,17 @@ function upload(c: Context): unknown {
   })
 }
 
+/** Nothing is fetched by a stand-in that reaches no net: every address refuses the connection. */
+function download(c: Context): unknown {
+  const [file, url] = [text(c, 'filename'), text(c, 'url')]
+  const { host } = new URL(url)
+  return c.world.startTask(text(c, 'node'), 'download', file, c.caller.id, (task) => {
+    const at = new Date(task.starttime * 1000).toISOString().replace('T', ' ').slice(0, 19)
+    task.lines.push(`downloading ${url} to /var/lib/vz/${text(c, 'content')}/${file}`, `--${at}--  ${url}`)
+    throw died(`download failed: Connecting to ${host}... failed: Connection refused.`)
+  })
+}
+
 function remove(c: Context): unknown {
   const node = text(c, 'node')
   const given = text(c, 'volume')
@@ -182,6 +193,7 @@ export const storageRoutes: Routes = {
     return made.volid
   },
   'POST /nodes/{node}/storage/{storage}/upload': upload,
+  'POST /nodes/{node}/storage/{storage}/download-url': download,
   'DELETE /nodes/{node}/storage/{storage}/content/{volume}': remove,
   'GET /nodes/{node}/storage/{storage}/import-metadata': (c) => {
     throw died(`unable to parse directory volume name '${text(c, 'volume')}'`)

@@ -1,5 +1,6 @@
 import { flagged, optional, text, whole, type Context, type Routes } from '../context.ts'
 import { allocate, driveText, formattingLine, isDrive, makeDrive, parseDrive, sizeBytes, sizeText, volumesOf } from '../drives.ts'
+import { restore as restoreFrom } from './backup.ts'
 import { died, forbidden, noSuchVm } from '../refusal.ts'
 import { applyKeys, birthConfig, checkKeys, checkState, keysOf, shownConfig, stored } from '../vm-config.ts'
 import { newUuid, randomMac, TaskStopped, type Task, type Vm, type VmConfig } from '../world.ts'
@@ -57,12 +58,12 @@ function create(c: Context): unknown {
   return c.world.startTask(node(c), restore ? 'qmrestore' : 'qmcreate', String(vmid), c.caller.id, async (task) => {
     try {
       const born = birthConfig(c.world.now())
-      const values = await fillDrives(c, vmid, task)
+      const values = restore ? await restoreFrom(c, node(c), vmid, task) : await fillDrives(c, vmid, task)
       if (task.stopped.signal.aborted) throw new TaskStopped()
       c.world.newVm(node(c), vmid, { ...born, ...values }, pool)
     } catch (error) {
       await dropVolumes(c, node(c), vmid)
-      if (!(error instanceof Error) || error.message.startsWith('unable to create VM')) throw error
+      if (!(error instanceof Error) || /^unable to (create|restore) VM/.test(error.message)) throw error
       throw died(`unable to create VM ${vmid} - ${error.message}`)
     } finally {
       c.world.reserved.delete(vmid)
