@@ -102,6 +102,7 @@ export function createChainReader(options: ChainReaderOptions): ChainReader {
     },
     snapshot: (depth) => fromHeads((heads) => snapshots.read(heads.primary, depth, heads[depth])),
     subscription: (tokenId, at) => firstReachable(clients, (client) => one(client, tokenId, at)),
+    subscriptions: (tokenIds, at) => firstReachable(clients, (client) => view.subscriptions(client, at, tokenIds)),
     subscriptionForTaking: (tokenId) => fromHeads((heads) => readForTaking(tokenId, heads)),
     subscriptionForLogin: (tokenId) =>
       fromHeads(async (heads) => ({

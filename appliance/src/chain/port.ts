@@ -50,6 +50,8 @@ export interface ChainReader {
   snapshot(depth: Depth): Promise<ChainSnapshot>
   /** One subscription pinned to one block; `ended` ones too. Undefined only if the id was surely never sold. */
   subscription(tokenId: bigint, at: BlockRef): Promise<Subscription | undefined>
+  /** Many of them, in the order asked; the same promises. */
+  subscriptions(tokenIds: readonly bigint[], at: BlockRef): Promise<(Subscription | undefined)[]>
   /**
    * For taking: the subscription at `finalized` and at `latest`, asked of two RPCs where configured. Throws
    * `chain-inconsistent` or `chain-stale` rather than answer in doubt.

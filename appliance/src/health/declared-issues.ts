@@ -272,7 +272,8 @@ export const declaredIssues: readonly Declaration[] = [
   }),
   fromVms('destroys-waiting', 'medium', {
     title: 'More VMs ended than may be destroyed in a day',
-    effect: 'They wait for the operator; their disks stay.',
+    effect:
+      'They wait for the operator; their disks stay. After a loss of the database all that went before counts as of that day.',
     remedy: 'Check that they really have ended, then allow it.',
   }),
   diskNearlyFull,

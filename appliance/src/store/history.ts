@@ -1,6 +1,7 @@
 import type { ChainEvent } from '../generated/prisma/client.ts'
 import type { Database } from './database.ts'
 import { fromJson, toJson } from './json.ts'
+import type { Page, PageQuery } from './page.ts'
 
 /** One log of a contract. For people to read: no rule depends on it, the snapshot is the truth. */
 export interface StoredChainEvent {
@@ -24,6 +25,10 @@ export interface HistoryRepository {
   /** Up to which block the logs were read, or undefined. */
   cursor(installation: string): Promise<number | undefined>
   byTransaction(transactionHash: string): Promise<StoredChainEvent[]>
+  /** All of one name, oldest first. */
+  named(name: string): Promise<StoredChainEvent[]>
+  /** Those of these names over all contracts, newest first. */
+  newest(names: readonly string[], query?: PageQuery): Promise<Page<StoredChainEvent>>
   /** Newest first. */
   ofToken(installation: string, tokenId: bigint, limit?: number): Promise<StoredChainEvent[]>
 }
@@ -71,6 +76,34 @@ export function createHistory(db: Database): HistoryRepository {
     },
     async byTransaction(transactionHash) {
       return (await db.queries.chainEvent.findMany({ where: { transactionHash }, orderBy: { logIndex: 'asc' } })).map(fromRow)
+    },
+    async named(name) {
+      const rows = await db.queries.chainEvent.findMany({
+        where: { name },
+        orderBy: [{ blockNumber: 'asc' }, { logIndex: 'asc' }],
+      })
+      return rows.map(fromRow)
+    },
+    async newest(names, { cursor, limit = 50 } = {}) {
+      // all contracts stand on one chain: block and place in it name one log
+      const [, block, index] = /^(\d{1,15})-(\d{1,9})$/.exec(cursor ?? '') ?? []
+      const below =
+        block === undefined
+          ? {}
+          : {
+              OR: [
+                { blockNumber: { lt: BigInt(block) } },
+                { blockNumber: BigInt(block), logIndex: { lt: Number(index) } },
+              ],
+            }
+      const rows = await db.queries.chainEvent.findMany({
+        where: { name: { in: [...names] }, ...below },
+        orderBy: [{ blockNumber: 'desc' }, { logIndex: 'desc' }],
+        take: limit + 1,
+      })
+      const items = rows.slice(0, limit).map(fromRow)
+      const last = items.at(-1)
+      return { items, nextCursor: rows.length > limit && last !== undefined ? `${last.blockNumber}-${last.logIndex}` : null }
     },
     async ofToken(installation, tokenId, limit = 200) {
       const rows = await db.queries.chainEvent.findMany({

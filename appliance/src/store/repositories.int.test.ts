@@ -276,13 +276,24 @@ describe('transactions', () => {
 
 describe('the journal of destroys', () => {
   withStore('a resumed destroy counts once', async () => {
-    await store.destroys.record('freehold:a/1/1', 'end')
-    await store.destroys.record('freehold:a/1/1', 'end')
+    await store.destroys.record('freehold:a/1/1', 'end', 1000)
+    await store.destroys.record('freehold:a/1/1', 'end', 1000)
     clock.advance(86_400)
-    await store.destroys.record('freehold:a/2/1', 'cancel')
-    assert.equal(await store.destroys.countSince(clock.now() - 86_000), 1)
-    assert.equal(await store.destroys.countSince(clock.now() - 90_000), 2)
+    await store.destroys.record('freehold:a/2/1', 'cancel', 2000)
+    const since = (seconds: number, finalized: number) => store.destroys.countSince({ own: clock.now() - seconds, finalized })
+    assert.equal(await since(86_000, 2000), 1)
+    assert.equal(await since(86_000, 1000), 2, 'by the finalized block it is not a day ago')
+    assert.equal(await since(90_000, 3000), 2, 'by our own clock it is not a day ago')
     assert.deepEqual([await store.destroys.has('freehold:a/1/1'), await store.destroys.has('freehold:a/1/2')], [true, false])
+    assert.deepEqual(await store.destroys.marks(), ['freehold:a/1/1', 'freehold:a/2/1'])
+  })
+
+  withStore('what a clock that ran ahead has written is entered as of now', async () => {
+    await store.destroys.record('freehold:a/1/1', 'end', 9_000_000)
+    await store.destroys.notLaterThan({ own: clock.now() - 50, finalized: 1000 })
+    assert.equal(await store.destroys.countSince({ own: clock.now() - 49, finalized: 1001 }), 0)
+    assert.equal(await store.destroys.countSince({ own: clock.now() - 50, finalized: 1001 }), 1)
+    assert.equal(await store.destroys.countSince({ own: clock.now(), finalized: 1000 }), 1)
   })
 })
 

@@ -55,18 +55,18 @@ export const destroySteps: readonly Step<VmWork>[] = [
     async run({ ports, key, contract, gate, books }, io) {
       const record = await ports.hypervisor.find(key)
       const { finalized, view } = await requireTaking(contract.reader, key.tokenId, mayDestroy)
-      const reason = reasonOf(finalized, view.finalizedTime)
+      const ended = { reason: reasonOf(finalized, view.finalizedTime), finalizedTime: view.finalizedTime }
       const delivered = record?.facts.activating === true || wasReady(books.get(vmIdOf(key)))
       const vmCount = [...books.values()].length
       // what was never delivered holds nothing of anybody: it neither counts nor waits
-      if (delivered && !(await gate.pass(markOf(key), reason, vmCount))) {
+      if (delivered && !(await gate.pass(markOf(key), ended, contract.reader, vmCount))) {
         throw new AppError({
           code: 'not-in-this-state',
           detail: `VM ${vmIdOf(key)} would be one destroy too many in 24 hours.`,
           hint: 'The operator allows it on the page of issues.',
         })
       }
-      io.log(`Destroying: ${reason}, final on the chain.`)
+      io.log(`Destroying: ${ended.reason}, final on the chain.`)
       await ports.hypervisor.destroy(key, { signal: io.signal, progress: io.progress })
     },
   },

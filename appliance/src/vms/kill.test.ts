@@ -109,7 +109,7 @@ async function liveAndDie(at: number, when: 'before' | 'after'): Promise<boolean
   }
   assert.deepEqual(await stand.store.addresses.list('ssh-port'), [])
   assert.deepEqual(await stand.store.vms.list(), [])
-  assert.equal(await stand.store.destroys.countSince(0), 1)
+  assert.equal(await stand.store.destroys.countSince({ own: 0, finalized: 0 }), 1)
   const { items } = await stand.store.tasks.list({ subject: stand.id(1n), limit: 200 })
   assert.deepEqual(
     items.filter((t) => t.state === 'running').map((t) => t.kind),

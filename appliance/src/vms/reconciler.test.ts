@@ -276,7 +276,7 @@ describe('purchases that do not go well', () => {
     stand.chain.finalize()
     await stand.settle()
     assert.equal(stand.vm(id), undefined)
-    assert.equal(await stand.store.destroys.countSince(0), 0, 'it held nothing of anybody')
+    assert.equal(await stand.store.destroys.countSince({ own: 0, finalized: 0 }), 0, 'it held nothing of anybody')
   })
 
   test('no room: waits with an issue, is made when there is room', async () => {

@@ -27,7 +27,7 @@ import { personSteps } from './person-steps.ts'
 import { Making } from './making.ts'
 import { Slots } from './slots.ts'
 import { StandingIssues, type StandingIssue } from './standing-issues.ts'
-import { readForTaking } from './taking.ts'
+import { readForTaking, type Ended } from './taking.ts'
 import { VmBooks } from './vm-books.ts'
 import type { ServedContract, VmPorts, VmWork } from './vm-work.ts'
 import { observe, type ObservedContract, type World } from './world.ts'
@@ -294,9 +294,9 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   }
 
   /** Books the destroy, or holds it back. What was never delivered holds nothing of anybody and is not counted. */
-  function mayDestroyToday({ key }: VmWork, record: VmRecord | undefined, reason: string): Promise<boolean> {
+  function mayDestroyToday({ key, contract }: VmWork, record: VmRecord | undefined, ended: Ended): Promise<boolean> {
     const delivered = record?.facts.activating === true || wasReady(books.get(vmIdOf(key)))
-    return delivered ? gate.pass(markOf(key), reason, vmCount()) : Promise.resolve(true)
+    return delivered ? gate.pass(markOf(key), ended, contract.reader, vmCount()) : Promise.resolve(true)
   }
 
   /**

@@ -177,6 +177,10 @@ export class TestChain implements ChainReader {
     return Promise.resolve(this.#blocks.find((b) => b.hash === at.hash)?.subscriptions.get(tokenId))
   }
 
+  subscriptions(tokenIds: readonly bigint[], at: BlockRef): Promise<(Subscription | undefined)[]> {
+    return Promise.all(tokenIds.map((tokenId) => this.subscription(tokenId, at)))
+  }
+
   subscriptionForTaking(tokenId: bigint): ReturnType<ChainReader['subscriptionForTaking']> {
     this.#answer()
     const finalizedBlock = this.#deep(this.finalityBlocks)
