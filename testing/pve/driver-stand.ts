@@ -46,9 +46,14 @@ export async function enrol(stand: Stand): Promise<ApiToken> {
 }
 
 export function optionsFor(stand: Stand, token: ApiToken): ProxmoxOptions {
+  return { ...driverOptions(waysTo(stand), token), pace: stand.world.pace === 0 ? 0.005 : stand.world.pace }
+}
+
+/** Options of a driver that was enrolled by `enrol`. */
+export function driverOptions(ways: readonly Way[], token: ApiToken): ProxmoxOptions {
   const { pool, diskStorage, mediaStorage, bridge: guests, vmids } = enrolAnswers
   return {
-    ways: waysTo(stand),
+    ways,
     token,
     clock: systemClock,
     pool,
@@ -59,7 +64,6 @@ export function optionsFor(stand: Stand, token: ApiToken): ProxmoxOptions {
     loginEndpoint: '10.77.0.1:7443',
     guestNetworks: ['10.77.0.0/16'],
     firewall: true,
-    pace: stand.world.pace === 0 ? 0.005 : stand.world.pace,
   }
 }
 

@@ -15,6 +15,8 @@ export type Fault =
   | { kind: 'answer-after'; status: number; reason: string; empty?: boolean }
   /** The next task that such a request starts ends so; `after`: its work is done all the same. */
   | { kind: 'task-fails'; text: string; after?: boolean }
+  /** The next task that such a request starts does its work only when the promise resolves. */
+  | { kind: 'task-held'; until: Promise<void> }
   /** The record of the task is lost when it ends. */
   | { kind: 'task-lost' }
   /** Somebody else makes a VM with the id that is asked for, just before. */
@@ -104,6 +106,12 @@ export class Faults {
   taskFailure(task: Task, when: 'before' | 'after'): string | undefined {
     const found = this.#takeHere((f) => f.kind === 'task-fails' && (f.after === true) === (when === 'after'), task.upid)
     return found?.kind === 'task-fails' ? found.text : undefined
+  }
+
+  /** Resolves when the task may begin its work. */
+  async held(task: Task): Promise<void> {
+    const found = this.#takeHere((f) => f.kind === 'task-held', task.upid)
+    if (found?.kind === 'task-held') await found.until
   }
 
   losesTask(task: Task): boolean {

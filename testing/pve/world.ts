@@ -337,6 +337,7 @@ export class World {
     await delay(this.pace === 0 ? 1 : 0)
     await this.wait(ms, task.stopped.signal)
     try {
+      await this.faults.held(task)
       const before = this.faults.taskFailure(task, 'before')
       if (before !== undefined) throw died(before)
       if (task.stopped.signal.aborted) throw new TaskStopped()

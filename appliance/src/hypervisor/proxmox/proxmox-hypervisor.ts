@@ -79,6 +79,15 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
     })
   }
 
+  /** As `need`, or whole, once what an earlier process began for the VM has ended: it is followed, not begun again. */
+  async function settled(key: VmKey, find: (key: VmKey) => Promise<OurVm>, verb: VerbOptions): Promise<OurVm> {
+    const vm = await find(key)
+    if (journal.tasksOf(markOf(key)).length === 0) return vm
+    await server.finishFormer(markOf(key), taskLimitsMs.snapshot, verb.signal)
+    inventory.forget(vm.vmid)
+    return await find(key)
+  }
+
   async function switchOff(vm: OurVm, verb: VerbOptions): Promise<void> {
     await server.reach({
       about: markOf(vm.metadata.key),
@@ -136,7 +145,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   }
 
   async function start(key: VmKey, verb: VerbOptions): Promise<void> {
-    const vm = await needWhole(key)
+    const vm = await settled(key, needWhole, verb)
     await server.reach({
       about: markOf(key),
       node: vm.node,
@@ -158,7 +167,8 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   }
 
   async function stop(key: VmKey, how: 'graceful' | 'force', verb: VerbOptions): Promise<void> {
-    const vm = await need(key)
+    // a switch-off by force overrules what runs
+    const vm = how === 'force' ? await need(key) : await settled(key, need, verb)
     if (vm.config.onboot === true) await configure(server, inventory, vm, { onboot: 0 }, verb.signal)
     inventory.forget(vm.vmid)
     const { qmpstatus } = await statusOf(vm)
@@ -246,7 +256,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
     async snapshot(key, name, verb = {}) {
       requireSnapshotName(name)
       await writing(key, 'take a snapshot', async () => {
-        const vm = await needWhole(key)
+        const vm = await settled(key, needWhole, verb)
         await takeSnapshot(server, inventory, options, vm, name, verb)
         await describe(vm, { metadata: { ...vm.metadata, snapshots: [name] } })
         await dropSnapshots(server, vm, name, verb)
@@ -255,7 +265,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
     async rollback(key, name, verb = {}) {
       requireSnapshotName(name)
       await writing(key, 'roll a VM back', async () => {
-        const vm = await needWhole(key)
+        const vm = await settled(key, needWhole, verb)
         await journal.setPending(markOf(key), descriptionOf(vm))
         await rollbackTo(server, vm, name, verb, () => switchOff(vm, verb))
         // the snapshot brought back the facts of its day, too

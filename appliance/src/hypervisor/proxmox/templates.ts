@@ -129,11 +129,13 @@ export class Templates {
     throw new AppError({ code: 'template-missing', detail: 'The template is not there after its import.' })
   }
 
+  /** Makes it, or completes what an import that was killed left. */
   async #make(node: string, disks: string, path: string, described: DescribedTemplate, verb: VerbOptions): Promise<void> {
+    const left = await this.#halfMade(node, described.sha256)
+    if (left !== undefined) return await this.#convert(node, left, described.sha256, verb)
     const { sha256, sizeBytes } = described
     const name = uploadNameOf(sha256)
     const open = () => createReadStream(path)
-    await this.#dropHalfMade(node, sha256)
     const volid = await this.#media.put(node, 'import', { name, sizeBytes, sha256, open }, verb)
     const { type } = await this.#server.client.get(`/nodes/${node}/storage/${this.#options.diskStorage}/status`, storageStatus)
     const format = /^(dir|nfs|cifs|btrfs|cephfs)$/.test(type) ? ',format=qcow2' : ''
@@ -166,17 +168,9 @@ export class Templates {
           )
           await this.#server.follow(task, sha256, watchOf(taskLimitsMs.create, 'template', verb))
         })
-        await this.#server.reach({
-          about: sha256,
-          node,
-          vmid,
-          done: async () => (await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)).template === true,
-          act: async () => (await this.#server.client.post(`/nodes/${node}/qemu/${vmid}/template`, upid.nullable())) ?? undefined,
-          watch: watchOf(taskLimitsMs.template, 'template', verb),
-        })
-        break
+        return await this.#convert(node, vmid, sha256, verb)
       } catch (error) {
-        // not known: what came of it is found and taken away by the next import
+        // not known: what came of it is found and completed or taken away by the next import
         if (mayHaveHappened(error) || !isIdTaken(error)) throw error
       } finally {
         this.#ids.release(vmid)
@@ -184,19 +178,37 @@ export class Templates {
     }
   }
 
-  /** A VM that bears the name of the template and never became one: left by an import that was killed. */
-  async #dropHalfMade(node: string, sha256: string): Promise<void> {
+  async #convert(node: string, vmid: number, sha256: string, verb: VerbOptions): Promise<void> {
+    await this.#server.reach({
+      about: sha256,
+      node,
+      vmid,
+      done: async () => (await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)).template === true,
+      act: async () => (await this.#server.client.post(`/nodes/${node}/qemu/${vmid}/template`, upid.nullable())) ?? undefined,
+      watch: watchOf(taskLimitsMs.template, 'template', verb),
+    })
+  }
+
+  /**
+   * A VM that bears the name of the template and never became one: left by an import that was killed. Once its create has ended
+   * a VM with a disk is whole; one without is taken away.
+   */
+  async #halfMade(node: string, sha256: string): Promise<number | undefined> {
     await this.#server.finishFormer(sha256, taskLimitsMs.create)
     const { vms } = await this.#inventory.overview()
-    for (const vm of vms) {
-      if (vm.template === true || vm.node !== node || vm.name !== templateNameOf(sha256) || !this.#inventory.isInRange(vm.vmid))
-        continue
-      const path = `/nodes/${node}/qemu/${vm.vmid}`
-      const config = await this.#server.client.get(`${path}/config`, vmConfig)
+    let whole: number | undefined
+    for (const { template, node: at, name, vmid = 0 } of vms) {
+      // the statistics know a new one by nothing but its id
+      const named = name === undefined || name === templateNameOf(sha256)
+      if (template === true || at !== node || !named || !this.#inventory.isInRange(vmid)) continue
+      const config = await this.#server.client.get(`/nodes/${node}/qemu/${vmid}/config`, vmConfig)
       if (config.template === true || !hasOurTag(config.tags) || parseTemplateDescription(config.description)?.sha256 !== sha256)
         continue
-      await this.#remove({ node, vmid: vm.vmid ?? 0 }, sha256)
+      const usable = whole === undefined && config.virtio0 !== undefined && config.lock === undefined
+      if (usable) whole = vmid
+      else await this.#remove({ node, vmid }, sha256)
     }
+    return whole
   }
 
   /** Throws `not-in-this-state` while a disk refers to it. No-op if it is not there. */
