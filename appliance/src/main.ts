@@ -167,7 +167,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       }),
     })
     openedAt = answers.listen.login
-    product = await startProduct({ version, config: answers, stateFolder, clock, store, hypervisor, events, log })
+    product = await startProduct({
+      version,
+      config: answers,
+      stateFolder,
+      clock,
+      store,
+      hypervisor,
+      events,
+      log,
+      renew: () => void openWanted(answers).catch(() => undefined),
+    })
     publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })
     // from here on the code on the screen opens nothing, and no trace of it stays (I7)
     await setupDoor?.end()
@@ -249,6 +259,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       tasks: events,
       vmActions: { begin: (...args) => running().api.vmActions.begin(...args) },
       wasm: () => product?.api.wasm?.(),
+      desk: () => product?.api.desk?.(),
       issues: async () => (product === undefined ? [] : await product.api.issues()),
       rpc: (method, params) => running().api.rpc(method, params),
       log,

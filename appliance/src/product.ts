@@ -4,9 +4,11 @@ import { createConsoles } from './api/consoles.ts'
 import type { ApiPorts, TokenInfo } from './api/ports.ts'
 import { wasmPlanRows } from './api/wasm-plans.ts'
 import { createClients, firstReachable } from './chain/any-client.ts'
+import type { VmId } from './chain/installation.ts'
 import { createChainReader } from './chain/chain-reader.ts'
 import { createTokenReader } from './chain/erc20.ts'
 import { createFinalityMemory } from './chain/finality-memory.ts'
+import { nextKeyIn } from './chain/next-key.ts'
 import { loadOrCreateKey } from './chain/provisioner-key.ts'
 import { createProvisioner } from './chain/provisioner.ts'
 import { RpcClient } from './chain/rpc.ts'
@@ -16,7 +18,9 @@ import type { Config } from './config/schema.ts'
 import { AppError } from './errors/app-error.ts'
 import { createMetricsServer } from './api/metrics.ts'
 import { gatherFacts } from './health/gather.ts'
+import { openAlerts } from './health/alerts/alerts.ts'
 import { createHealth, type Health } from './health/health.ts'
+import { shownSettings } from './config/shown-settings.ts'
 import { createHostClient, hostSocket } from './host/client.ts'
 import { noHost } from './host/no-host.ts'
 import type { HostPort } from './host/port.ts'
@@ -52,6 +56,8 @@ export interface ProductPorts {
   hypervisor: Hypervisor
   events: TaskEvents
   log: ApiPorts['log']
+  /** Called once, when another key has taken the provisioner's place and everything has to begin anew with it. */
+  renew?(): void
   /** The root helper; default: the one of this mode. */
   host?: HostPort
 }
@@ -257,10 +263,18 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
     log: say,
   })
 
+  const alerts = await openAlerts({
+    clock,
+    file: join(secretsFolder, 'alerts.json'),
+    settings: store.settings,
+    host: new URL(config.origin).host,
+    log: say,
+  })
   health = createHealth({
     clock,
     issues: store.issues,
     log: say,
+    tell: alerts.tell,
     facts: () =>
       gatherFacts({
         clock,
@@ -283,6 +297,23 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
   await Promise.all(contracts.map((c) => c.provisioner.resume()))
   endings.push(() => signIn.outcomesKept())
   endings.push(events.subscribe(keeper.onTask), () => keeper.stop())
+  // once the owner has named the next key on every contract, it takes over
+  const nextKey = nextKeyIn(secretsFolder)
+  let renewed = false
+  endings.push(
+    keeper.onChange(() => {
+      const named = new Set(keeper.facts().contracts.map((c) => c.giving.provisioner.toLowerCase()))
+      if (renewed || named.size !== 1 || named.has(key.address)) return
+      void (async () => {
+        const next = await nextKey.address()
+        if (renewed || next === null || !named.has(next)) return
+        renewed = true
+        await nextKey.promote()
+        say('another provisioner key has taken over')
+        ports.renew?.()
+      })().catch((error: unknown) => say('the next provisioner key could not take over', error))
+    }),
+  )
   await keeper.start()
   endings.push(() => passWatch.stop())
   passWatch.start()
@@ -341,6 +372,28 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
       },
       wasm: () => wasm && { url: config.wasm.url ?? wasmUrlOf(config.origin), host: wasm.host },
       issues: async () => issues.current(),
+      desk: () => ({
+        capacity: async () => {
+          const [capacity, { snapshots }] = await Promise.all([hypervisor.capacity(), hypervisor.capabilities()])
+          return { capacity, snapshots }
+        },
+        provisioner: key.address,
+        nextProvisioner: nextKey.address,
+        makeNextProvisioner: nextKey.make,
+        async allowDestroys() {
+          const waiting = reconciler.status().issues.filter((issue) => issue.code === 'destroys-waiting')
+          await reconciler.allowDestroys(waiting.map((issue) => issue.subject as VmId))
+          return waiting.length
+        },
+        async metrics(vmId) {
+          const row = reconciler.books.get(vmId)
+          if (row === undefined) throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmId}.` })
+          const { installation, tokenId, generation } = row
+          return await hypervisor.metrics({ installation, tokenId, generation })
+        },
+        alerts,
+        settings: shownSettings(config),
+      }),
       // a transaction is sent once, to the first node; reads may be asked again
       rpc: (method, params) =>
         method === 'eth_sendRawTransaction' && clients[0] !== undefined

@@ -15,6 +15,11 @@ import { registerGuards, type GuardOptions } from './guards.ts'
 import { registerIdempotency } from './idempotency.ts'
 import type { ApiPorts } from './ports.ts'
 import { registerProblems } from './problems.ts'
+import { registerAlerts } from './routes/alerts.ts'
+import { registerHost } from './routes/host.ts'
+import { registerMoney } from './routes/money.ts'
+import { registerOverview } from './routes/overview.ts'
+import { registerVmMetrics } from './routes/vm-metrics.ts'
 import { registerAudit } from './routes/audit.ts'
 import { registerConsole } from './routes/console.ts'
 import { registerIssues } from './routes/issues.ts'
@@ -103,6 +108,11 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerSshCertificates,
     registerIssues,
     registerAudit,
+    registerOverview,
+    registerHost,
+    registerMoney,
+    registerAlerts,
+    registerVmMetrics,
     registerRpc,
     registerWasm,
     ...(options.extend ?? []),

@@ -1,4 +1,6 @@
 import type { Clock } from '../clock/clock.ts'
+import type { Alerts } from '../health/alerts/alerts.ts'
+import type { Capacity, VmMetrics } from '../hypervisor/port.ts'
 import type { VmId } from '../chain/installation.ts'
 import type { Address } from '../chain/subscription.ts'
 import type { IssueOptions, UserCertificate } from '../sign-in/certificates/issue.ts'
@@ -20,6 +22,24 @@ export interface TokenInfo {
   decimals: number
   /** Understands EIP-2612 permits. */
   permit: boolean
+}
+
+/** What the operator's pages need of the host beyond its facts. */
+export interface OperatorDesk {
+  /** Throws `hypervisor-down`. `snapshots`: whether a disk counts twice. */
+  capacity(): Promise<{ capacity: Capacity; snapshots: boolean }>
+  /** The key of this host, and the one that waits to take its place. */
+  provisioner: Address
+  nextProvisioner(): Promise<Address | null>
+  /** Makes the next key unless there is one. */
+  makeNextProvisioner(): Promise<Address>
+  /** Lets through the destroys that wait for the operator. Resolves with how many. */
+  allowDestroys(): Promise<number>
+  /** Throws `vm-unknown`, `hypervisor-down`. */
+  metrics(vmId: VmId): Promise<VmMetrics>
+  alerts: Alerts
+  /** What this host was set up with; no secret. */
+  settings: readonly { key: string; value: string }[]
 }
 
 /** All that the API needs of the rest of the host. */
@@ -46,7 +66,9 @@ export interface ApiPorts {
   consoles: Consoles
   /** Who was root in a VM before its holder, and whether the holder keeps it so (L5). */
   passWatch: Pick<PassWatch, 'formerHolder' | 'keep'>
-  store: Pick<Store, 'audit' | 'idempotency' | 'rateLimits' | 'tasks' | 'loginOutcomes'>
+  store: Pick<Store, 'audit' | 'history' | 'idempotency' | 'rateLimits' | 'tasks' | 'transactions' | 'loginOutcomes'>
+  /** Undefined before the host is set up. */
+  desk?(): OperatorDesk | undefined
   tasks: { subscribe(listener: (event: TaskEvent) => void): () => void }
   vmActions: {
     /** Begins the work and resolves with its task's id: `beginAction` of vms/operations.ts. Throws `task-running`, `not-in-this-state`. */

@@ -10,11 +10,17 @@ const expected = `
 DELETE /v1/sessions/:sessionId                 signed-in
 DELETE /v1/wasm/keys/:keyId                    signed-in
 DELETE /v1/wasm/operator/keys/:keyId           operator
+GET    /v1/alerts                              operator
 GET    /v1/audit                               signed-in
+GET    /v1/audit/export                        operator
+GET    /v1/host                                operator
 GET    /v1/issues                              operator
 GET    /v1/login-requests/:code                public
 GET    /v1/login-requests/:code/outcome        public
+GET    /v1/money                               operator
+GET    /v1/money/entries                       operator
 GET    /v1/openapi.json                        public
+GET    /v1/overview                            operator
 GET    /v1/plans                               public
 GET    /v1/purchases/:transactionHash          public
 GET    /v1/quotes                              public
@@ -30,9 +36,13 @@ GET    /v1/tasks/:taskId/log                   signed-in
 GET    /v1/vms                                 signed-in
 GET    /v1/vms/:vmId                           signed-in
 GET    /v1/vms/:vmId/console                   public
+GET    /v1/vms/:vmId/metrics                   signed-in
 GET    /v1/wasm                                signed-in
 GET    /v1/wasm/operator                       operator
 GET    /v1/wasm/receipts                       signed-in
+POST   /v1/alerts/:channelId/test              operator   key
+POST   /v1/host/provisioner-key                operator   key
+POST   /v1/issues/:code/fixes                  operator   key
 POST   /v1/login-requests                      public     key
 POST   /v1/login-requests/:code/approval       public     key
 POST   /v1/login-requests/:code/refusal        public     key
@@ -49,6 +59,7 @@ POST   /v1/vms/:vmId/keep                      signed-in  key
 POST   /v1/wasm/keys                           signed-in  key
 POST   /v1/wasm/keys/:keyId/rotation           signed-in  key
 POST   /v1/wasm/receipt-checks                 public
+PUT    /v1/alerts                              operator
 `.trim()
 
 suite('routes', () => {

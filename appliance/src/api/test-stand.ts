@@ -17,7 +17,10 @@ import { createPassWatch, type PassWatch } from '../sign-in/pass-watch.ts'
 import { echoConsole } from '../hypervisor/fake/fake-console.ts'
 import { createApi, type ApiServer } from './app.ts'
 import { noFacts, type HostFacts } from './facts.ts'
-import type { ApiPorts } from './ports.ts'
+import type { Address } from '../chain/subscription.ts'
+import { openAlerts } from '../health/alerts/alerts.ts'
+import type { ApiPorts, OperatorDesk } from './ports.ts'
+import type { IssueView } from './schemas/issues.ts'
 import type { LoginRequestView } from './schemas/sign-in.ts'
 
 export const testOrigin = 'http://localhost:8080'
@@ -74,6 +77,8 @@ export interface ApiStand extends SignInStand {
   /** VMs whose connections were cut. */
   cuts: string[]
   passWatch: PassWatch
+  /** The issues that stand. */
+  standing: IssueView[]
   /** Puts further facts in the place of the former ones; holdings follow the chain of the stand. */
   refresh(changes?: Partial<HostFacts>): Promise<void>
   client(address?: string): TestClient
@@ -119,6 +124,45 @@ export async function apiStand(
     audit: stand.store.audit,
     log: (line) => logged.push(line),
   })
+  const standing: IssueView[] = []
+  const alerts = await openAlerts({
+    clock: stand.clock,
+    file: join(folder, 'alerts.json'),
+    settings: stand.store.settings,
+    host: new URL(origin).host,
+    log: (line) => void logged.push(line),
+  })
+  let next: Address | null = null
+  const desk: OperatorDesk = {
+    capacity: () =>
+      Promise.resolve({
+        snapshots: true,
+        capacity: {
+          diskTotalBytes: 100 * 2 ** 30,
+          diskFreeBytes: 80 * 2 ** 30,
+          diskUnpromisedBytes: 40 * 2 ** 30,
+          memoryTotalMiB: 4096,
+          memoryUnpromisedMiB: 2048,
+          vcpus: 4,
+        },
+      }),
+    provisioner: `0x${'77'.repeat(20)}`,
+    nextProvisioner: () => Promise.resolve(next),
+    makeNextProvisioner: () => Promise.resolve((next = `0x${'88'.repeat(20)}`)),
+    allowDestroys: () => Promise.resolve(2),
+    metrics: () =>
+      Promise.resolve({
+        at: stand.clock.now(),
+        cpuSeconds: 12,
+        memoryUsedMiB: 200,
+        diskReadBytes: 1,
+        diskWrittenBytes: 2,
+        networkReceivedBytes: 3,
+        networkSentBytes: null,
+      }),
+    alerts,
+    settings: [{ key: 'mode', value: mode }],
+  }
   const apiPorts: ApiPorts = {
     clock: stand.clock,
     host: { version: '0.1.0', mode, origin, chainId: testChainId, chainName: 'Local network', confirmations: 1 },
@@ -152,7 +196,8 @@ export async function apiStand(
         return taskId
       },
     },
-    issues: () => Promise.resolve([]),
+    desk: () => desk,
+    issues: () => Promise.resolve(standing),
     rpc: (method) => Promise.resolve(method === 'eth_chainId' ? '0x7a69' : null),
     log: {
       info: (fields, line) => logged.push(JSON.stringify({ ...fields, line })),
@@ -192,6 +237,7 @@ export async function apiStand(
     serial,
     cuts,
     passWatch,
+    standing,
     get facts() {
       return facts
     },
@@ -305,7 +351,7 @@ function testClient(socketPath: string, address: string): TestClient {
               if (value === '') client.cookies.delete(name)
               else client.cookies.set(name, value)
             }
-            const json = /json/.test(response.headers['content-type'] ?? '') && text !== ''
+            const json = /json\b/.test(response.headers['content-type'] ?? '') && text !== ''
             resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: json ? JSON.parse(text) : {} })
           })
         },

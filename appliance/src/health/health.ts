@@ -9,6 +9,8 @@ export interface HealthPorts {
   facts(): Promise<HealthFacts>
   issues: Pick<IssueRepository, 'raise' | 'clear' | 'list'>
   clock: Clock
+  /** Told what is to be seen after each look; not waited for, must not reject. */
+  tell?(issues: readonly Issue[]): Promise<void>
   /** For the log of the daemon. */
   log?: (line: string, cause?: unknown) => void
 }
@@ -54,6 +56,7 @@ export function createHealth(ports: HealthPorts, declarations = declaredIssues, 
       woken = Promise.withResolvers()
       try {
         await check()
+        void ports.tell?.(visibleIssues(standing, declarations, clock.now()))
       } catch (error) {
         ports.log?.("the look at the host's health failed", error)
       }

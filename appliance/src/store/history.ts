@@ -91,10 +91,7 @@ export function createHistory(db: Database): HistoryRepository {
         block === undefined
           ? {}
           : {
-              OR: [
-                { blockNumber: { lt: BigInt(block) } },
-                { blockNumber: BigInt(block), logIndex: { lt: Number(index) } },
-              ],
+              OR: [{ blockNumber: { lt: BigInt(block) } }, { blockNumber: BigInt(block), logIndex: { lt: Number(index) } }],
             }
       const rows = await db.queries.chainEvent.findMany({
         where: { name: { in: [...names] }, ...below },

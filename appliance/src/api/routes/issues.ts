@@ -1,10 +1,48 @@
+import { z } from 'zod'
+import { AppError } from '../../errors/app-error.ts'
 import type { ApiServer } from '../app.ts'
-import type { ApiPorts } from '../ports.ts'
+import { deskOf } from '../desk.ts'
+import { nameOf } from '../identity.ts'
+import type { ApiPorts, OperatorDesk } from '../ports.ts'
 import { issuesSchema } from '../schemas/issues.ts'
+import { fixSchema } from '../schemas/operator.ts'
 
-/** GET /v1/issues: declared issues that stand now. For the operator. */
+/** What one press can set right. Everything else is told by the remedy, and the page leads to where it is done. */
+const fixes = new Map<string, (desk: OperatorDesk) => Promise<string>>([
+  ['destroys-waiting', async (desk) => `${await desk.allowDestroys()} VMs may be destroyed.`],
+])
+
+/** GET /v1/issues: declared issues that stand now; POST /v1/issues/{code}/fixes. For the operator. */
 export function registerIssues(app: ApiServer, ports: ApiPorts): void {
   app.get('/v1/issues', { config: { access: 'operator' }, schema: { response: { 200: issuesSchema } } }, async () => ({
     issues: [...(await ports.issues())],
   }))
+
+  app.post(
+    '/v1/issues/:code/fixes',
+    {
+      config: { access: 'operator', acts: 'key' },
+      schema: {
+        params: z.strictObject({ code: z.string().max(40) }),
+        body: z.strictObject({}),
+        response: { 200: fixSchema },
+      },
+    },
+    async ({ caller, params: { code } }) => {
+      const fix = fixes.get(code)
+      if (fix === undefined) throw new AppError({ code: 'not-found', detail: `There is no fix for ${code} that one press does.` })
+      if (!(await ports.issues()).some((issue) => issue.code === code)) {
+        throw new AppError({ code: 'not-in-this-state', detail: `The issue ${code} does not stand any more.` })
+      }
+      const done = await fix(deskOf(ports))
+      await ports.store.audit.append({
+        who: nameOf(caller),
+        what: `fix ${code}`,
+        target: 'host',
+        result: done,
+        transactionHash: null,
+      })
+      return { done }
+    },
+  )
 }

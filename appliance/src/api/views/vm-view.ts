@@ -1,4 +1,6 @@
+import { vmIdOf } from '../../chain/installation.ts'
 import type { Subscription } from '../../chain/subscription.ts'
+import { entitlement } from '../../subscriptions/entitlement.ts'
 import type { PowerState, VmRecord } from '../../hypervisor/port.ts'
 import type { TaskRecord } from '../../steps/step.ts'
 import type { StoredVm } from '../../store/vms.ts'
@@ -57,6 +59,27 @@ export function sshOf(row: StoredVm | undefined, host: ApiPorts['host']): VmView
   }
 }
 
+/** The one word for a VM, by the newest block and the hypervisor. */
+export function vmStateIn(subscription: Subscription, { latest, giving }: ContractFacts, facts: HostFacts): VmState {
+  const vmId = vmIdOf(subscription)
+  const phase = entitlement(subscription, latest.block.timestamp).kind
+  if (facts.tasks.get(vmId)?.kind === 'reinstall' && phase === 'active') return 'preparing'
+  const record = facts.records?.get(vmId)
+  // of kind WASM: what is bought is there as long as it is paid for
+  const serverless = latest.plans.find((p) => p.planId === subscription.planId)?.kind === 'wasm'
+  return vmStateOf({
+    entitlement: phase,
+    confirmed: giving.subscriptions.has(subscription.tokenId),
+    vm: serverless
+      ? { kind: 'present', power: 'running' }
+      : facts.records === null
+        ? { kind: 'unknown' }
+        : record === undefined
+          ? { kind: 'absent' }
+          : { kind: 'present', power: record.state },
+  })
+}
+
 /** A VM with its subscription, for its holder and the operator. */
 export function vmView(
   subscription: Subscription,
@@ -69,22 +92,8 @@ export function vmView(
   const record = facts.records?.get(view.vmId)
   const task = facts.tasks.get(view.vmId)
   const plan = contract.latest.plans.find((p) => p.planId === subscription.planId)
-  // of kind WASM: what is bought is there as long as it is paid for
   const serverless = plan?.kind === 'wasm'
-  const remade = task?.kind === 'reinstall' && view.entitlement === 'active'
-  const state: VmState = remade
-    ? 'preparing'
-    : vmStateOf({
-        entitlement: view.entitlement,
-        confirmed: contract.giving.subscriptions.has(subscription.tokenId),
-        vm: serverless
-          ? { kind: 'present', power: 'running' }
-          : facts.records === null
-            ? { kind: 'unknown' }
-            : record === undefined
-              ? { kind: 'absent' }
-              : { kind: 'present', power: record.state },
-      })
+  const state = vmStateIn(subscription, contract, facts)
   const action = actionFacts(state, record, task, facts)
   return {
     vmId: view.vmId,
