@@ -4,6 +4,7 @@ import { Wallet } from 'ethers'
 import { holder, testInstallation } from '../sign-in/test-stand.ts'
 import type { StoredChainEvent } from '../store/history.ts'
 import { zeroAddress, type Address } from '../chain/subscription.ts'
+import { rentalsSchema } from './schemas/operator.ts'
 import { apiStand, type ApiStand, type TestClient } from './test-stand.ts'
 
 const hash = (n: number) => `0x${n.toString(16).padStart(64, '0')}`
@@ -117,6 +118,16 @@ suite('the operator’s routes', () => {
     assert.deepEqual([rented?.name, rented?.used], ['Small', 1])
     const list = body['endsSoon'] as { vmId: string }[]
     assert.equal(list.length, body['endsSoonTotal'])
+  })
+
+  test('O2 the list of rentals holds every one, with state, holder and end', async () => {
+    const { body, status } = await operator.call('GET', '/v1/rentals')
+    assert.equal(status, 200)
+    const { rentals } = rentalsSchema.parse(body)
+    assert.deepEqual(
+      rentals.map((r) => [r.vmId, r.planName, r.holder]),
+      [[vmId, 'Small', holder.address.toLowerCase()]],
+    )
   })
 
   test('the host page tells how much of each plan fits, keys, and settings', async () => {

@@ -24,6 +24,7 @@ GET    /v1/overview                            operator
 GET    /v1/plans                               public
 GET    /v1/purchases/:transactionHash          public
 GET    /v1/quotes                              public
+GET    /v1/rentals                             operator
 GET    /v1/sessions                            signed-in
 GET    /v1/setup/code                          host
 GET    /v1/status                              public

@@ -1,8 +1,9 @@
+import type { z } from 'zod'
 import { holdingsOf } from '../holdings.ts'
 import type { ApiServer } from '../app.ts'
 import { perFacts, type HostFacts } from '../facts.ts'
 import type { ApiPorts } from '../ports.ts'
-import { overviewSchema, type Overview } from '../schemas/operator.ts'
+import { overviewSchema, rentalsSchema, type Overview, type Rental } from '../schemas/operator.ts'
 import { taskView } from '../views/task-view.ts'
 import { vmStateIn } from '../views/vm-view.ts'
 import { entitlement } from '../../subscriptions/entitlement.ts'
@@ -12,9 +13,17 @@ const shownAtMost = 20
 /** How far back the list of tasks is looked through for failed ones. */
 const newestTasks = 100
 
-/** GET /v1/overview: the three questions of the operator's first page (O2). */
+/** GET /v1/overview: the three questions of the operator's first page (O2). GET /v1/rentals: the answer to the second one, whole. */
 export function registerOverview(app: ApiServer, ports: ApiPorts): void {
   const reckoned = perFacts((facts) => reckon(facts, ports.clock.now()))
+
+  const rentals = perFacts((facts) => JSON.stringify(rentalsOf(facts)))
+  app.get('/v1/rentals', { config: { access: 'operator' }, schema: { response: { 200: rentalsSchema } } }, (_, reply) =>
+    // a string goes out as it is, made once per facts
+    reply
+      .header('content-type', 'application/json; charset=utf-8')
+      .send(rentals(ports.facts()) as unknown as z.output<typeof rentalsSchema>),
+  )
 
   app.get('/v1/overview', { config: { access: 'operator' }, schema: { response: { 200: overviewSchema } } }, async () => {
     const [issues, tasks] = await Promise.all([ports.issues(), ports.store.tasks.list({ limit: newestTasks })])
@@ -28,6 +37,23 @@ export function registerOverview(app: ApiServer, ports: ApiPorts): void {
         .map(taskView),
     }
   })
+}
+
+/** All of them at once: ten thousand are about two megabytes, and the page filters without asking again. */
+function rentalsOf(facts: HostFacts): { rentals: Rental[] } {
+  const plans = new Map(
+    facts.contracts.flatMap(({ latest }) => latest.plans.map((p) => [`${latest.installation} ${p.planId}`, p.name])),
+  )
+  return {
+    rentals: holdingsOf(facts).all.map(({ vmId, subscription: s, contract }) => ({
+      vmId,
+      hostname: `vm-${s.tokenId}`,
+      state: vmStateIn(s, contract, facts),
+      planName: plans.get(`${s.installation} ${s.planId}`) ?? `plan ${s.planId}`,
+      holder: s.holder.toLowerCase(),
+      expiresAt: s.expiresAt,
+    })),
+  }
 }
 
 /** What follows from the facts alone; once per facts, as it looks at every subscription. */

@@ -132,3 +132,16 @@ export type VmMetricsView = z.output<typeof vmMetricsSchema>
 
 /** POST /v1/issues/{code}/fixes: what one press can do about an issue. */
 export const fixSchema = z.strictObject({ done: z.string() })
+
+/** One row of GET /v1/rentals: who rents what until when. Short, since the operator's list shows all of them at once. */
+export const rentalSchema = z.strictObject({
+  vmId: vmIdSchema,
+  hostname: z.string(),
+  state: vmStateSchema,
+  planName: z.string(),
+  holder: addressSchema,
+  /** 0 while pending. */
+  expiresAt: unixSecondsSchema,
+})
+export type Rental = z.output<typeof rentalSchema>
+export const rentalsSchema = z.strictObject({ rentals: z.array(rentalSchema) })
