@@ -186,7 +186,7 @@ suite('freehold verify', () => {
     await back()
     assert.equal(code, 1)
     assert.match(out, /^failed +master-secret/m)
-    assert.match(err, /master-secret: Restore it from the backup/)
+    assert.match(err, /master-secret: Put it back from your copy of the secrets/)
   })
   test('where there is nothing to look at it says so, with a code of its own', async () => {
     const { code, err } = await run('--state', '/nowhere', 'verify')

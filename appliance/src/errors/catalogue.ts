@@ -137,7 +137,7 @@ export const errorCatalogue = {
   // store
   'store-damaged': {
     title: 'The database is damaged',
-    hint: 'Stop the daemon, move the file away and run freehold rebuild, or restore a backup.',
+    hint: 'Stop the daemon, move the file away and run freehold rebuild: chain and hypervisor tell the rest.',
     status: 500,
     retryable: false,
   },

@@ -7,7 +7,7 @@ import { AppError } from '../errors/app-error.ts'
 import { readOrCreateSecret } from './secret-file.ts'
 import { newTlsIdentity, spkiSha256Of, type TlsIdentity } from './tls-identity.ts'
 
-/** All secrets of signing in. Losing them means a reinstall of every guest; they are in the sealed backup. */
+/** All secrets of signing in. Losing them means a reinstall of every guest; whoever runs the host keeps a copy elsewhere. */
 export interface Secrets {
   /** 32 bytes, from which each VM's secret and token are derived. */
   master: Buffer
@@ -106,7 +106,7 @@ function damaged(name: string, cause?: unknown): AppError {
   return new AppError({
     code: 'config-unreadable',
     detail: `The secret ${name} is damaged.`,
-    hint: 'Restore it from the backup; a new one locks every guest out until it is reinstalled.',
+    hint: 'Put it back from your copy of the secrets; a new one locks every guest out until it is reinstalled.',
     cause,
   })
 }

@@ -33,7 +33,7 @@ export interface Store {
   readonly history: HistoryRepository
   readonly settings: SettingRepository
   readonly passWatch: PassWatchRepository
-  /** A consistent copy in a new file (for the sealed backup). */
+  /** A consistent copy in a new file (for a copy that is kept elsewhere). */
   copyTo(path: string): void
   /** Waits for open work; a second call does nothing. */
   close(): Promise<void>

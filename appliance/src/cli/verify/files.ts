@@ -8,31 +8,31 @@ import { promisify } from 'node:util'
 import { check, Finding, type Check } from './check.ts'
 
 const run = promisify(execFile)
-const fromBackup = 'Restore it from the backup; a new one would lock guests out until they are reinstalled.'
+const fromCopy = 'Put it back from your copy of the secrets; a new one would lock guests out until they are reinstalled.'
 
 /** Reads an own plain file of mode 0600, links not followed. Throws Finding. */
 async function secretOf(path: string, uid: number): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    throw new Finding(missing ? `${path} is not there` : `${path} cannot be opened as a plain file`, fromBackup)
+    throw new Finding(missing ? `${path} is not there` : `${path} cannot be opened as a plain file`, fromCopy)
   })
   try {
     const status = await file.stat()
-    if (!status.isFile()) throw new Finding(`${path} is no plain file`, fromBackup)
+    if (!status.isFile()) throw new Finding(`${path} is no plain file`, fromCopy)
     if ((status.mode & 0o077) !== 0 || status.uid !== uid) {
       throw new Finding(
         `${path} is open to others than the daemon's user (mode ${(status.mode & 0o777).toString(8)}, owner ${status.uid})`,
         `Set it right: chown ${uid} and chmod 600; if others may have read it, make a new one.`,
       )
     }
-    if (status.size > 65_536) throw new Finding(`${path} is longer than it can be`, fromBackup)
+    if (status.size > 65_536) throw new Finding(`${path} is longer than it can be`, fromCopy)
     return await file.readFile()
   } finally {
     await file.close()
   }
 }
 
-function must(condition: boolean, text: string, remedy = fromBackup): void {
+function must(condition: boolean, text: string, remedy = fromCopy): void {
   if (!condition) throw new Finding(text, remedy)
 }
 

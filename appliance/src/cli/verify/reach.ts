@@ -117,7 +117,7 @@ async function ownKey(stateFolder: string) {
 
 async function pinOf(path: string): Promise<string> {
   const pem = await readSecret(path)
-  if (pem === undefined) throw new Finding(`${path} is not there`, 'Restore it from the backup.')
+  if (pem === undefined) throw new Finding(`${path} is not there`, 'Put it back from your copy of the secrets.')
   const text = pem.toString('utf8')
   return spkiSha256Of(text.slice(text.indexOf('-----BEGIN CERTIFICATE')))
 }
