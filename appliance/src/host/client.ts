@@ -29,6 +29,9 @@ export function createHostClient(socketPath: string = hostSocket, options: { tim
     confirmNetwork: async (argument) => void (await call('confirmNetwork', argument)),
     cutConnections: async ({ installation, tokenId }) =>
       void (await call('cutConnections', { installation, tokenId: String(tokenId) })),
+    tunnelKey: (argument) => call('tunnelKey', argument),
+    setTunnels: async (argument) => void (await call('setTunnels', argument)),
+    announce: async (argument) => void (await call('announce', argument)),
     restartUnit: async (argument) => void (await call('restartUnit', argument)),
     startUpdate: async () => void (await call('startUpdate', {})),
     factoryReset: async (argument) => void (await call('factoryReset', argument)),

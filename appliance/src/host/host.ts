@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { overlap } from 'wireguard-ts/address'
 import type { Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
 import { run, runOrFail } from '../hypervisor/libvirt/run.ts'
-import { tapNameOf } from '../network/guest-addresses.ts'
+import { autonomousOf, tapNameOf } from '../network/guest-addresses.ts'
 import { nftables, noNftables } from '../network/nftables.ts'
 import { deviceOf, ownAddresses, ownNetworks, removeLinks, setLinks } from './links.ts'
 import { Lock } from './lock.ts'
 import { checkOwn, checkTaps, keepEpochs, networkOf } from './plan.ts'
 import { emptyState, readState, writeState, type HostState, type Trial } from './state-file.ts'
+import { checkAnnouncements, checkTunnels, createHostTunnels } from './tunnels.ts'
 import { createUnits, type UnitOptions } from './units.ts'
 import { keepUplink, restoreUplink, useUplink } from './uplink.ts'
 import type { Answers, Argument, Verb } from './verbs.ts'
@@ -21,6 +23,8 @@ export interface HostOptions {
   tapOwner: number
   clock: Clock
   units?: UnitOptions
+  /** What radvd reads. Default: that of its unit. */
+  announceFile?: string
   log(line: string, cause?: unknown): void
 }
 
@@ -33,7 +37,7 @@ export interface Host {
   refresh(): Promise<void>
   /** Takes away all that is ours, in the kernel and on disk. */
   cleanUp(): Promise<void>
-  stop(): void
+  stop(): Promise<void>
 }
 
 /**
@@ -44,7 +48,12 @@ export function createHost(options: HostOptions): Host {
   const { clock, log } = options
   const stateFile = join(options.stateFolder, 'state.json')
   const units = createUnits(options.units)
-  const [rules, links, uplinks] = [new Lock(), new Lock(), new Lock()]
+  const [rules, links, uplinks, tunnelling] = [new Lock(), new Lock(), new Lock(), new Lock()]
+  const tunnels = createHostTunnels({
+    stateFolder: options.stateFolder,
+    announceFile: options.announceFile ?? '/run/freehold-radvd/radvd.conf',
+    announcerChanged: () => units.announcerChanged(),
+  })
   let state = emptyState(clock.now())
   let lastRules = ''
   /** The same as the kernel shows it: whoever takes out one rule is found out too. */
@@ -73,7 +82,12 @@ export function createHost(options: HostOptions): Host {
     const text = nftables({
       gateway: net?.ipv4.gateway ?? '10.77.0.1',
       ipv4Net: networkOf(net ?? { ipv4: { gateway: '10.77.0.1', prefixLength: 16 } }),
-      guests: taps.map((tap) => ({ tap: tapNameOf(tap), ...tap })),
+      guests: taps.map((tap) => ({
+        tap: tapNameOf(tap),
+        ...tap,
+        more6: state.tunnels.flatMap(({ prefix }) => autonomousOf(prefix, tap.mac) ?? []),
+      })),
+      announced: state.announcements.length > 0,
       open4: open.flatMap((range) => ('ipv4' in range ? [`${range.ipv4}/${range.prefixLength}`] : [])),
       open6: open.flatMap((range) => ('ipv6' in range ? [`${range.ipv6}/${range.prefixLength}`] : [])),
       ...own,
@@ -150,6 +164,44 @@ export function createHost(options: HostOptions): Host {
     })
   }
 
+  /** Sources that guests may use first, then the way there; and in the same order when a prefix goes. */
+  async function setTunnels({ tunnels: wanted }: Argument<'setTunnels'>): Promise<Record<string, never>> {
+    return await tunnelling.run(async () => {
+      const { own4, own6 } = await ownNetworks()
+      const guests = state.net?.ipv6 ?? null
+      // the host's own addresses in tunnels are /128s of the very prefixes
+      const others = own6.filter((range) => !range.endsWith('/128'))
+      checkTunnels(wanted, [...own4, ...others, ...(guests === null ? [] : [`${guests.prefix}/${guests.prefixLength}`])])
+      await change((draft) => {
+        draft.tunnels = wanted
+        draft.announcements = draft.announcements.filter(({ prefix }) => wanted.some((one) => overlap(one.prefix, prefix)))
+      })
+      await tunnels.announce(state.announcements)
+      await tunnels.set(wanted)
+      return {}
+    })
+  }
+
+  async function announce({ announcements }: Argument<'announce'>): Promise<Record<string, never>> {
+    return await tunnelling.run(async () => {
+      checkAnnouncements(announcements, state.tunnels)
+      await change((draft) => void (draft.announcements = announcements))
+      await tunnels.announce(announcements)
+      return {}
+    })
+  }
+
+  /** Neither keeps guests of a host without tunnels from starting. */
+  async function setPresentTunnels(): Promise<void> {
+    await tunnelling
+      .run(async () => {
+        if (state.tunnels.length === 0 && state.announcements.length === 0) return
+        await tunnels.set(state.tunnels)
+        await tunnels.announce(state.announcements)
+      })
+      .catch((error: unknown) => log('the tunnels could not be set; tried again', error))
+  }
+
   /** Takes a trial back. The file forgets it last: killed before, the next start takes it back again. */
   async function endTrial(trial: Trial): Promise<void> {
     await restoreUplink(trial.former)
@@ -180,6 +232,7 @@ export function createHost(options: HostOptions): Host {
     }
     await rules.run(setRules)
     await setPresentLinks()
+    await setPresentTunnels()
     const { trial } = state
     if (trial === null) return
     if (trial.boot !== (await bootId())) await change((draft) => void (draft.trial = null))
@@ -191,18 +244,23 @@ export function createHost(options: HostOptions): Host {
     async refresh() {
       await rules.run(setRules)
       await setPresentLinks()
+      await setPresentTunnels()
     },
     async cleanUp() {
       timer.abort()
       state = { ...emptyState(clock.now()), epoch: state.epoch }
       await rules.run(async () => {
         await writeState(stateFile, state)
+        await tunnels.cleanUp()
         await links.run(removeLinks)
         await runOrFail('remove the firewall', 'nft', ['-f', '-'], { input: noNftables })
         lastRules = ''
       })
     },
-    stop: () => timer.abort(),
+    async stop() {
+      timer.abort()
+      await tunnels.stop()
+    },
     verbs: {
       setTaps,
       async setFirewall({ open }) {
@@ -212,6 +270,9 @@ export function createHost(options: HostOptions): Host {
       tryNetwork,
       confirmNetwork,
       cutConnections,
+      tunnelKey: (argument) => tunnels.tunnelKey(argument),
+      setTunnels,
+      announce,
       restartUnit: async ({ unit }) => (await units.restart(unit), {}),
       startUpdate: async () => (await units.update(), {}),
       factoryReset: async ({ machine }) => (await units.factoryReset(machine), {}),

@@ -13,6 +13,7 @@ const { values, positionals } = parseArgs({
     socket: { type: 'string', default: hostSocket },
     state: { type: 'string', default: '/var/lib/freehold-hostd' },
     group: { type: 'string', default: 'freehold' },
+    'announce-file': { type: 'string' },
     'tap-owner': { type: 'string', default: 'freehold-vm' },
   },
 })
@@ -30,7 +31,14 @@ async function idOf(database: 'passwd' | 'group', name: string): Promise<number>
 
 await mkdir(values.state, { recursive: true, mode: 0o700 })
 const tapOwner = await idOf('passwd', values['tap-owner'])
-const host = createHost({ stateFolder: values.state, tapOwner, clock: systemClock, log })
+const announceFile = values['announce-file']
+const host = createHost({
+  stateFolder: values.state,
+  tapOwner,
+  clock: systemClock,
+  log,
+  ...(announceFile !== undefined && { announceFile }),
+})
 if (positionals[0] === 'clean-up') {
   await host.cleanUp()
   process.exit(0)
@@ -45,9 +53,8 @@ const stopping = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     stopping.abort()
-    host.stop()
-    // taps and rules stay: guests run on, as isolated as before
-    server.close(() => process.exit(0))
+    // taps, rules and the kernel's tunnels stay: guests run on, as isolated as before
+    void host.stop().finally(() => server.close(() => process.exit(0)))
   })
 }
 while (!stopping.signal.aborted) {

@@ -114,11 +114,7 @@ async function setBridge(net: GuestNet): Promise<void> {
   const own4 = { rp_filter: '1', send_redirects: '0', accept_redirects: '0' }
   for (const [name, value] of Object.entries(own4)) await sysctl(`net/ipv4/conf/${bridgeName}/${name}`, value)
   await sysctl('net/ipv4/ip_forward', '1')
-  if (net.ipv6 !== null) {
-    // a router no longer listens to routers, unless it is told to: the host would lose its own way out
-    for (const { dev } of await defaultRoutes('-6')) if (dev !== undefined) await sysctl(`net/ipv6/conf/${dev}/accept_ra`, '2')
-    await sysctl('net/ipv6/conf/all/forwarding', '1')
-  }
+  if (net.ipv6 !== null) await forwardIpv6()
   const wanted = [`${net.ipv4.gateway}/${net.ipv4.prefixLength}`, `${gatewayLinkLocal}/64`]
   const [bridge] = z
     .array(addressSchema)
@@ -133,6 +129,13 @@ async function setBridge(net: GuestNet): Promise<void> {
     }
   }
   await ipBatch('set the bridge', [...batch, `link set dev ${bridgeName} up`])
+}
+
+/** Makes the host a router. Repeating it is safe. */
+export async function forwardIpv6(): Promise<void> {
+  // a router no longer listens to routers, unless it is told to: the host would lose its own way out
+  for (const { dev } of await defaultRoutes('-6')) if (dev !== undefined) await sysctl(`net/ipv6/conf/${dev}/accept_ra`, '2')
+  await sysctl('net/ipv6/conf/all/forwarding', '1')
 }
 
 /** A routed prefix goes to the bridge whole; of an on-link one only our VMs' addresses, each answered for on the uplink. */

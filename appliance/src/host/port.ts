@@ -1,7 +1,8 @@
+import type { RootTunnels } from '../network/broker/ports.ts'
 import type { Answers, Argument, Verb } from './verbs.ts'
 
 /** What the daemon may ask of the root helper. Every verb is a statement of how it is to be: said twice, it is the same. */
-export interface HostPort {
+export interface HostPort extends RootTunnels {
   /** True where taps and firewall keep tenants apart. */
   readonly isolates: boolean
   /** Ends what outsiders have open to port 22 of the VM. No-op for a VM without a tap. */

@@ -11,6 +11,9 @@ const stateSchema = z.strictObject({
   net: verbs.setTaps.shape.net.nullable(),
   taps: z.array(verbs.setTaps.shape.taps.element.extend({ epoch: z.int().min(1).max(0xffff_ffff) })),
   open: verbs.setFirewall.shape.open,
+  /** Absent in files of a time without brokers. */
+  tunnels: verbs.setTunnels.shape.tunnels.default([]),
+  announcements: verbs.announce.shape.announcements.default([]),
   trial: z
     .strictObject({
       id: z.uuid(),
@@ -29,7 +32,7 @@ export type Trial = NonNullable<HostState['trial']>
 
 /** Nothing set yet. Numbers begin at the present time, so that a lost file never gives one again. */
 export function emptyState(now: number): HostState {
-  return { version: 1, epoch: now, net: null, taps: [], open: [], trial: null }
+  return { version: 1, epoch: now, net: null, taps: [], open: [], tunnels: [], announcements: [], trial: null }
 }
 
 /** The kept state; undefined if there is none. Throws SyntaxError or ZodError for a file that is not ours to believe. */

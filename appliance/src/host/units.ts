@@ -12,6 +12,7 @@ const unitNames = {
   caddy: 'caddy.service',
 } as const satisfies Record<Argument<'restartUnit'>['unit'], string>
 
+const announcerUnit = 'freehold-radvd.service'
 const updateUnit = 'freehold-update.service'
 const resetUnit = 'freehold-factory-reset.service'
 
@@ -25,7 +26,7 @@ export interface UnitOptions {
 
 /** systemctl with an allow-list; every call begins a job and does not wait for its end. */
 export function createUnits(options: UnitOptions = {}) {
-  async function systemctl(verb: 'restart' | 'start', unit: string): Promise<void> {
+  async function systemctl(verb: 'restart' | 'start' | 'reload-or-restart', unit: string): Promise<void> {
     if (!existsSync(options.systemdFolder ?? '/run/systemd/system')) {
       throw new AppError({
         code: 'host-refused',
@@ -37,6 +38,10 @@ export function createUnits(options: UnitOptions = {}) {
   }
   return {
     restart: (unit: keyof typeof unitNames) => systemctl('restart', unitNames[unit]),
+    /** The announcer reads its file again. Without systemd whoever runs it watches the file. */
+    async announcerChanged(): Promise<void> {
+      if (existsSync(options.systemdFolder ?? '/run/systemd/system')) await systemctl('reload-or-restart', announcerUnit)
+    },
     update: () => systemctl('start', updateUnit),
     /** Refuses unless the caller names this very machine. */
     async factoryReset(machine: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { parseCidr } from 'wireguard-ts/address'
+import { parsePresharedKey, parsePublicKey } from 'wireguard-ts/key'
 import { z } from 'zod'
 import { bitsToIpv6, ipv4ToNumber, ipv6ToBits } from '../network/ip.ts'
 
@@ -45,6 +47,34 @@ const uplink = z.strictObject({
   dns: z.array(z.union([ipv4, ipv6])).max(3),
 })
 
+const prefix6 = z
+  .string()
+  .max(43)
+  .refine(parses(parseCidr), 'a network')
+  .refine((text) => text.includes(':'), 'an IPv6 network')
+  .transform(parseCidr)
+const tunnelId = z.string().regex(/^[0-9a-f]{12}$/)
+const mtu = z.int().min(1280).max(1500)
+
+/** A tunnel to a broker. Its private key is born and kept here; its name, rules and routes are made here. */
+const tunnel = z.strictObject({
+  id: tunnelId,
+  prefix: prefix6,
+  publicKey: z.string().max(44).refine(parses(parsePublicKey), 'a key').transform(parsePublicKey),
+  presharedKey: z.string().max(44).refine(parses(parsePresharedKey), 'a key').transform(parsePresharedKey).optional(),
+  endpoint: z.strictObject({ host: z.union([ipv4, ipv6]), port: z.int().min(1).max(65_535) }),
+  gateway: ipv6,
+  mtu,
+})
+
+/** One prefix as guests hear of it. */
+const announcement = z.strictObject({
+  prefix: prefix6,
+  validSeconds: z.int().min(0).max(0xffff_ffff),
+  preferredSeconds: z.int().min(0).max(0xffff_ffff),
+  mtu,
+})
+
 /** Units that may be restarted by name; the helper knows their systemd names. */
 export const restartable = ['daemon', 'web', 'hypervisor', 'caddy'] as const
 
@@ -60,6 +90,12 @@ export const verbs = {
   confirmNetwork: z.strictObject({ trial: z.uuid() }),
   /** Ends the connections that outsiders have to port 22 of this VM. */
   cutConnections: vmId,
+  /** The public half of the key for a broker; the same at each call. */
+  tunnelKey: z.strictObject({ id: tunnelId }),
+  /** All tunnels there are to be; what is not named is taken away. */
+  setTunnels: z.strictObject({ tunnels: z.array(tunnel).max(8) }),
+  /** What guests hear of prefixes. Replaces what they heard before. */
+  announce: z.strictObject({ announcements: z.array(announcement).max(8) }),
   restartUnit: z.strictObject({ unit: z.enum(restartable) }),
   startUpdate: z.strictObject({}),
   /** The host's identity must be repeated: nothing starts this by accident. */
@@ -82,6 +118,9 @@ export interface Answers {
   tryNetwork: { trial: string; until: number }
   confirmNetwork: Record<string, never>
   cutConnections: Record<string, never>
+  tunnelKey: { publicKey: string }
+  setTunnels: Record<string, never>
+  announce: Record<string, never>
   restartUnit: Record<string, never>
   startUpdate: Record<string, never>
   factoryReset: Record<string, never>

@@ -22,3 +22,19 @@ export function linkLocalOf(mac: string): string {
   const bytes = [a ^ 2, b, c, 0xff, 0xfe, d, e, f]
   return bitsToIpv6(ipv6ToBits('fe80::') | bytes.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n))
 }
+
+/**
+ * The address that a guest with this MAC makes itself in an announced prefix: the first /64 of it and the interface id of
+ * `linkLocalOf`. Undefined for a prefix that is longer, in which nobody can make one. Source: RFC 4862 §5.5.3 (d).
+ */
+export function autonomousOf(prefix: string, mac: string): string | undefined {
+  const [address = '', length = ''] = prefix.split('/')
+  if (Number(length) > 64) return undefined
+  return bitsToIpv6(ipv6ToBits(address) | (ipv6ToBits(linkLocalOf(mac)) & 0xffff_ffff_ffff_ffffn))
+}
+
+/** The /64 of a prefix that guests hear of: its first. */
+export function announcedOf(prefix: string): string {
+  const [address = '', length = ''] = prefix.split('/')
+  return Number(length) >= 64 ? prefix : `${address}/64`
+}

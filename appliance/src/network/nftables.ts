@@ -8,6 +8,8 @@ export interface GuestPort {
   mac: string
   ipv4: string
   ipv6: string | null
+  /** What it makes itself in announced prefixes. */
+  more6?: readonly string[]
   /** TCP port of the host that leads to its port 22. */
   sshPort: number | null
   /** Connections to its port 22 that were opened under another number than this are cut. */
@@ -25,6 +27,8 @@ export interface Firewall {
   /** Networks of the host itself: what its uplinks are in. */
   own4: readonly string[]
   own6: readonly string[]
+  /** Prefixes are announced: guests may ask for it at once. */
+  announced?: boolean
 }
 
 /** Where guests log in, on the gateway's address. */
@@ -64,8 +68,8 @@ ${guests.map(guestChain).join('')}  chain ingress {
 }
 
 /** What one guest may send: its own MAC, addresses and neighbour messages. The last rule drops whatever was not named. */
-function guestChain({ tap, mac, ipv4, ipv6 }: GuestPort): string {
-  const addresses = [linkLocalOf(mac), ...(ipv6 === null ? [] : [ipv6])]
+function guestChain({ tap, mac, ipv4, ipv6, more6 = [] }: GuestPort): string {
+  const addresses = [linkLocalOf(mac), ...(ipv6 === null ? [] : [ipv6]), ...more6]
   const targets = addresses.map((address) => `0x${ipv6ToBits(address).toString(16).padStart(32, '0')}`)
   return `  chain ${tap} {
     ether saddr != ${mac} counter drop comment "mac"
@@ -87,7 +91,10 @@ function guestChain({ tap, mac, ipv4, ipv6 }: GuestPort): string {
 
 function inetTable(wall: Firewall, guests: readonly GuestPort[]): string {
   const forwards = guests.filter((g) => g.sshPort !== null).map((g) => `${g.sshPort} : ${g.ipv4} . 22`)
-  const six = guests.flatMap((g) => (g.ipv6 === null ? [] : [{ ...g, ipv6: g.ipv6 }]))
+  const six = guests.flatMap((g) =>
+    [...(g.ipv6 === null ? [] : [g.ipv6]), ...(g.more6 ?? [])].map((ipv6) => ({ ipv6, epoch: g.epoch })),
+  )
+  const asked = `nd-neighbor-solicit, nd-neighbor-advert${wall.announced === true ? ', nd-router-solicit' : ''}`
   return `table inet freehold {
 ${[
   map('forwards', 'inet_service : ipv4_addr . inet_service', forwards),
@@ -131,7 +138,7 @@ ${[
   }
   chain from_guest_to_host {
     ct state established,related accept
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    icmpv6 type { ${asked} } accept
     ip daddr ${wall.gateway} tcp dport { 53, ${loginPort} } accept
     ip daddr ${wall.gateway} udp dport 53 accept
     counter drop comment "host"

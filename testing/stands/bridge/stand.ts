@@ -108,7 +108,8 @@ export async function startBridgeStand(options: { tapOwner: number; group: numbe
 
   let daemon: Talker
   async function startHostd(): Promise<Talker> {
-    const args = ['--socket', socketPath, '--state', stateFolder, '--group', String(options.group)]
+    const announce = ['--announce-file', join(folder, 'announce/radvd.conf')]
+    const args = ['--socket', socketPath, '--state', stateFolder, '--group', String(options.group), ...announce]
     // the rights that its unit leaves it, no more
     const rights = ['--bounding-set=-all,+net_admin,+chown', '--no-new-privs']
     daemon = await talker(host, 'setpriv', ...rights, process.execPath, hostd, ...args, '--tap-owner', String(options.tapOwner))

@@ -6,9 +6,11 @@ import { after, before, suite, test } from 'node:test'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { until } from '@freehold/appliance/dev/supervisor'
 import { createBrokerClient, type BrokerClient } from '@freehold/appliance/network/broker/client'
+import type { Announcement } from '@freehold/appliance/network/broker/announcements'
 import type { BrokerOffer } from '@freehold/appliance/network/broker/choice'
 import type { Grant } from '@freehold/appliance/network/broker/grant'
 import { createLinuxTunnels } from '@freehold/appliance/network/broker/linux-tunnels'
+import { createTunnelHost } from '@freehold/appliance/network/broker/tunnel-host'
 import type { BrokerService } from '@freehold/appliance/network/broker/ports'
 import { failoverPromiseSeconds, type Tunnel } from '@freehold/appliance/network/broker/tunnel-state'
 import { far6, pools, startBrokerStand, type BrokerStand } from './stand.ts'
@@ -65,15 +67,12 @@ suite('a host with two brokers, a VM that makes its own addresses', () => {
     await stand.ip(vm, 'token set ::1:0:0:5 dev eth0')
     const radvd = stand.spawn(namespace, '/usr/bin/python3', join(import.meta.dirname, 'ra.py'), 'vm0')
     await until('the announcer', 5, async () => radvd.text().includes('up'))
-    tunnels = createLinuxTunnels({
-      keyFolder: join(folder, 'keys'),
-      bridge: 'vm0',
-      namespace,
-      announce: async (list) => void radvd.child.stdin?.write(`${JSON.stringify(list)}\n`),
-    })
+    tunnels = createLinuxTunnels({ keyFolder: join(folder, 'keys'), bridge: 'vm0', namespace })
+    const announce = async ({ announcements }: { announcements: readonly Announcement[] }) =>
+      void radvd.child.stdin?.write(`${JSON.stringify(announcements)}\n`)
     client = createBrokerClient({
       service,
-      host: tunnels,
+      host: createTunnelHost({ ...tunnels, announce }, { namespace }),
       store: { load: async () => kept, save: async (next) => void (kept = structuredClone(next)) },
       clock: systemClock,
       policy: { count: 2, maxPricePerDay: 0n, minTermSeconds: 0, regions: [], pinned: [] },

@@ -1,5 +1,6 @@
-import type { Cidr } from 'wireguard-ts/address'
+import { parseCidr, type Cidr } from 'wireguard-ts/address'
 import type { UnixSeconds } from '../../clock/clock.ts'
+import { announcedOf } from '../guest-addresses.ts'
 import { renumberSeconds, stateOf, type Tunnel } from './tunnel-state.ts'
 
 /** One prefix as routers announce it to VMs. Source: RFC 4861 §4.6.2. */
@@ -29,14 +30,14 @@ export function announcementsOf(tunnels: readonly Tunnel[], now: UnixSeconds): A
     (a, b) => Math.floor(near(a) / 20) - Math.floor(near(b) / 20) || a.tunnel.addedAt - b.tunnel.addedAt,
   )
   return shown.map(({ tunnel: { grant }, state }) => ({
-    prefix: grant.prefix,
+    prefix: parseCidr(announcedOf(grant.prefix)),
     mtu: grant.mtu,
     validSeconds: state === 'over' ? 0 : Math.max(0, Math.min(renumberSeconds, grant.graceUntil - now)),
     preferredSeconds: first?.tunnel.grant === grant ? Math.max(0, Math.min(preferredSeconds, grant.graceUntil - now)) : 0,
   }))
 }
 
-/** radvd.conf(5) for the guests' bridge. VMs make their address themselves: the prefix, and the token their seed gave them. */
+/** radvd.conf(5) for the guests' bridge. VMs make their address themselves: the prefix, and the interface id of their MAC. */
 export function radvdText(bridge: string, announcements: readonly Announcement[]): string {
   const mtu = Math.min(1500, ...announcements.map((one) => one.mtu))
   const blocks = announcements.map(

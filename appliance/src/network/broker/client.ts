@@ -2,9 +2,10 @@ import type { Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { announcementsOf } from './announcements.ts'
 import { chooseBrokers, type BrokerOffer, type BrokerPolicy } from './choice.ts'
-import { checkGrant, type Grant } from './grant.ts'
+import type { Endpoint } from 'wireguard-ts/address'
+import { checkGrant, endpointOf, type Grant } from './grant.ts'
 import type { BrokerService, TunnelHost, TunnelStore } from './ports.ts'
-import { probeSeconds, renewalIsDue, stateOf, type Tunnel, type TunnelState } from './tunnel-state.ts'
+import { lookUpAgainSeconds, probeSeconds, renewalIsDue, stateOf, type Tunnel, type TunnelState } from './tunnel-state.ts'
 
 export interface BrokerClientOptions {
   service: BrokerService
@@ -69,9 +70,13 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   }
 
   async function apply(): Promise<void> {
-    const grants = tunnels.filter((t) => stateOf(t, clock.now()) !== 'over').map((t) => t.grant)
-    const text = grants.map((g) => `${g.broker.id} ${g.prefix} ${g.publicKey} ${g.endpoint.host}`).join('\n')
-    if (text !== set) await host.setTunnels(grants)
+    const open = tunnels.filter((t) => stateOf(t, clock.now()) !== 'over').map(({ grant, endpoint }) => ({ grant, endpoint }))
+    const text = open
+      .map(({ grant: g, endpoint: e }) =>
+        [g.broker.id, g.prefix, g.publicKey, g.presharedKey ?? '', e.host, e.port, g.gateway, g.mtu].join(' '),
+      )
+      .join('\n')
+    if (text !== set) await host.setTunnels(open)
     set = text
     const announcements = announcementsOf(tunnels, clock.now())
     // the seconds left shrink by themselves; what is told anew is who is preferred
@@ -94,8 +99,8 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
       const { grant } = tunnel
       try {
         const fresh = await service.renew(grant)
-        await check(fresh, grant)
-        await replace(tunnel, { ...tunnel, grant: fresh, lastRenewalAttemptAt: clock.now() })
+        const endpoint = await check(fresh, grant)
+        await replace(tunnel, { ...tunnel, grant: fresh, endpoint, lookedUpAt: clock.now(), lastRenewalAttemptAt: clock.now() })
         troubles.delete(`broker-refused ${grant.broker.id}`)
       } catch (error) {
         await replace(tunnel, { ...tunnel, lastRenewalAttemptAt: clock.now() })
@@ -104,7 +109,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     }
   }
 
-  async function check(grant: Grant, former?: Grant): Promise<void> {
+  async function check(grant: Grant, former?: Grant): Promise<Endpoint> {
     if (former !== undefined && grant.prefix !== former.prefix) {
       throw new AppError({
         code: 'broker-offer-refused',
@@ -112,13 +117,28 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
         hint: 'Nothing was changed. Release the lease and ask anew if the change is meant.',
       })
     }
-    await checkGrant(grant, {
+    return await checkGrant(grant, {
       now: clock.now(),
       ownNetworks: await host.ownNetworks(),
       leased: tunnels.filter((t) => t.grant.broker.id !== grant.broker.id).map((t) => t.grant.prefix),
       lookUp: (name) => host.lookUp(name),
       ...(options.allowPrivateEndpoint === true && { allowPrivateEndpoint: true }),
     })
+  }
+
+  /** A broker may have moved: the name of a tunnel that does not answer is looked up again. What is found wrong changes nothing. */
+  async function lookUpAgain(): Promise<void> {
+    const now = clock.now()
+    for (const tunnel of tunnels) {
+      const state = stateOf(tunnel, now)
+      if (state !== 'silent' && state !== 'unproven') continue
+      if (now - tunnel.lookedUpAt < lookUpAgainSeconds && now >= tunnel.lookedUpAt) continue
+      const endpoint = await endpointOf(tunnel.grant.endpoint, {
+        lookUp: (name) => host.lookUp(name),
+        ...(options.allowPrivateEndpoint === true && { allowPrivateEndpoint: true }),
+      }).catch(() => tunnel.endpoint)
+      await replace(tunnel, { ...tunnel, endpoint, lookedUpAt: now })
+    }
   }
 
   async function replace(old: Tunnel, next: Tunnel): Promise<void> {
@@ -159,8 +179,9 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     try {
       const publicKey = await host.publicKey(offer.name.id)
       const grant = await service.request(offer, { publicKey, prefixLength: options.prefixLength ?? 64 })
-      await check(grant)
-      await keep([...tunnels.filter((t) => t.grant.broker.id !== offer.name.id), { grant, addedAt: clock.now() }])
+      const endpoint = await check(grant)
+      const added = { grant, endpoint, lookedUpAt: clock.now(), addedAt: clock.now() }
+      await keep([...tunnels.filter((t) => t.grant.broker.id !== offer.name.id), added])
       refusedAt.delete(offer.name.id)
       troubles.delete(`broker-refused ${offer.name.id}`)
     } catch (error) {
@@ -205,6 +226,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
 
   async function round(): Promise<void> {
     await probeAll()
+    await lookUpAgain()
     await apply()
     await renewAll()
     await choose()

@@ -1,36 +1,37 @@
 import { createHash } from 'node:crypto'
-import { lookup } from 'node:dns/promises'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseCidr, parseInterfaceAddress, type Cidr } from 'wireguard-ts/address'
 import type { WireGuardDevice } from 'wireguard-ts/device'
 import { WireGuardInterface } from 'wireguard-ts/interface'
 import { KernelDevice } from 'wireguard-ts/kernel-device'
-import { generateKeyPair, parsePrivateKey, publicKeyOf, type PrivateKey, type PublicKey } from 'wireguard-ts/key'
+import { generateKeyPair, parsePrivateKey, publicKeyOf, type PrivateKey } from 'wireguard-ts/key'
 import { readLink, routeProtocol } from 'wireguard-ts/links'
 import { run, runOrFail, type RunOptions } from 'wireguard-ts/run'
 import { UapiDevice } from 'wireguard-ts/uapi-device'
 import { startUserspaceDaemon, type UserspaceDaemon } from 'wireguard-ts/userspace-daemon'
 import { AppError } from '../../errors/app-error.ts'
 import { bitsToIpv6, ipv6ToBits } from '../ip.ts'
-import type { Announcement } from './announcements.ts'
-import { endpointOf, type Grant } from './grant.ts'
-import type { TunnelHost } from './ports.ts'
-import { probeTimeoutSeconds } from './tunnel-state.ts'
+import type { RootTunnels, TunnelSpec } from './ports.ts'
 
 export interface LinuxTunnelsOptions {
   /** Root's own, mode 0700: the private keys, one for each broker. */
   keyFolder: string
   /** Where the VMs are. */
   bridge: string
-  /** Tells VMs what stands; radvd where it runs. */
-  announce(announcements: readonly Announcement[]): Promise<void>
   namespace?: string
-  allowPrivateEndpoint?: boolean
+}
+
+/** What the root helper does for tunnels, without what VMs hear. */
+export type LinuxTunnels = Omit<RootTunnels, 'announce'> & {
+  /** Interfaces, rules and routes of ours, by our names alone. */
+  cleanUp(): Promise<void>
+  /** Ends the userspace daemons of this process, if there are any. */
+  stop(): Promise<void>
 }
 
 /** Names of ours begin so; nothing else is taken away. */
-const namePrefix = 'fht'
+export const namePrefix = 'fht'
 /** Routing tables and rules of tunnels: above those of the system, below main's rule. */
 const firstTable = 7700
 const [toPriority, fromPriority] = [7600, 7700]
@@ -42,13 +43,13 @@ const slots = 8
  * VMs' prefix on their bridge, an unreachable route behind it. Incremental: a tunnel that stays keeps its session. Private keys are
  * born here and never leave.
  */
-export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & { stop(): Promise<void> } {
+export function createLinuxTunnels(options: LinuxTunnelsOptions): LinuxTunnels {
   const where: RunOptions = options.namespace === undefined ? {} : { namespace: options.namespace }
   const daemons = new Map<string, UserspaceDaemon>()
   const ip = (line: string) => runOrFail('set the routes of a tunnel', 'ip', ['-6', ...line.split(' ')], where)
 
-  async function keyOf(brokerId: string): Promise<PrivateKey> {
-    const file = join(options.keyFolder, `${hashOf(brokerId)}.key`)
+  async function keyOf(id: string): Promise<PrivateKey> {
+    const file = join(options.keyFolder, `${id}.key`)
     const kept = await readFile(file, 'utf8').catch(() => undefined)
     if (kept !== undefined) return parsePrivateKey(kept.trim())
     const { privateKey } = generateKeyPair()
@@ -88,25 +89,22 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
       )
   }
 
-  async function setTunnels(grants: readonly Grant[]): Promise<void> {
-    const names = grants.map((grant) => nameOf(grant.broker.id))
+  async function setTunnels(tunnels: readonly TunnelSpec[]): Promise<void> {
+    const names = tunnels.map(({ id }) => interfaceOf(id))
     for (const [name, daemon] of daemons) {
       if (names.includes(name)) continue
       await daemon.stop()
       daemons.delete(name)
     }
-    if (grants.length > slots)
-      throw new AppError({ code: 'capacity-exceeded', detail: `${grants.length} tunnels; ${slots} fit.` })
+    if (tunnels.length > slots)
+      throw new AppError({ code: 'capacity-exceeded', detail: `${tunnels.length} tunnels; ${slots} fit.` })
+    await removeOthers(names)
     const wantedRules: string[] = []
-    for (const [slot, grant] of grants.entries()) {
-      const name = nameOf(grant.broker.id)
-      const endpoint = await endpointOf(grant.endpoint, {
-        lookUp,
-        ...(options.allowPrivateEndpoint === true && { allowPrivateEndpoint: true }),
-      })
+    for (const [slot, grant] of tunnels.entries()) {
+      const name = interfaceOf(grant.id)
       const device = await deviceFor(name)
       await new WireGuardInterface({ name, device, ...where }).set({
-        privateKey: await keyOf(grant.broker.id),
+        privateKey: await keyOf(grant.id),
         mtu: grant.mtu,
         // what the host itself has to say about its prefix is said from here
         addresses: [parseInterfaceAddress(`${ownAddress(grant.prefix)}/128`)],
@@ -114,7 +112,7 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
         peers: [
           {
             publicKey: grant.publicKey,
-            endpoint,
+            endpoint: grant.endpoint,
             allowedIps: [parseCidr('::/0')],
             persistentKeepaliveSeconds: 25,
             ...(grant.presharedKey !== undefined && { presharedKey: grant.presharedKey }),
@@ -133,10 +131,10 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
     const standing = await rules()
     for (const rule of standing.filter((text) => !wantedRules.includes(text))) await ip(`rule del ${rule}`)
     for (const rule of wantedRules.filter((text) => !standing.includes(text))) await ip(`rule add ${rule}`)
-    for (let slot = grants.length; slot < slots; slot += 1) {
+    for (let slot = tunnels.length; slot < slots; slot += 1) {
       await run('ip', ['-6', 'route', 'flush', 'table', String(firstTable + slot)], where)
     }
-    await forget(grants.map((grant) => grant.prefix))
+    await forget(tunnels.map(({ prefix }) => prefix))
   }
 
   /** Takes away the routes of prefixes that are gone. */
@@ -154,31 +152,20 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
     }
   }
 
+  /** An interface of ours that nobody named goes, also one that a former process made. */
+  async function removeOthers(names: readonly string[]): Promise<void> {
+    const shown = await runOrFail('read the links', 'ip', ['-json', 'link', 'show'], where)
+    for (const { ifname } of JSON.parse(shown) as { ifname: string }[]) {
+      if (ifname.startsWith(namePrefix) && !names.includes(ifname)) await run('ip', ['link', 'delete', 'dev', ifname], where)
+    }
+  }
+
   return {
-    async publicKey(brokerId): Promise<PublicKey> {
-      return publicKeyOf(await keyOf(brokerId))
+    async tunnelKey({ id }) {
+      return { publicKey: publicKeyOf(await keyOf(id)) }
     },
-    setTunnels,
-    announce: options.announce,
-    async probe({ gateway, broker }) {
-      const from = ['-I', nameOf(broker.id)]
-      const { code, stdout } = await run(
-        'ping',
-        ['-6', '-n', '-c', '1', '-W', String(probeTimeoutSeconds), ...from, gateway],
-        where,
-      )
-      const ms = /time=([\d.]+) ms/.exec(stdout)?.[1]
-      return code === 0 && ms !== undefined ? Number(ms) : undefined
-    },
-    async ownNetworks() {
-      const shown = await runOrFail('read addresses', 'ip', ['-json', 'address', 'show'], where)
-      const links = JSON.parse(shown) as { ifname: string; addr_info?: { local: string; prefixlen: number; scope: string }[] }[]
-      return links
-        .filter(({ ifname }) => !ifname.startsWith(namePrefix))
-        .flatMap(({ addr_info = [] }) => addr_info.filter((a) => a.scope === 'global'))
-        .map((a) => parseCidr(`${a.local}/${a.prefixlen}`))
-    },
-    lookUp,
+    setTunnels: ({ tunnels }) => setTunnels(tunnels),
+    cleanUp: () => setTunnels([]),
     async stop() {
       for (const daemon of daemons.values()) await daemon.stop()
       daemons.clear()
@@ -186,9 +173,14 @@ export function createLinuxTunnels(options: LinuxTunnelsOptions): TunnelHost & {
   }
 }
 
+/** What stands for a broker where no text of others may go. */
+export function tunnelIdOf(brokerId: string): string {
+  return createHash('sha256').update(brokerId).digest('hex').slice(0, 12)
+}
+
 /** At most 15 characters, the same at each start. */
-export function nameOf(brokerId: string): string {
-  return `${namePrefix}${hashOf(brokerId)}`
+export function interfaceOf(tunnelId: string): string {
+  return `${namePrefix}${tunnelId}`
 }
 
 /**
@@ -198,19 +190,4 @@ export function nameOf(brokerId: string): string {
 export function ownAddress(prefix: Cidr): string {
   const [address = '', length] = prefix.split('/')
   return bitsToIpv6(ipv6ToBits(address) | (Number(length) <= 64 ? 0xffff_0000_0000_0001n : 1n))
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12)
-}
-
-/** All addresses of a name, within five seconds: a name that resolves late must not hold up the other tunnels. */
-async function lookUp(name: string): Promise<string[]> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error('the look-up took too long')), 5000)
-  try {
-    return (await Promise.race([lookup(name, { all: true }), promise])).map(({ address }) => address)
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,5 +1,5 @@
-import type { PublicKey } from 'wireguard-ts/key'
-import type { Cidr } from 'wireguard-ts/address'
+import type { Cidr, Endpoint } from 'wireguard-ts/address'
+import type { PresharedKey, PublicKey } from 'wireguard-ts/key'
 import type { Announcement } from './announcements.ts'
 import type { BrokerOffer } from './choice.ts'
 import type { Grant } from './grant.ts'
@@ -14,12 +14,18 @@ export interface BrokerService {
   release(grant: Grant): Promise<void>
 }
 
-/** The host's side of tunnels: the root helper, which alone holds the private key. Declarative. */
+/** A grant and the address behind its endpoint, as it was found last. */
+export interface OpenTunnel {
+  grant: Grant
+  endpoint: Endpoint
+}
+
+/** This host's side of tunnels, as the client sees it. Declarative. */
 export interface TunnelHost {
   /** Public half of the key for a broker; the same at each call. */
   publicKey(brokerId: string): Promise<PublicKey>
   /** All tunnels there are to be; what is not named is taken away. */
-  setTunnels(grants: readonly Grant[]): Promise<void>
+  setTunnels(tunnels: readonly OpenTunnel[]): Promise<void>
   /** What VMs hear. */
   announce(announcements: readonly Announcement[]): Promise<void>
   /** Milliseconds until the broker's own address answered through its tunnel; undefined: not within 2 s. */
@@ -27,6 +33,28 @@ export interface TunnelHost {
   /** Networks in use on this machine beside the leases. */
   ownNetworks(): Promise<readonly Cidr[]>
   lookUp(name: string): Promise<readonly string[]>
+}
+
+/** One tunnel as the root helper takes it: keys, addresses and numbers; names, rules and paths are its own. */
+export interface TunnelSpec {
+  /** 12 hex digits that stand for the broker, `tunnelIdOf`. */
+  id: string
+  prefix: Cidr
+  publicKey: PublicKey
+  presharedKey?: PresharedKey | undefined
+  /** An address, never a name. */
+  endpoint: Endpoint
+  /** The broker inside the tunnel. */
+  gateway: string
+  /** Bytes inside the tunnel. */
+  mtu: number
+}
+
+/** The part of the root helper that holds private keys and makes tunnels true. */
+export interface RootTunnels {
+  tunnelKey(argument: { id: string }): Promise<{ publicKey: string }>
+  setTunnels(argument: { tunnels: readonly TunnelSpec[] }): Promise<void>
+  announce(argument: { announcements: readonly Announcement[] }): Promise<void>
 }
 
 /** What must outlive a restart. Written before anything is changed on its ground. */

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
+import type { Endpoint } from 'wireguard-ts/address'
 import type { UnixSeconds } from '../../clock/clock.ts'
 import type { Grant } from './grant.ts'
 
 /** What is kept of one tunnel; the rest follows from it and the time. */
 export interface Tunnel {
   grant: Grant
+  /** The address behind the grant's endpoint: with it the tunnel comes back though no name server answers. */
+  endpoint: Endpoint
+  lookedUpAt: UnixSeconds
   addedAt: UnixSeconds
   /** The last time the broker's own address answered through the tunnel. */
   lastAnswerAt?: UnixSeconds
@@ -29,6 +33,8 @@ export const probeTimeoutSeconds = 2
 export const silentAfterSeconds = 12
 /** From the death of a broker until VMs speak through another: the round that notices the silence, its ping, one second to announce. */
 export const failoverPromiseSeconds = silentAfterSeconds + probeSeconds + probeTimeoutSeconds + 1
+/** A name is looked up again so often while its tunnel does not answer. */
+export const lookUpAgainSeconds = 60
 /** An address cannot be taken from a VM sooner than this by announcement. Source: RFC 4862 §5.5.3 (e). */
 export const renumberSeconds = 7200
 

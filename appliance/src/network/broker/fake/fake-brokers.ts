@@ -5,7 +5,7 @@ import { AppError } from '../../../errors/app-error.ts'
 import type { Announcement } from '../announcements.ts'
 import type { BrokerOffer } from '../choice.ts'
 import type { Grant } from '../grant.ts'
-import type { BrokerService, TunnelHost, TunnelStore } from '../ports.ts'
+import type { BrokerService, OpenTunnel, TunnelHost, TunnelStore } from '../ports.ts'
 import type { Tunnel } from '../tunnel-state.ts'
 
 /**
@@ -21,6 +21,8 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
   /** What was asked, in order. */
   readonly log: string[] = []
   granted: readonly Grant[] = []
+  /** Addresses that the tunnels go to. */
+  dialled: readonly string[] = []
   announced: readonly Announcement[] = []
   kept: readonly Tunnel[] = []
   names = new Map<string, readonly string[]>()
@@ -96,9 +98,10 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
     return key
   }
 
-  async setTunnels(grants: readonly Grant[]): Promise<void> {
-    this.log.push(`tunnels ${grants.map((grant) => grant.broker.id).join(' ')}`)
-    this.granted = grants
+  async setTunnels(tunnels: readonly OpenTunnel[]): Promise<void> {
+    this.log.push(`tunnels ${tunnels.map(({ grant }) => grant.broker.id).join(' ')}`)
+    this.granted = tunnels.map(({ grant }) => grant)
+    this.dialled = tunnels.map(({ endpoint }) => endpoint.host)
   }
 
   async announce(announcements: readonly Announcement[]): Promise<void> {
