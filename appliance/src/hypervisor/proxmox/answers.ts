@@ -59,6 +59,7 @@ export const resources = z.array(
     maxdisk: number.optional(),
     mem: number.optional(),
     maxmem: number.optional(),
+    cpu: number.optional(),
     maxcpu: number.optional(),
     uptime: number.optional(),
   }),

@@ -5,8 +5,11 @@ import type { NodeTemplate } from './templates.ts'
 
 /** Memory that VMs never get: the node's own. */
 const reserveMiB = 1024
-/** Below this share of free space nothing is made (design §6). */
+/** Below this share of free space nothing is made (design §6); the new disk counts at full size. */
 const leastFree = 0.1
+/** A node whose processors are used beyond this share takes a VM only where no other can. */
+const busyFrom = 0.9
+const gib = 2 ** 30
 const mib = 2 ** 20
 
 /** A node that could take a VM, and from which template. */
@@ -31,7 +34,8 @@ export interface PlacementFacts {
 }
 
 /**
- * Nodes that can take the VM, best first: fewest VMs of the same buyer, then most memory that nobody was promised. Pure.
+ * Nodes that can take the VM, best first: fewest VMs of the same buyer, then not busy, then most memory that nobody was promised,
+ * then fewest virtual processors promised per processor, then most free disk. Pure.
  * Throws `privilege-missing` where the memory of a node is not shown, `template-missing`, `storage-full`, `capacity-exceeded`, each saying what every node lacks; `hypervisor-down` if none is up.
  */
 export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' | 'diskGiB'>, facts: PlacementFacts): Place[] {
@@ -40,12 +44,12 @@ export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' 
   if (up.length === 0) throw new AppError({ code: 'hypervisor-down', detail: 'No node of the cluster is up.' })
   const shared = overview.storages.some((storage) => storage.shared === true)
   const lacks: ('template' | 'disk' | 'memory' | 'cpu')[] = []
-  const places: (Place & { free: number; neighbours: number })[] = []
-  for (const { node = '', maxcpu = 0, ...rest } of up) {
+  const places: Candidate[] = []
+  for (const { node = '', maxcpu = 0, cpu = 0, ...rest } of up) {
     const template = templates.find((t) => t.sha256 === spec.template && (shared || t.node === node))
     const free = unpromisedMemoryMiB(overview, node, rest.maxmem ?? 0)
     if (template === undefined) lacks.push('template')
-    else if (!hasRoom(overview, node)) lacks.push('disk')
+    else if (!hasRoom(overview, node, spec.diskGiB)) lacks.push('disk')
     else if (free < spec.memoryMiB) lacks.push('memory')
     else if (maxcpu > 0 && maxcpu < spec.vcpus) lacks.push('cpu')
     else
@@ -55,10 +59,12 @@ export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' 
         storage: disksOf(node, shared),
         free,
         neighbours: sameBuyer.get(node) ?? 0,
+        busy: cpu > busyFrom,
+        promised: maxcpu > 0 ? promisedCpus(overview, node) / maxcpu : 0,
+        freeDisk: freeDiskBytes(overview, node),
       })
   }
-  if (places.length > 0)
-    return places.toSorted((a, b) => a.neighbours - b.neighbours || b.free - a.free || a.node.localeCompare(b.node))
+  if (places.length > 0) return places.toSorted(compare).map(({ node, template, storage }) => ({ node, template, storage }))
   if (lacks.every((lack) => lack === 'template')) {
     throw new AppError({ code: 'template-missing', detail: `Template ${spec.template.slice(0, 12)} is on no node that is up.` })
   }
@@ -72,11 +78,39 @@ export function placesFor(spec: Pick<VmSpec, 'template' | 'memoryMiB' | 'vcpus' 
   if (lacks.includes('disk') && !lacks.includes('memory')) {
     throw new AppError({
       code: 'storage-full',
-      detail: 'Less than 10 % of the storage is free on every node that has the template.',
+      detail: `With a disk of ${spec.diskGiB} GiB less than 10 % of the storage would be free on every node that has the template.`,
     })
   }
   const what = lacks.includes('memory') ? `${spec.memoryMiB} MiB of memory` : `${spec.vcpus} CPUs`
   throw new AppError({ code: 'capacity-exceeded', detail: `No node that has the template can give ${what}.` })
+}
+
+interface Candidate extends Place {
+  free: number
+  neighbours: number
+  busy: boolean
+  promised: number
+  freeDisk: number
+}
+
+function compare(a: Candidate, b: Candidate): number {
+  return (
+    a.neighbours - b.neighbours ||
+    Number(a.busy) - Number(b.busy) ||
+    b.free - a.free ||
+    a.promised - b.promised ||
+    b.freeDisk - a.freeDisk ||
+    a.node.localeCompare(b.node)
+  )
+}
+
+function promisedCpus(overview: Overview, node: string): number {
+  return overview.vms.filter((vm) => vm.node === node && vm.template !== true).reduce((sum, vm) => sum + (vm.maxcpu ?? 0), 0)
+}
+
+function freeDiskBytes(overview: Overview, node: string): number {
+  const { disk = 0, maxdisk = 0 } = overview.storages.find((s) => s.node === node) ?? {}
+  return maxdisk - disk
 }
 
 /** Memory of a node that no VM, running or not, was promised. */
@@ -87,10 +121,9 @@ export function unpromisedMemoryMiB(overview: Overview, node: string, maxmem: nu
   return Math.max(0, Math.floor((maxmem - promised) / mib) - reserveMiB)
 }
 
-function hasRoom(overview: Overview, node: string): boolean {
-  const storage = overview.storages.find((s) => s.node === node)
-  const { disk = 0, maxdisk = 0 } = storage ?? {}
-  return maxdisk > 0 && (maxdisk - disk) / maxdisk >= leastFree
+function hasRoom(overview: Overview, node: string, diskGiB: number): boolean {
+  const maxdisk = overview.storages.find((s) => s.node === node)?.maxdisk ?? 0
+  return maxdisk > 0 && (freeDiskBytes(overview, node) - diskGiB * gib) / maxdisk >= leastFree
 }
 
 /** VMs of a buyer by node, from what is known of ours. Pure. */
