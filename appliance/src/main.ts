@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import type { Signer } from 'ethers'
@@ -13,6 +14,8 @@ import type { Clock } from './clock/clock.ts'
 import { loadConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { AppError, findAppError } from './errors/app-error.ts'
+import { createHostClient, hostSocket } from './host/client.ts'
+import type { HostPort } from './host/port.ts'
 import { openHypervisor } from './hypervisor/open-hypervisor.ts'
 import { causesOf, startProduct, type Product } from './product.ts'
 import { openFirstCertificate, ownCertificateNames } from './setup/wizard/first-certificate.ts'
@@ -47,6 +50,8 @@ export interface DaemonOptions {
   development?: Development
   /** What this installation brings to the wizard's answers: mode and listeners. Without it there is no wizard. */
   wizard?: Partial<ConfigInput>
+  /** The root helper; default: the one of an installed host. */
+  host?: HostPort
 }
 
 export interface Daemon {
@@ -68,6 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const store = await openStore(join(stateFolder, 'freehold.db'), { clock })
   const events = new TaskEvents()
 
+  const host = options.host ?? (existsSync(hostSocket) ? createHostClient(hostSocket) : undefined)
   let product: Product | undefined
   let publicDoor: ApiServer | undefined
   let setupDoor: SetupDoorServer | undefined
@@ -87,6 +93,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tasks: store.tasks,
     hooks: hooksOf,
     openHypervisor: (answers, initialise) => openHypervisor({ config: answers, stateFolder, clock, initialise }),
+    ...(host !== undefined && { host }),
     listensAt: () => product && openedAt,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
@@ -111,7 +118,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       // a clock that is a little behind must not make it invalid
       { names: ownCertificateNames(), notBefore: new Date((clock.now() - 86_400) * 1000) },
     )
-    setupDoor = await openSetupDoor({ stateFolder, clock, store, setup, base: options.wizard, version, ports: delegatingPorts() })
+    setupDoor = await openSetupDoor({
+      stateFolder,
+      clock,
+      store,
+      setup,
+      base: options.wizard,
+      version,
+      ports: delegatingPorts(),
+      ...(host !== undefined && options.wizard.mode === 'installed' && { host }),
+    })
     await listen(setupDoor.app, join(stateFolder, 'run/api.sock'), 0o660)
   }
   log.info({ setUp: config !== undefined }, 'freeholdd is up')

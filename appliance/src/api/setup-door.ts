@@ -8,9 +8,11 @@ import { registerSetupWizard } from './routes/setup-wizard.ts'
 import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { ConfigInput } from '../config/schema.ts'
+import type { HostPort } from '../host/port.ts'
 import { openHypervisor } from '../hypervisor/open-hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import type { SetupService } from '../setup/setup-service.ts'
+import { createNetworkTrials, type NetworkTrials } from '../setup/network-trial.ts'
 import { openOneTimeCode, type OneTimeCode } from '../setup/wizard/one-time-code.ts'
 import { isOwnName } from '../setup/wizard/own-names.ts'
 import { createSetupSessions } from '../setup/wizard/setup-sessions.ts'
@@ -27,12 +29,15 @@ export interface SetupDoorOptions {
   base: Partial<ConfigInput>
   version: string
   ports: ApiPorts
+  /** The root helper, on an installed host. */
+  host?: HostPort
 }
 
 /** The API of a host that is not set up: the wizard, for whoever typed the code of the machine's screen. */
 export interface SetupDoorServer {
   app: ApiServer
   code: OneTimeCode
+  network: NetworkTrials | undefined
   /** Setup is over: the door closes, the code and all sessions are gone. */
   end(): Promise<void>
 }
@@ -51,7 +56,10 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
     )
     return there ? (await loadOrCreateKey(path)).address : null
   }
+  const network = options.host && createNetworkTrials({ host: options.host, settings: store.settings, clock })
   const wizard = createWizard({
+    clock,
+    ...(network !== undefined && { network }),
     settings: store.settings,
     tasks: store.tasks,
     journal: {
@@ -72,6 +80,7 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
   return {
     app,
     code,
+    network,
     async end() {
       await app.close()
       await code.remove()

@@ -126,6 +126,37 @@ export const networkAnswer = z.strictObject({
   open: z.array(cidr).max(100).default([]),
 })
 
+/** How the machine itself is reached on an installed host. Its card is named by its MAC, which no reboot changes. */
+export const uplinkAnswer = z.strictObject({
+  mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'a MAC is six pairs of hex digits, such as 52:54:00:12:34:56'),
+  ipv4: z.union([
+    z.literal('dhcp'),
+    z.strictObject({ address: z.ipv4(), prefixLength: z.number().int().min(8).max(31), gateway: z.ipv4() }),
+  ]),
+  dns: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .max(3)
+    .default([]),
+})
+
+/** Which certificate the public address shows. What came before stays until the next one is there. */
+export const tlsAnswer = z.discriminatedUnion('kind', [
+  /** The one of the first boot: nobody vouches for it, people compare its fingerprint. */
+  z.strictObject({ kind: z.literal('first-boot') }),
+  /** An authority of this host alone, whose root people install once. */
+  z.strictObject({ kind: z.literal('own-ca') }),
+  /** RFC 8555; the name is proven over port 80. */
+  z.strictObject({
+    kind: z.literal('acme'),
+    directory: z.url({ protocol: /^https$/ }).default('https://acme-v02.api.letsencrypt.org/directory'),
+    /** The operator has read and accepts the terms that the directory names. */
+    termsAgreed: z.literal(true, { error: 'the terms of the certificate authority must be accepted: termsAgreed: true' }),
+    email: z.email().optional(),
+    /** PEM file with the authority of the directory's own certificate, where this machine does not know it. */
+    authorityFile: z.string().startsWith('/').optional(),
+  }),
+])
+
 /** The whole of freehold.yaml, which is also the answer file. Unknown fields are refused. */
 export const configSchema = z.strictObject({
   version: z.literal(1, {
@@ -162,7 +193,10 @@ export const configSchema = z.strictObject({
   deployment: z.enum(['key', 'wallet']).default('key'),
   plans: z.array(planAnswer).min(1),
   hypervisor: hypervisorAnswer,
+  /** null: the machine's own network stays as it is. */
+  uplink: uplinkAnswer.nullable().default(null),
   network: networkAnswer.prefault({}),
+  tls: tlsAnswer.default({ kind: 'first-boot' }),
   template: z
     .strictObject({
       image: z.string().optional(),
@@ -197,4 +231,6 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 /** The configuration as a person may write it. */
 export type ConfigInput = z.input<typeof configSchema>
+export type UplinkAnswer = z.output<typeof uplinkAnswer>
+export type TlsAnswer = z.output<typeof tlsAnswer>
 export type PlanAnswer = z.output<typeof planAnswer>

@@ -126,6 +126,18 @@ export const errorCatalogue = {
     status: 409,
     retryable: false,
   },
+  'network-taken-back': {
+    title: 'The change of the network was taken back',
+    hint: 'Check address, prefix length and way out, and that the cable leads there; then try again.',
+    status: 409,
+    retryable: true,
+  },
+  'certificate-refused': {
+    title: 'No certificate was given',
+    hint: 'Correct what is named; the present certificate stays meanwhile.',
+    status: 502,
+    retryable: true,
+  },
   'tool-missing': { title: 'A program is missing', hint: 'Install it and try again.', status: 500, retryable: false },
   'storage-full': {
     title: 'The storage is full',

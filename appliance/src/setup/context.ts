@@ -1,6 +1,7 @@
 import type { Signer } from 'ethers'
 import type { Address } from '../chain/subscription.ts'
 import type { Config } from '../config/schema.ts'
+import type { HostPort } from '../host/port.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
 import type { StepIo } from '../steps/step.ts'
 
@@ -29,6 +30,8 @@ export interface SetupContext {
   secretsFolder: string
   journal: Journal
   hooks: SetupHooks
+  /** The root helper, on an installed host. */
+  host?: HostPort
   hypervisor(): Promise<Hypervisor>
   /** Writes the finished configuration; the daemon starts the product from it. */
   writeConfig(config: Config): Promise<void>

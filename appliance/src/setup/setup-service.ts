@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Clock } from '../clock/clock.ts'
 import { parseConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import type { HostPort } from '../host/port.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
 import { runTask } from '../steps/runner.ts'
 import type { TaskRecord } from '../steps/step.ts'
@@ -23,6 +24,8 @@ export interface SetupServicePorts {
   hooks(answers: Config): SetupHooks
   /** Opens the hypervisor of the answers; `initialise` makes its storage, once. */
   openHypervisor(answers: Config, initialise: boolean): Promise<Hypervisor>
+  /** The root helper, on an installed host. */
+  host?: HostPort
   /** Where the product, if it runs, listens for guests: that port is taken by ourselves. */
   listensAt(): string | undefined
   onEvent(event: TaskEvent): void
@@ -81,6 +84,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
         put: (key, value) => ports.settings.put(`setup ${key}`, value),
       },
       hooks: ports.hooks(answers),
+      ...(ports.host !== undefined && { host: ports.host }),
       hypervisor: () => (hypervisor ??= readConfig().then((present) => openOnce(answers, present))),
       writeConfig: (config) => writeWhole(configFileOf(ports.stateFolder), stringify(config)),
       readConfig,

@@ -4,11 +4,13 @@ import { chain } from './steps/chain.ts'
 import { contracts, storefrontCheck } from './steps/contracts.ts'
 import { hypervisorStep, plans, storage, template } from './steps/machine.ts'
 import { preflight } from './steps/preflight.ts'
+import { uplinkStep } from './steps/uplink.ts'
 import { proxmoxEnrolment } from './steps/proxmox-enrolment.ts'
 import { start } from './steps/start.ts'
 
 /** The steps of setup in order: the wizard, `freehold apply` and the unattended install run these same objects (design §10). */
 export const setupSteps: readonly Step<SetupContext>[] = [
+  uplinkStep,
   preflight,
   proxmoxEnrolment,
   hypervisorStep,

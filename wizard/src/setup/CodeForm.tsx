@@ -1,5 +1,5 @@
 'use client'
-import { useEffect, useState, type FormEvent } from 'react'
+import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
@@ -7,6 +7,8 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { setupApi } from './resources.ts'
+
+const handOver = /^[0-9A-Za-z_-]{43}$/
 
 /** The code of the machine's screen. It may come in the address's fragment, from the QR, and is taken off it at once (W17, W4). */
 export function CodeForm({ left, onEntered }: { left: number; onEntered(): void }) {
@@ -31,11 +33,18 @@ export function CodeForm({ left, onEntered }: { left: number; onEntered(): void 
     }
   }
 
+  const enterNow = useRef(enter)
+  useEffect(() => {
+    enterNow.current = enter
+  })
   useEffect(() => {
     const fragment = location.hash.slice(1)
-    if (!/^[0-9A-Za-z]{6}$/.test(fragment)) return
+    const isCode = /^[0-9A-Za-z]{6}$/.test(fragment)
+    if (!isCode && !handOver.test(fragment)) return
     history.replaceState(null, '', location.pathname + location.search)
-    setCode(fragment)
+    // whoever tried a new network comes over with a word for once
+    if (isCode) setCode(fragment)
+    else void enterNow.current(fragment)
   }, [])
 
   function submit(event: FormEvent) {

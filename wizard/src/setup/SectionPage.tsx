@@ -15,12 +15,16 @@ import { NetworkFields } from './forms/NetworkFields.tsx'
 import { PeopleFields } from './forms/PeopleFields.tsx'
 import { PlansFields } from './forms/PlansFields.tsx'
 import { TemplateFields } from './forms/TemplateFields.tsx'
+import { TlsFields } from './forms/TlsFields.tsx'
+import { UplinkFields } from './forms/UplinkFields.tsx'
 import type { FieldsProps } from './forms/fields.ts'
 import { setupApi, type SectionName, type SectionView, type Value } from './resources.ts'
 import { useChecks } from './use-checks.ts'
 
 /** What each page asks, and what it proposes before anybody answered. */
 const pages: Record<SectionName, { fields: ComponentType<FieldsProps>; proposal(): Value }> = {
+  uplink: { fields: UplinkFields, proposal: () => ({ uplink: null }) },
+  tls: { fields: TlsFields, proposal: () => ({ tls: { kind: 'own-ca' } }) },
   address: { fields: AddressFields, proposal: () => ({ origin: globalThis.location?.origin ?? '' }) },
   chain: {
     fields: ChainFields,
@@ -109,6 +113,11 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
         <Fields
           value={value}
           sections={sections}
+          saved={(kept) => {
+            setRevision(kept.revision)
+            setValue(kept.value ?? proposal())
+            onSaved()
+          }}
           onChange={(next) => {
             setValue(next)
             setError(undefined)

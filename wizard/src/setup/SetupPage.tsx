@@ -1,4 +1,5 @@
 'use client'
+import { sectionNames } from '@freehold/appliance/api/schemas/setup-wizard'
 import { useRouter, useSearchParams } from 'next/navigation'
 import { Suspense, useEffect } from 'react'
 import { hasCode } from '../api/failure.ts'
@@ -102,17 +103,7 @@ function Wizard() {
   )
 }
 
-const sectionsAndReview: readonly string[] = [
-  'address',
-  'chain',
-  'people',
-  'hypervisor',
-  'network',
-  'template',
-  'plans',
-  'review',
-  'run',
-]
+const sectionsAndReview: readonly string[] = [...sectionNames, 'review', 'run']
 
 function placeOf(asked: string | null, next: Place): Place {
   return asked !== null && sectionsAndReview.includes(asked) ? (asked as SectionName | 'review' | 'run') : next

@@ -4,8 +4,10 @@ import {
   checksSchema,
   enteredSchema,
   entrySchema,
+  networkSchema,
   sectionSchema,
   setupLogSchema,
+  triedNetworkSchema,
   wizardSchema,
   type sectionNames,
 } from '@freehold/appliance/api/schemas/setup-wizard'
@@ -19,6 +21,7 @@ export type SectionView = z.output<typeof sectionSchema>
 export type Check = z.output<typeof checksSchema>['checks'][number]
 export type Change = z.output<typeof changesSchema>['changes'][number]
 export type LogLine = z.output<typeof setupLogSchema>['lines'][number]
+export type NetworkView = z.output<typeof networkSchema>
 /** An answer as it travels; its form is the host's. */
 export type Value = Record<string, unknown>
 
@@ -31,6 +34,9 @@ export const setupApi = {
     callApi(sectionSchema, 'PUT', `/v1/setup/answers/${name}`, { body: { revision, value } }),
   check: (name: SectionName, value: Value, signal: AbortSignal) =>
     callApi(checksSchema, 'POST', `/v1/setup/checks/${name}`, { body: { value }, signal }),
+  network: (signal?: AbortSignal) => callApi(networkSchema, 'GET', '/v1/setup/network', { signal }),
+  tryNetwork: (uplink: unknown) => callApi(triedNetworkSchema, 'POST', '/v1/setup/network/try', { body: { uplink } }),
+  confirmNetwork: () => callApi(sectionSchema, 'POST', '/v1/setup/network/confirm', { body: {} }),
   review: (signal?: AbortSignal) => callApi(changesSchema, 'GET', '/v1/setup/review', { signal }),
   answerFile: () => callApi(answerFileSchema, 'GET', '/v1/setup/answer-file'),
   run: () => callApi(taskSchema, 'POST', '/v1/setup/run', { body: {} }),

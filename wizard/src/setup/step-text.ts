@@ -2,6 +2,7 @@ import type { Texts } from '../i18n/text-context.tsx'
 
 /** Steps of setup that have words of their own; others are shown by their name. */
 export const knownSteps = [
+  'uplink',
   'preflight',
   'enrolment',
   'hypervisor',
@@ -18,6 +19,12 @@ export const knownSteps = [
 export const knownChecks = [
   'origin-form',
   'origin-leads-here',
+  'uplink-card',
+  'uplink-consistent',
+  'uplink-in-use',
+  'tls-name',
+  'tls-directory',
+  'tls-port-80',
   'rpc-answers',
   'rpc-finalized',
   'rpc-fresh',

@@ -14,9 +14,12 @@ import {
   enterBodySchema,
   enteredSchema,
   entrySchema,
+  networkSchema,
   sectionNames,
   sectionSchema,
   setupLogSchema,
+  triedNetworkSchema,
+  tryNetworkBodySchema,
   walletSentSchema,
   wizardSchema,
 } from '../schemas/setup-wizard.ts'
@@ -48,6 +51,10 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
         schema: { body: enterBodySchema, response: { 200: enteredSchema } },
       },
       async ({ body }, reply) => {
+        if (sessions.takesOver(body.code)) {
+          reply.header('set-cookie', cookieLine(setupCookie, await sessions.begin(), setupSessionSeconds))
+          return { entered: true, left: code.shown().left, renewed: false }
+        }
         const tried = await code.take(body.code)
         if (!tried.right) return { entered: false, left: tried.left, renewed: tried.renewed }
         reply.header('set-cookie', cookieLine(setupCookie, await sessions.begin(), setupSessionSeconds))
@@ -85,6 +92,24 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
         )
         return { checks: await wizard.check(section, body.value, gone.signal) }
       },
+    )
+
+    app.get('/v1/setup/network', { config: { access: 'setup' }, schema: { response: { 200: networkSchema } } }, () =>
+      wizard.network(),
+    )
+    app.post(
+      '/v1/setup/network/try',
+      {
+        config: { access: 'setup', acts: 'key' },
+        schema: { body: tryNetworkBodySchema, response: { 200: triedNetworkSchema } },
+      },
+      // the word first: once the address has changed, its asker may never read another answer
+      async ({ body }) => ({ word: sessions.handOver(), trial: await wizard.tryNetwork(body.uplink) }),
+    )
+    app.post(
+      '/v1/setup/network/confirm',
+      { config: { access: 'setup', acts: 'key' }, schema: { body: nothing, response: { 200: sectionSchema } } },
+      ({ headers }) => wizard.confirmNetwork(headers.host ?? ''),
     )
 
     app.get('/v1/setup/review', { config: { access: 'setup' }, schema: { response: { 200: changesSchema } } }, () =>

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { uplinkAnswer } from '../../config/schema.ts'
 import { taskSchema } from './tasks.ts'
 
-export const sectionNames = ['address', 'chain', 'people', 'hypervisor', 'network', 'template', 'plans'] as const
+export const sectionNames = ['uplink', 'address', 'tls', 'chain', 'people', 'hypervisor', 'network', 'template', 'plans'] as const
 
 export const sectionSchema = z.strictObject({
   name: z.enum(sectionNames),
@@ -80,6 +81,27 @@ export const changesSchema = z.strictObject({
   ),
   estimateSeconds: z.number(),
 })
+
+/** A change that is being tried; it is taken back after `secondsLeft` unless it is confirmed at `address`. */
+const trialSchema = z.strictObject({ secondsLeft: z.number().int(), address: z.string().nullable(), uplink: uplinkAnswer })
+/** GET /v1/setup/network: the machine's own cards as they are now. */
+export const networkSchema = z.strictObject({
+  cards: z.array(
+    z.strictObject({
+      device: z.string(),
+      mac: z.string(),
+      addresses: z.array(z.string()),
+      gateway: z.string().nullable(),
+      up: z.boolean(),
+    }),
+  ),
+  trial: trialSchema.nullable(),
+  /** Why the last change could not be tried at all. */
+  failed: z.string().nullable(),
+})
+export const tryNetworkBodySchema = z.strictObject({ uplink: uplinkAnswer })
+/** `word` lets the browser in at the new address, once, as the fragment of the address: it is sent to nobody by itself. */
+export const triedNetworkSchema = z.strictObject({ trial: trialSchema, word: z.string() })
 
 export const answerFileSchema = z.strictObject({ text: z.string(), leftOut: z.array(z.string()) })
 export const walletSentSchema = z.strictObject({ hash: z.string().regex(/^0x[0-9a-fA-F]{64}$/) })

@@ -4,7 +4,7 @@ import type { Config, ConfigInput } from '../../config/schema.ts'
 import { AppError, type FieldError } from '../../errors/app-error.ts'
 import type { SettingRepository } from '../../store/settings.ts'
 import type { SectionName } from './section.ts'
-import { sectionOf, sections } from './sections.ts'
+import { sectionOf, sectionsAsked } from './sections.ts'
 
 const entrySchema = z.strictObject({
   value: z.record(z.string(), z.unknown()),
@@ -45,6 +45,7 @@ const key = 'setup draft'
 
 export function createDraft(settings: SettingRepository, base: Partial<ConfigInput>): SetupDraft {
   let turn: Promise<unknown> = Promise.resolve()
+  const sections = sectionsAsked(base)
 
   const read = async (): Promise<Draft> => (await settings.get(key, draftSchema)) ?? {}
 
@@ -62,6 +63,9 @@ export function createDraft(settings: SettingRepository, base: Partial<ConfigInp
     },
     put: (name, value, fromRevision) =>
       inTurn(async () => {
+        if (!sections.some((section) => section.name === name)) {
+          throw new AppError({ code: 'not-in-this-state', detail: `This installation does not ask for "${name}".` })
+        }
         const draft = await read()
         const present = draft[name]?.revision ?? 0
         if (present !== fromRevision) {

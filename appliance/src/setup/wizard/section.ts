@@ -1,9 +1,12 @@
 import type { z } from 'zod'
-import type { Config } from '../../config/schema.ts'
+import type { Config, ConfigInput, TlsAnswer } from '../../config/schema.ts'
 import type { Hypervisor } from '../../hypervisor/port.ts'
 
 /** Sections that the wizard asks, in order. Each is some top-level fields of the answer file. */
-export type SectionName = 'address' | 'chain' | 'people' | 'hypervisor' | 'network' | 'template' | 'plans'
+export type SectionName = 'uplink' | 'address' | 'tls' | 'chain' | 'people' | 'hypervisor' | 'network' | 'template' | 'plans'
+
+/** Certificates by ACME, as answered. */
+export type AcmeAnswer = Extract<TlsAnswer, { kind: 'acme' }>
 
 /** What live checks may ask. Nothing of it changes the world. */
 export interface CheckPorts {
@@ -13,6 +16,10 @@ export interface CheckPorts {
   openHypervisor(answers: Pick<Config, 'hypervisor'>): Promise<Hypervisor>
   /** One JSON-RPC call to one URL, bounded in time and size. Throws `rpc-unreachable`, `rpc-refused`. */
   rpc(url: string, method: string, params: readonly unknown[]): Promise<unknown>
+  /** Asks an ACME directory what it offers. Throws `certificate-refused`. Absent where no certificate is this host's to get. */
+  acmeDirectory?(tls: AcmeAnswer, signal: AbortSignal): Promise<{ terms: string | null }>
+  /** Whether a name leads back to this host's own port 80. */
+  proveName?(name: string, signal: AbortSignal): Promise<boolean>
   signal: AbortSignal
 }
 
@@ -41,6 +48,8 @@ export interface Section<Value = unknown> {
   schema: z.ZodType<Value>
   /** Top-level fields of the answer file. */
   fields: readonly (keyof Config)[]
+  /** False where this kind of installation has no such question; `base` is what it brings itself. */
+  asked?(base: Partial<ConfigInput>): boolean
   /** Sections whose change makes this one be looked at again (W7). */
   follows: readonly SectionName[]
   checks: readonly LiveCheck<Value>[]

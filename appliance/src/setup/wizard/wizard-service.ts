@@ -1,13 +1,16 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import type { Clock } from '../../clock/clock.ts'
 import { parseConfig } from '../../config/load.ts'
-import type { Config, ConfigInput } from '../../config/schema.ts'
-import { AppError } from '../../errors/app-error.ts'
+import type { Config, ConfigInput, UplinkAnswer } from '../../config/schema.ts'
+import { AppError, findAppError } from '../../errors/app-error.ts'
 import type { Hypervisor } from '../../hypervisor/port.ts'
 import type { TaskRecord } from '../../steps/step.ts'
 import type { SettingRepository } from '../../store/settings.ts'
 import type { TaskLine, TaskRepository } from '../../store/tasks.ts'
 import type { Journal } from '../context.ts'
+import type { Card } from '../../network/cards.ts'
+import { isInUse, trialSeconds, type NetworkTrials } from '../network-trial.ts'
 import { setupSteps } from '../setup.ts'
 import { noteWalletTransaction, openWalletRequest, type WalletRequest } from '../steps/wallet-deployment.ts'
 import { answerFileOf } from './answer-file.ts'
@@ -25,6 +28,9 @@ export interface WizardPorts {
   /** What the installation itself brings to the answers: version, mode, listeners. */
   base: Partial<ConfigInput>
   openHypervisor(answers: Config): Promise<Hypervisor>
+  /** The machine's own network, where there is a root helper to change it. */
+  network?: NetworkTrials
+  clock: Clock
   /** Addresses of the host's keys, where they exist already. */
   keys(): Promise<{ deployer: string | null; provisioner: string | null }>
   begin(answers: string): Promise<TaskRecord>
@@ -37,11 +43,28 @@ export interface WizardView {
   wallet: WalletRequest | null
 }
 
+/** A change of the network on trial, as a page shows it; `address` is null where it comes by DHCP. */
+export interface TrialView {
+  /** Seconds until it is taken back. */
+  secondsLeft: number
+  address: string | null
+  uplink: UplinkAnswer
+}
+
 /** The wizard behind the pages. All state is here: a reload, another browser or a power cut changes nothing (W6). */
 export interface Wizard {
   view(): Promise<WizardView>
   answer(name: SectionName, value: unknown, revision: number): Promise<SectionView>
   check(name: SectionName, value: unknown, signal: AbortSignal): Promise<CheckResult[]>
+  /** `failed`: why the last change could not be tried at all. */
+  network(): Promise<{ cards: Card[]; trial: TrialView | null; failed: string | null }>
+  /**
+   * Tries a change of the machine's own network; taken back by itself unless `confirmNetwork` comes from there. Begins a moment
+   * after it has answered: the answer would not find its way back any more.
+   */
+  tryNetwork(uplink: UplinkAnswer): Promise<TrialView>
+  /** Keeps the change and the answer. @param reachedAt the name that the request was sent to. */
+  confirmNetwork(reachedAt: string): Promise<SectionView>
   review(): Promise<{ changes: Change[]; estimateSeconds: number }>
   answerFile(): Promise<{ text: string; leftOut: string[] }>
   run(): Promise<TaskRecord>
@@ -50,6 +73,9 @@ export interface Wizard {
   log(after: number): Promise<TaskLine[]>
   walletSent(hash: string): Promise<void>
 }
+
+/** So long an answer takes to leave the machine, generously. */
+const answerFirstMs = 1000
 
 export function createWizard(ports: WizardPorts): Wizard {
   const draft = createDraft(ports.settings, ports.base)
@@ -73,7 +99,68 @@ export function createWizard(ports: WizardPorts): Wizard {
     }
   }
 
+  function trials(): NetworkTrials {
+    if (ports.network !== undefined) return ports.network
+    throw new AppError({
+      code: 'not-in-this-state',
+      detail: 'This installation leaves the network of its machine alone.',
+      hint: 'Change it where the machine is looked after.',
+    })
+  }
+
+  /** An answer that nobody could reach would be the last one given. */
+  async function mustBeTried(value: unknown): Promise<void> {
+    const { uplink } = parseSection('uplink', value) as { uplink: UplinkAnswer | null }
+    if (uplink === null || isInUse(uplink, await trials().cards())) return
+    throw new AppError({
+      code: 'not-in-this-state',
+      detail: 'This network is not in use yet.',
+      hint: 'Try it first: it is kept once you confirm it from the new address.',
+    })
+  }
+
+  let failed: string | null = null
+
+  const trialView = ({ until, uplink }: { until: number; uplink: UplinkAnswer }): TrialView => ({
+    secondsLeft: Math.max(0, until - ports.clock.now()),
+    address: uplink.ipv4 === 'dhcp' ? null : uplink.ipv4.address,
+    uplink,
+  })
+
   return {
+    async network() {
+      const [cards, trial] = await Promise.all([trials().cards(), trials().present()])
+      return { cards, trial: trial && trialView(trial), failed }
+    },
+    async tryNetwork(uplink) {
+      await mustBeIdle()
+      const { begin, present, cards } = trials()
+      if (!(await cards()).some((card) => card.mac === uplink.mac)) {
+        throw new AppError({
+          code: 'bad-input',
+          detail: `No network card has the MAC ${uplink.mac}.`,
+          fields: [{ pointer: '/uplink/uplink/mac', detail: 'no card of this machine has it' }],
+        })
+      }
+      if ((await present()) !== null) {
+        throw new AppError({
+          code: 'not-in-this-state',
+          detail: 'Another change of the network is being tried.',
+          hint: 'Confirm it from its address, or wait until it is taken back.',
+        })
+      }
+      failed = null
+      void ports.clock
+        .wait(answerFirstMs)
+        .then(() => begin(uplink))
+        .catch((error: unknown) => (failed = findAppError(error)?.message ?? 'The network could not be changed.'))
+      return trialView({ uplink, until: ports.clock.now() + trialSeconds })
+    },
+    async confirmNetwork(reachedAt) {
+      const uplink = await trials().confirm(reachedAt)
+      const before = (await draft.views()).find((section) => section.name === 'uplink')
+      return await draft.put('uplink', { uplink }, before?.revision ?? 0)
+    },
     async view() {
       const [views, running, wallet] = await Promise.all([draft.views(), task(), openWalletRequest(ports.journal)])
       const open = views.find((section) => section.state !== 'answered')
@@ -87,6 +174,7 @@ export function createWizard(ports: WizardPorts): Wizard {
     },
     async answer(name, value, revision) {
       await mustBeIdle()
+      if (name === 'uplink') await mustBeTried(value)
       return await draft.put(name, value, revision)
     },
     async check(name, value, signal) {

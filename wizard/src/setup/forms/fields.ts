@@ -5,6 +5,8 @@ export interface FieldsProps {
   value: Value
   onChange(value: Value): void
   wrong(pointer: string): string | undefined
+  /** The host has kept an answer to this page otherwise than by its button. */
+  saved(section: SectionView): void
   /** All answers, for pages that lean on earlier ones. */
   sections: readonly SectionView[]
 }

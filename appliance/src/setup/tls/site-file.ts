@@ -1,0 +1,65 @@
+/** A certificate and its key, as files that Caddy reads. */
+export interface CertificateFiles {
+  certificate: string
+  key: string
+}
+
+export interface SiteFileOptions {
+  /** The public origin; absent while the host is not set up. */
+  origin?: string
+  apiSocket: string
+  /** What `reverse_proxy` takes. */
+  web: string
+  firstBoot: CertificateFiles
+  /** Of the origin's name, once there is one. */
+  site?: CertificateFiles
+  /** Folder in which answers to ACME challenges lie, as files named by their tokens. */
+  challenges: string
+  httpPort?: number
+  httpsPort?: number
+}
+
+/**
+ * Caddy's configuration on an installed host: pages and API by TLS under every address of the machine, port 80 for redirects
+ * and for proving the name to an ACME authority, nothing else. Who comes by an address that the first certificate does not
+ * name, such as one that is being tried, gets that certificate nevertheless (`default_sni`): its fingerprint is what counts
+ * then. Once set up, other names lead to the origin. Pure; its test asks Caddy itself.
+ */
+export function siteFile(options: SiteFileOptions): string {
+  const { origin, apiSocket, web, firstBoot, site, challenges, httpPort = 80, httpsPort = 443 } = options
+  const proxy = `	handle /v1/* {
+		reverse_proxy unix/${apiSocket} {
+			flush_interval -1
+		}
+	}
+	handle {
+		reverse_proxy ${web}
+	}`
+  const tls = (files: CertificateFiles): string => `	tls ${files.certificate} ${files.key}`
+  const name = origin === undefined ? undefined : new URL(origin).hostname
+  const own = name === undefined || site === undefined ? '' : `https://${name} {\n${tls(site)}\n${proxy}\n}\n\n`
+  const elsewhere = own === '' ? proxy : `	redir ${origin ?? ''}{uri} 308`
+  return `{
+	admin off
+	auto_https off
+	default_sni localhost
+	http_port ${httpPort}
+	https_port ${httpsPort}
+}
+
+http:// {
+	handle_path /.well-known/acme-challenge/* {
+		root * ${challenges}
+		file_server
+	}
+	handle {
+		redir https://{host}{uri} 308
+	}
+}
+
+${own}https:// {
+${tls(firstBoot)}
+${elsewhere}
+}
+`
+}
