@@ -11,11 +11,11 @@ import { AppError } from '@freehold/appliance/errors/app-error'
 import { testKey, testSpec } from '@freehold/appliance/hypervisor/contract-suite'
 import { planEnrolment, runEnrolment } from '@freehold/appliance/hypervisor/proxmox/enrol/enrol'
 import { grantsFor } from '@freehold/appliance/hypervisor/proxmox/enrol/rights'
-import { verifyRights } from '@freehold/appliance/hypervisor/proxmox/enrol/verify'
-import { storageId } from '@freehold/appliance/hypervisor/proxmox/formats'
+import { verifyRights, verifyToken } from '@freehold/appliance/hypervisor/proxmox/enrol/verify'
+import { bridge, storageId } from '@freehold/appliance/hypervisor/proxmox/formats'
 import { openClient } from '@freehold/appliance/hypervisor/proxmox/open-client'
-import type { ProxmoxHypervisor } from '@freehold/appliance/hypervisor/proxmox/proxmox-hypervisor'
-import { enrolAnswers, openDriverStand, waysTo } from './driver-stand.ts'
+import { createProxmoxHypervisor, type ProxmoxHypervisor } from '@freehold/appliance/hypervisor/proxmox/proxmox-hypervisor'
+import { enrolAnswers, openDriverStand, optionsFor, waysTo } from './driver-stand.ts'
 import { openStand, type Stand } from './stand.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pve-enrol-'))
@@ -30,6 +30,12 @@ function privileged(t: TestContext, stand: Stand) {
   return client
 }
 
+/** A vnet of the whole cluster, as an operator defines it. */
+function addVnet(stand: Stand, { applied, nodes }: { applied: 0 | 1; nodes: string }): void {
+  stand.world.zones.set('tenants', { zone: 'tenants', type: 'vxlan', nodes })
+  stand.world.vnets.set('guests', { vnet: 'guests', zone: 'tenants', applied })
+}
+
 const scope = { ...enrolAnswers, nodes: ['pve1'], zone: 'localnetwork' }
 
 suite('Proxmox enrolment', () => {
@@ -40,6 +46,55 @@ suite('Proxmox enrolment', () => {
     await assert.rejects(planEnrolment(privileged(t, stand), enrolAnswers), (error) => {
       assert.ok(error instanceof AppError && error.code === 'bridge-missing', String(error))
       assert.match(error.detail, /pve2\.$/)
+      return true
+    })
+  })
+
+  test('denies a vnet that was not applied, or whose zone leaves out a node, and names the nodes', async (t) => {
+    const stand = await openStand({ nodes: ['pve1', 'pve2'] })
+    t.after(() => stand.close())
+    const client = privileged(t, stand)
+    const answers = { ...enrolAnswers, bridge: bridge.parse('guests') }
+    addVnet(stand, { applied: 0, nodes: '' })
+    const refused = (nodes: string) => (error: unknown) => {
+      assert.ok(error instanceof AppError && error.code === 'bridge-missing', String(error))
+      assert.equal(error.detail, `The vnet guests of the zone tenants is not on ${nodes}.`)
+      assert.match(error.hint, /pvesh set \/cluster\/sdn.*pvesh get \/cluster\/sdn\/zones\/tenants/)
+      return true
+    }
+    await assert.rejects(planEnrolment(client, answers), refused('pve1, pve2'))
+    addVnet(stand, { applied: 1, nodes: 'pve1' })
+    await assert.rejects(planEnrolment(client, answers), refused('pve2'))
+    assert.ok(stand.log.every((asked) => asked.verb === 'GET'))
+  })
+
+  test('a vnet: the right hangs on its own zone, VMs start on it, and a right that is taken away is named there', async (t) => {
+    const stand = await openStand({ nodes: ['pve1', 'pve2'] })
+    t.after(() => stand.close())
+    addVnet(stand, { applied: 1, nodes: '' })
+    const guests = bridge.parse('guests')
+    const plan = await planEnrolment(privileged(t, stand), { ...enrolAnswers, bridge: guests })
+    assert.equal(plan.zone, 'tenants')
+    const token = await runEnrolment(plan, () => undefined)
+    const driver = createProxmoxHypervisor({ ...optionsFor(stand, token), bridge: guests, zone: plan.zone })
+    t.after(() => driver.close())
+    await driver.importTemplate(template)
+    await driver.create(testSpec(testKey(1n), template.sha256, 20_000))
+    await driver.start(testKey(1n))
+    const [vm] = [...stand.world.vms.values()].filter((one) => one.config['template'] !== 1)
+    assert.deepEqual([vm?.power, /,bridge=guests,firewall=1$/.test(String(vm?.config['net0']))], ['running', true])
+    const client = openClient(waysTo(stand), token, systemClock)
+    t.after(() => client.close())
+    // also where nothing was kept: the zone stands in the token's own rights
+    for (const zone of [plan.zone, undefined])
+      assert.deepEqual(await verifyToken(client, { ...enrolAnswers, bridge: guests, zone }), { missing: [], excess: [] })
+    stand.access.roles.set('FreeholdNetwork', '')
+    assert.deepEqual((await verifyToken(client, { ...enrolAnswers, bridge: guests, zone: plan.zone })).missing, [
+      { path: '/sdn/zones/tenants/guests', privilege: 'SDN.Use' },
+    ])
+    await assert.rejects(driver.create(testSpec(testKey(2n), template.sha256, 20_001)), (error) => {
+      assert.ok(error instanceof AppError && error.code === 'privilege-missing', String(error))
+      assert.match(error.detail, /SDN\.Use/)
       return true
     })
   })

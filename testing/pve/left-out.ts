@@ -22,5 +22,4 @@ export const leftOut: readonly LeftOut[] = [
   { what: /^POST \/nodes\/[^/]+\/qemu\/\d+\/agent\/(file-write|set-user-password)$/, because: 'nothing is written into a guest' },
   { what: /^GET \/cluster\/(log|tasks)$/, because: 'tasks are read from their node' },
   { what: /^(POST|DELETE) \/nodes\/[^/]+\/network$/, because: 'bridges are the operator’s' },
-  { what: /^(POST|GET|DELETE|PUT) \/cluster\/sdn/, because: 'zones and vnets are the operator’s' },
 ]

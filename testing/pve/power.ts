@@ -1,5 +1,6 @@
 import { parseDrive, volumesOf } from './drives.ts'
 import type { Context } from './context.ts'
+import { vnetsOn } from './networks.ts'
 import { died } from './refusal.ts'
 import type { Task, Vm } from './world.ts'
 
@@ -8,7 +9,11 @@ export async function powerOn(c: Context, vm: Vm, task: Task | undefined): Promi
   if (vm.config['template'] === 1) throw died("you can't start a vm if it's a template")
   if (vm.power !== 'stopped') throw died(`VM ${vm.vmid} already running`)
   const bridge = /(?:^|,)bridge=([^,]+)/.exec(String(vm.config['net0'] ?? ''))?.[1]
-  if (bridge !== undefined && c.world.nodes.get(vm.node)?.bridges.has(bridge) !== true && !c.world.vnets.has(bridge)) {
+  if (
+    bridge !== undefined &&
+    c.world.nodes.get(vm.node)?.bridges.has(bridge) !== true &&
+    !vnetsOn(c.world, vm.node).includes(bridge)
+  ) {
     throw died(`bridge '${bridge}' does not exist`)
   }
   for (const key of Object.keys(vm.config).filter((name) => /^(ide|scsi|virtio)\d+$/.test(name))) {

@@ -42,6 +42,7 @@ const typed: [RegExp, z.ZodType][] = [
   [/^GET \/nodes\/[^/]+\/qemu\/\d+\/firewall\/rules$/, answers.firewallRules],
   [/^GET \/nodes\/[^/]+\/qemu\/\d+\/firewall\/ipset\/[^/]+$/, answers.ipsetMembers],
   [/^GET \/nodes\/[^/]+\/network$/, answers.networks],
+  [/^GET \/cluster\/sdn\/vnets$/, answers.vnets],
   [/^POST \/nodes\/[^/]+\/qemu$|^POST .*\/(clone|template|upload|snapshot|rollback)$|^POST .*\/status\/\w+$/, answers.upid],
   [/^DELETE \/nodes\/[^/]+\/qemu\/\d+$|^DELETE .*\/(snapshot|content)\/.+$|^PUT .*\/resize$/, answers.upid],
   [/^POST .*\/agent\/ping$|^GET .*\/agent\/network-get-interfaces$/, answers.agentResult],
@@ -94,7 +95,7 @@ suite('Proxmox recordings', () => {
       assert.ok(!called.has(`${request.method} ${route}`), name)
       held++
     }
-    assert.equal(held, 38)
+    assert.equal(held, 28)
   })
 
   test('nothing that the client names is left out', () => {

@@ -1,5 +1,6 @@
 import { flagged, optional, text, WithSiblings, type Context, type Routes } from '../context.ts'
 import { volumesOf } from '../drives.ts'
+import { vnetsOn } from '../networks.ts'
 import { badParameter, died, Refusal } from '../refusal.ts'
 import { vmOf } from './vms.ts'
 import type { Vm } from '../world.ts'
@@ -128,8 +129,12 @@ export const clusterRoutes: Routes = {
     memory: { total: (c.world.nodes.get(text(c, 'node'))?.memoryMiB ?? 0) * 2 ** 20 },
   }),
   'GET /nodes/{node}/network': (c) => {
-    const bridges = [...(c.world.nodes.get(text(c, 'node'))?.bridges ?? [])]
+    const node = text(c, 'node')
+    const bridges = [...(c.world.nodes.get(node)?.bridges ?? [])]
+    const vnets =
+      optional(c, 'type') === 'any_bridge' ? vnetsOn(c.world, node).map((iface) => ({ active: 1, iface, type: 'vnet' })) : []
     const data = [
+      ...vnets,
       ...bridges.map((iface) => ({
         active: 1,
         address: '10.99.0.1',
@@ -220,8 +225,10 @@ export const clusterRoutes: Routes = {
   'GET /cluster/sdn/zones': (c) => [...c.world.zones.values()],
   'POST /cluster/sdn/zones': (c) => {
     const zone = text(c, 'zone')
+    if (zone.length > 8) throw badParameter({ zone: 'value may only be 8 characters long' })
     if (c.world.zones.has(zone)) throw died(`create sdn zone object failed: sdn zone object ID '${zone}' already defined`)
-    c.world.zones.set(zone, { zone, type: text(c, 'type') })
+    const nodes = optional(c, 'nodes')
+    c.world.zones.set(zone, { zone, type: text(c, 'type'), ...(nodes !== undefined && { nodes }) })
   },
   'DELETE /cluster/sdn/zones/{zone}': (c) => {
     const zone = text(c, 'zone')
@@ -234,11 +241,14 @@ export const clusterRoutes: Routes = {
     c.world.zones.delete(zone)
   },
   'GET /cluster/sdn/vnets': (c) =>
-    [...c.world.vnets.values()].map((v) =>
-      v['applied'] === 1 || !flagged(c, 'pending')
-        ? { digest: 'x', type: 'vnet', vnet: v['vnet'], zone: v['zone'] }
-        : { digest: null, pending: { zone: v['zone'] }, state: 'new', type: 'vnet', vnet: v['vnet'] },
-    ),
+    [...c.world.vnets.values()]
+      .filter((v) => ['SDN.Audit', 'SDN.Allocate'].some((p) => c.access.may(c.caller, `/sdn/zones/${v['zone']}/${v['vnet']}`, p)))
+      .filter((v) => v['applied'] === 1 || !flagged(c, 'running'))
+      .map((v) =>
+        v['applied'] === 1 || !flagged(c, 'pending')
+          ? { digest: 'x', type: 'vnet', vnet: v['vnet'], zone: v['zone'] }
+          : { digest: null, pending: { zone: v['zone'] }, state: 'new', type: 'vnet', vnet: v['vnet'] },
+      ),
   'POST /cluster/sdn/vnets': (c) => void c.world.vnets.set(text(c, 'vnet'), { vnet: text(c, 'vnet'), zone: text(c, 'zone') }),
   'GET /cluster/sdn/vnets/{vnet}/subnets': (c) => [...c.world.subnets.values()].filter((s) => s['vnet'] === text(c, 'vnet')),
   'POST /cluster/sdn/vnets/{vnet}/subnets': (c) => {

@@ -4,7 +4,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { fingerprintOf, peekCertificate } from '../../hypervisor/proxmox/pinned-tls.ts'
 import { parseEndpoint } from '../../hypervisor/proxmox/endpoint.ts'
 import { enrolOnce, parsePrivilegedToken } from '../../hypervisor/proxmox/enrol/enrol-once.ts'
-import { requireFirewall } from '../../hypervisor/proxmox/enrol/kept-token.ts'
+import { requireFirewall, seenAtEnrolment } from '../../hypervisor/proxmox/enrol/kept-token.ts'
 import { requireRights, verifyToken, type RightsReport } from '../../hypervisor/proxmox/enrol/verify.ts'
 import { readInstallation } from '../../hypervisor/proxmox/import/read-installation.ts'
 import { openClient } from '../../hypervisor/proxmox/open-client.ts'
@@ -147,9 +147,10 @@ export function registerProxmoxCommands(program: Command, make: Make): void {
       const context = make(command)
       const answer = await answerOf(file)
       const secret = await readTokenSecret(answer.tokenFile)
+      const { zone } = await seenAtEnrolment(answer.tokenFile, answer.token)
       const client = openClient(await waysOf(answer), { id: answer.token, secret }, systemClock)
       try {
-        const report = await explained('read the rights of the token', () => verifyToken(client, placesOf(answer)))
+        const report = await explained('read the rights of the token', () => verifyToken(client, { ...placesOf(answer), zone }))
         if (context.options.json) printJson(report)
         else tell(report)
         requireRights(report)

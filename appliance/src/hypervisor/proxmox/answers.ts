@@ -205,6 +205,9 @@ export const acl = z.array(
 export const storages = z.array(
   z.object({ storage: z.string(), type: z.string(), content: z.string().optional(), shared: flag.optional() }),
 )
+/** Networks that are defined for the whole cluster. */
+export const vnets = z.array(z.object({ vnet: z.string(), zone: z.string().optional() }))
+
 export const networks = z.array(z.object({ iface: z.string(), type: z.string(), active: flag.optional() }))
 /** Datacenter options; `next-id` is a property string or an object. */
 export const clusterOptions = z.looseObject({ 'next-id': z.unknown().optional() })

@@ -13,8 +13,10 @@ export interface ProxmoxOptions {
   diskStorage: StorageId
   /** Seeds and images under way; lists `iso` and `import`. */
   mediaStorage: StorageId
-  /** Bridge of the guests; on every node. */
+  /** Bridge of Linux, or vnet, of the guests; on every node. */
   bridge: Bridge
+  /** Zone of the bridge, as enrolment saw it. */
+  zone?: string
   /** Ids that are ours, the last one included. */
   vmids: { from: number; to: number }
   /** Where guests reach this host: gateway, DNS, login endpoint `address:port`. */

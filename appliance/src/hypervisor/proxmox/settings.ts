@@ -4,7 +4,7 @@ import type { Clock } from '../../clock/clock.ts'
 import type { Config } from '../../config/schema.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { parseAuthority, parseEndpoint, parseFingerprint, type Pin } from './endpoint.ts'
-import { sawFirewallOn } from './enrol/kept-token.ts'
+import { seenAtEnrolment } from './enrol/kept-token.ts'
 import { bridge, poolId, storageId } from './formats.ts'
 import type { Way } from './open-client.ts'
 import type { ProxmoxOptions } from './options.ts'
@@ -20,6 +20,7 @@ export async function proxmoxOptions(
   answer: ProxmoxAnswer,
   host: { clock: Clock; loginEndpoint: string },
 ): Promise<ProxmoxOptions> {
+  const { firewall, zone } = await seenAtEnrolment(answer.tokenFile, answer.token)
   return {
     ways: await waysOf(answer),
     token: { id: answer.token, secret: await readTokenSecret(answer.tokenFile) },
@@ -28,7 +29,8 @@ export async function proxmoxOptions(
     vmids: answer.vmids,
     loginEndpoint: answer.guestsReachHostAt ?? host.loginEndpoint,
     guestNetworks: answer.guestNetworks,
-    firewall: await sawFirewallOn(answer.tokenFile, answer.token),
+    firewall,
+    ...(zone !== undefined && { zone }),
     nodeNames: answer.nodes.map((node) => node.name),
   }
 }

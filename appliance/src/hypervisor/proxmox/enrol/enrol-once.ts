@@ -4,7 +4,7 @@ import { openClient, type ApiToken } from '../open-client.ts'
 import { explained } from '../server.ts'
 import { placesOf, readTokenSecret, waysOf, type ProxmoxAnswer } from '../settings.ts'
 import { planEnrolment, runEnrolment, type EnrolPlan } from './enrol.ts'
-import { keepToken, requireFirewall } from './kept-token.ts'
+import { keepToken, requireFirewall, seenAtEnrolment } from './kept-token.ts'
 import { requireRights, verifyToken } from './verify.ts'
 
 /** `user@realm!name=secret`. Throws `bad-input`. */
@@ -37,7 +37,7 @@ export async function enrolOnce(
     )
     if (!go(plan)) return { plan, made: undefined }
     const made = await explained('enrol', () => runEnrolment(plan, tell))
-    await keepToken(answer.tokenFile, made)
+    await keepToken(answer.tokenFile, made, plan.zone)
     return { plan, made }
   } finally {
     client.close()
@@ -47,10 +47,11 @@ export async function enrolOnce(
 /** Throws unless the kept token is good, has every privilege, and the firewall is known to be on. Changes nothing. */
 export async function requireEnrolled(answer: ProxmoxAnswer, clock: Clock): Promise<void> {
   const secret = await readTokenSecret(answer.tokenFile)
+  const { zone } = await seenAtEnrolment(answer.tokenFile, answer.token)
   const client = openClient(await waysOf(answer), { id: answer.token, secret }, clock)
   try {
     await explained('read the rights of the token', async () => {
-      requireRights(await verifyToken(client, placesOf(answer)))
+      requireRights(await verifyToken(client, { ...placesOf(answer), zone }))
       await requireFirewall(client, answer.tokenFile, answer.token)
     })
   } finally {

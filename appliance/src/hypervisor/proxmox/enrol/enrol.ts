@@ -8,12 +8,12 @@ import {
   nothing,
   nodes as nodesAnswer,
   pools,
-  resources,
   roles,
   storages,
   tokenCreated,
   tokens,
   users,
+  vnets,
 } from '../answers.ts'
 import type { PveClient } from '../client.ts'
 import { tokenId } from '../formats.ts'
@@ -44,6 +44,8 @@ export interface EnrolStep {
 export interface EnrolPlan {
   steps: EnrolStep[]
   nodes: readonly string[]
+  /** Zone of the bridge or vnet. */
+  zone: string
   /** The token's secret, known only in the run that made it. */
   secret(): ApiToken | undefined
 }
@@ -95,7 +97,7 @@ export async function planEnrolment(client: PveClient, answers: EnrolAnswers): P
   steps.push(...(await aclSteps(client, grants, userid, id)))
   steps.push(await nextIdStep(client, answers.vmids))
   steps.push(...(await firewallSteps(client, answers.operatorNetworks)))
-  return { steps, nodes: names, secret: () => made }
+  return { steps, nodes: names, zone, secret: () => made }
 }
 
 function roleStep(
@@ -211,31 +213,30 @@ async function firewallSteps(client: PveClient, networksOfOperator: readonly str
   ]
 }
 
-/** The zone of a vnet; undefined for a bridge of Linux. */
-export async function zoneOf(client: PveClient, bridge: string): Promise<string | undefined> {
-  const vnets = await client.get('/cluster/resources', resources, { type: 'sdn' }).catch(() => [])
-  return vnets
-    .find((r) => r.id.endsWith(`/${bridge}`))
-    ?.id.split('/')
-    .at(-2)
-}
-
-/** The zone of the bridge. Throws `bridge-missing` naming the nodes that lack it. */
+/**
+ * The zone that a bridge of Linux or a vnet is in; rights on it hang there. Throws `bridge-missing` naming the nodes that lack
+ * it: guests of all nodes sit on one network. Source: schema, `GET /nodes/{node}/network?type=any_bridge` has both kinds.
+ */
 async function requireBridge(
   client: PveClient,
   all: readonly { node: string; status: string }[],
   bridge: string,
 ): Promise<string> {
-  const zone = await zoneOf(client, bridge)
-  if (zone !== undefined) return zone
+  const vnet = (await client.get('/cluster/sdn/vnets', vnets)).find((one) => one.vnet === bridge)
   const lacking: string[] = []
   for (const { node, status } of all) {
     if (status !== 'online') continue
-    const found = await client.get(`/nodes/${node}/network`, networks)
-    if (!found.some((one) => one.iface === bridge && /bridge/i.test(one.type))) lacking.push(node)
+    const found = await client.get(`/nodes/${node}/network`, networks, { type: 'any_bridge' })
+    if (!found.some((one) => one.iface === bridge)) lacking.push(node)
   }
-  if (lacking.length === 0) return 'localnetwork'
-  throw new AppError({ code: 'bridge-missing', detail: `There is no bridge ${bridge} on ${lacking.join(', ')}.` })
+  if (lacking.length === 0) return vnet?.zone ?? 'localnetwork'
+  if (vnet === undefined)
+    throw new AppError({ code: 'bridge-missing', detail: `There is no bridge ${bridge} on ${lacking.join(', ')}.` })
+  throw new AppError({
+    code: 'bridge-missing',
+    detail: `The vnet ${bridge} of the zone ${vnet.zone} is not on ${lacking.join(', ')}.`,
+    hint: `Apply the network: pvesh set /cluster/sdn. If the zone names nodes, it must name all: pvesh get /cluster/sdn/zones/${vnet.zone}`,
+  })
 }
 
 async function requireDisks(client: PveClient, storage: string): Promise<void> {

@@ -7,23 +7,32 @@ import type { ApiToken } from '../open-client.ts'
 import { PveError } from '../pve-error.ts'
 
 // The token may not look at the datacenter firewall: that would take a right on `/`. So what enrolment saw stands beside it.
-const record = z.object({ version: z.literal(1), token: z.string(), firewall: z.boolean() })
+const record = z.object({
+  version: z.literal(1),
+  token: z.string(),
+  firewall: z.boolean(),
+  /** Zone of the bridge: a token that lost its right there could not ask for it. */
+  zone: z.string().default('localnetwork'),
+})
 
 const recordOf = (tokenFile: string) => `${tokenFile}.enrolled`
 
-/** Writes the secret for its owner alone, and beside it that the firewall is on. Each is there whole or not at all. */
-export async function keepToken(tokenFile: string, token: ApiToken): Promise<void> {
+/** Writes the secret for its owner alone, and beside it what enrolment saw: the firewall on, the zone of the bridge. Each is there whole or not at all. */
+export async function keepToken(tokenFile: string, token: ApiToken, zone: string): Promise<void> {
   await writeWhole(tokenFile, `${token.secret}\n`)
-  await writeWhole(recordOf(tokenFile), `${JSON.stringify({ version: 1, token: token.id, firewall: true })}\n`)
+  await writeWhole(recordOf(tokenFile), `${JSON.stringify({ version: 1, token: token.id, firewall: true, zone })}\n`)
 }
 
-/** Whether the enrolment of this very token saw the datacenter firewall on. False where nothing is known. */
-export async function sawFirewallOn(tokenFile: string, tokenId: string): Promise<boolean> {
+/** What the enrolment of this very token saw; nothing where nothing is known. */
+export async function seenAtEnrolment(
+  tokenFile: string,
+  tokenId: string,
+): Promise<{ firewall: boolean; zone: string | undefined }> {
   try {
-    const { token, firewall } = record.parse(JSON.parse(await readFile(recordOf(tokenFile), 'utf8')))
-    return token === tokenId && firewall
+    const { token, firewall, zone } = record.parse(JSON.parse(await readFile(recordOf(tokenFile), 'utf8')))
+    return token === tokenId ? { firewall, zone } : { firewall: false, zone: undefined }
   } catch {
-    return false
+    return { firewall: false, zone: undefined }
   }
 }
 
@@ -35,7 +44,7 @@ export async function requireFirewall(client: PveClient, tokenFile: string, toke
   } catch (error) {
     if (!(error instanceof PveError) || error.kind !== 'forbidden') throw error
   }
-  if (seen ?? (await sawFirewallOn(tokenFile, tokenId))) return
+  if (seen ?? (await seenAtEnrolment(tokenFile, tokenId)).firewall) return
   const detail =
     seen === false
       ? 'The datacenter firewall of Proxmox is off: VMs would reach each other and speak under foreign addresses.'

@@ -1,7 +1,6 @@
 import { AppError } from '../../../errors/app-error.ts'
 import { nodes, permissions } from '../answers.ts'
 import type { PveClient } from '../client.ts'
-import { zoneOf } from './enrol.ts'
 import { grantsFor, type RightsScope } from './rights.ts'
 
 /** A privilege that is missing, or that the token has beyond its need. */
@@ -36,10 +35,19 @@ export async function verifyRights(client: PveClient, scope: RightsScope): Promi
 }
 
 /** As `verifyRights`, for the nodes that the cluster has and the zone that the bridge is in. */
-export async function verifyToken(client: PveClient, places: Omit<RightsScope, 'nodes' | 'zone'>): Promise<RightsReport> {
+export async function verifyToken(
+  client: PveClient,
+  places: Omit<RightsScope, 'nodes' | 'zone'> & { zone?: string | undefined },
+): Promise<RightsReport> {
   const found = await client.get('/nodes', nodes)
-  const zone = (await zoneOf(client, places.bridge)) ?? 'localnetwork'
+  const zone = places.zone ?? (await zoneInRights(client, places.bridge)) ?? 'localnetwork'
   return await verifyRights(client, { ...places, nodes: found.map((node) => node.node), zone })
+}
+
+/** Where enrolment was done elsewhere: the zone stands in the path of the token's own right to the bridge. */
+async function zoneInRights(client: PveClient, bridge: string): Promise<string | undefined> {
+  const paths = Object.keys(await client.get('/access/permissions', permissions))
+  return paths.find((path) => path.startsWith('/sdn/zones/') && path.endsWith(`/${bridge}`))?.split('/')[3]
 }
 
 /** Throws `privilege-missing` that names the first one, if any is missing. */
