@@ -8,7 +8,7 @@ import { setupRecipient, type RecipientKey } from '@freehold/appliance/wasm/prot
 import { leafHash, MerkleTree } from '@freehold/appliance/wasm/protocol/merkle-tree'
 import { publicJwk, signReceipt, type Receipt } from '@freehold/appliance/wasm/protocol/receipt'
 import { requestAad, requestInfo } from '@freehold/appliance/wasm/protocol/request-binding'
-import { sealResponse } from '@freehold/appliance/wasm/protocol/response-seal'
+import { responseSecret, sealResponse } from '@freehold/appliance/wasm/protocol/response-seal'
 import { isIncluded, opensCommitment, verifyReceipt } from '@freehold/wasm-client/receipt'
 import { sealRequest, type HostKey, type Sealed, type SealedRequest } from '@freehold/wasm-client/seal'
 
@@ -77,7 +77,7 @@ suite('a sealed answer', () => {
     const plain = canonicalJson({ results: [{ type: 'i32', value: 42 }], salt: '00'.repeat(32) })
     return {
       request_id: binding.requestId,
-      encrypted_result: sealResponse(context, enc, plain, binding).toString('base64'),
+      encrypted_result: sealResponse(responseSecret(context), enc, plain, binding).toString('base64'),
       result_commitment: binding.resultCommitment,
       execution_summary: binding.summary,
     }

@@ -112,7 +112,7 @@ export function createHostDoor(wasm: OpenWasm, clock: Clock, freeGasPerDay: stri
     }
     const leaf = wasm.store.leaf(receipt.index)
     const logged = leaf?.equals(leafHash(Buffer.from(jws.trim()))) === true
-    const place = logged ? await wasm.log.place(receipt.index) : { proof: null, head: null }
+    const place = logged ? wasm.log.place(receipt.index) : { proof: null, head: null }
     return {
       signed: true,
       logged,

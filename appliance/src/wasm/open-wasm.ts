@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { JWK } from 'jose'
@@ -17,6 +18,7 @@ import { Programs } from './programs.ts'
 import { publicJwk } from './protocol/receipt.ts'
 import { RateLimits } from './rate-limits.ts'
 import { ReceiptLog } from './receipt-log.ts'
+import { Opener } from './opener.ts'
 import { ReplayGuard } from './replay-guard.ts'
 import type { WasmConfig } from './wasm-config.ts'
 import type { WasmErrorCode } from './wasm-error.ts'
@@ -127,9 +129,11 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
   )
   const refused = new Map<WasmErrorCode, number>()
   const replay = new ReplayGuard()
+  const opener = new Opener({ threads: availableParallelism() < 4 ? 1 : 2, scheme: config.crypto.commitment_scheme })
   const service = new WasmService({
     clock,
     keys,
+    opener,
     replay,
     programs,
     queue,
@@ -177,9 +181,9 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     log,
     store,
     rates,
-    keyDocument: async () => {
+    keyDocument: () => {
       const offered = keys.offered()
-      return { keys: offered, jws: await signKeyDocument(offered, signing.privateKey, signingId), host_key: hostKey }
+      return { keys: offered, jws: signKeyDocument(offered, signing.privateKey, signingId), host_key: hostKey }
     },
     health,
     metrics: async () => {
@@ -241,6 +245,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
       clearTimeout(late)
       programs.close()
       await pool.close()
+      await opener.close()
       store.close()
     },
   }

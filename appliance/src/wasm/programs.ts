@@ -87,11 +87,17 @@ export class Programs {
   /**
    * Throws `WasmRefusal` with the module's fault, or where too much waits for a compiler. `onCompiled` is told the milliseconds of
    * a compiler that this call took, also where nothing came of it; not what it waited, nor what another call took for both.
+   * `sha256` of the module in hex, where it is known already.
    */
-  async get(wasm: Uint8Array, tenant: string, onCompiled?: (milliseconds: number) => void): Promise<Program> {
+  async get(
+    wasm: Uint8Array,
+    tenant: string,
+    onCompiled?: (milliseconds: number) => void,
+    sha256 = createHash('sha256').update(wasm).digest('hex'),
+  ): Promise<Program> {
     const { cache, compatibility, maxModuleBytes } = this.#options
     try {
-      const name = ArtifactCache.nameOf({ compatibility, tenant, wasm })
+      const name = ArtifactCache.nameOf({ compatibility, tenant, sha256 })
       const ready = this.#ready.get(name)
       if (ready !== undefined) {
         this.hits += 1
@@ -169,8 +175,4 @@ export function refusalOf(error: unknown): unknown {
 /** The wire's word for a code that an executor sent. */
 export function refusalOfCode(code: string, message: string): WasmRefusal {
   return new WasmRefusal(codes[code as WasmError['code']] ?? 'INTERNAL', { detail: message })
-}
-
-export function programHash(wasm: Uint8Array): Buffer {
-  return createHash('sha256').update(wasm).digest()
 }

@@ -46,7 +46,6 @@ export class ReceiptLog {
   #previous = '0'.repeat(64)
   #lastAt = 0
   readonly #waiting: Waiting[] = []
-  #writing = false
 
   constructor(store: WasmStore, key: KeyObject, keyId: string) {
     this.#store = store
@@ -67,7 +66,8 @@ export class ReceiptLog {
   append(entry: NewReceipt): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     this.#waiting.push({ entry, resolve, reject })
-    if (!this.#writing) void this.#write()
+    // what comes in the same turn of the loop shares a transaction: each waits for the disk
+    if (this.#waiting.length === 1) setImmediate(() => this.#write())
     return promise
   }
 
@@ -81,8 +81,8 @@ export class ReceiptLog {
   }
 
   /** A proof and the signed text of the very head it leads to: a root that nobody signed would prove nothing. */
-  async place(index: number): Promise<{ proof: InclusionProof; head: string }> {
-    const { size, jws } = await this.signedHead()
+  place(index: number): { proof: InclusionProof; head: string } {
+    const { size, jws } = this.signedHead()
     return { proof: this.proof(index, size), head: jws }
   }
 
@@ -100,17 +100,16 @@ export class ReceiptLog {
    * The newest root, signed: two heads that do not fit together convict the host. `timestamp` (Unix seconds) is that of the last
    * receipt, so that the same log has the same head whoever asks and after a restart; 0 while it is empty.
    */
-  async signedHead(): Promise<{ size: number; root: string; timestamp: number; jws: string }> {
+  signedHead(): { size: number; root: string; timestamp: number; jws: string } {
     const head = { ...this.head(), timestamp: this.#lastAt }
-    return { ...head, jws: await signHead(head, this.#key, this.#keyId) }
+    return { ...head, jws: signHead(head, this.#key, this.#keyId) }
   }
 
-  async #write(): Promise<void> {
-    this.#writing = true
+  #write(): void {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, batchAtMost)
       try {
-        const entries = await this.#signed(batch.map(({ entry }) => entry))
+        const entries = this.#signed(batch.map(({ entry }) => entry))
         this.#store.append(entries)
         for (const { leaf } of entries) this.#tree.append(leaf)
         this.#previous = entries.at(-1)?.leaf.toString('hex') ?? this.#previous
@@ -120,16 +119,15 @@ export class ReceiptLog {
         for (const { reject } of batch) reject(error)
       }
     }
-    this.#writing = false
   }
 
   /** Each names the one before it, so they are signed in order. */
-  async #signed(batch: readonly NewReceipt[]): Promise<(LogEntry & { leaf: Buffer })[]> {
+  #signed(batch: readonly NewReceipt[]): (LogEntry & { leaf: Buffer })[] {
     const entries: (LogEntry & { leaf: Buffer })[] = []
     let previous = this.#previous
     for (const { receipt, owner, payer = owner, gas, code = 'OK', now, retentionSeconds } of batch) {
       const index = this.#tree.size + entries.length
-      const jws = await signReceipt({ ...receipt, prev_hash: previous, index }, this.#key, this.#keyId)
+      const jws = signReceipt({ ...receipt, prev_hash: previous, index }, this.#key, this.#keyId)
       const leaf = leafHash(Buffer.from(jws))
       const { program, arguments: args, result } = receipt
       const commitments = { program, arguments: args, ...(result !== null && { result }), receipt: receiptHash(jws) }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
+import { after, suite, test } from 'node:test'
 import { sealRequest, type SealedRequest } from '@freehold/wasm-client/seal'
 import { systemClock } from '../clock/clock.ts'
 import type { CallEnd } from './executor/executor.ts'
 import type { Outcome } from './executor/messages.ts'
 import { FairQueue, type Budget } from './fair-queue.ts'
 import { KeyRing } from './keys/key-ring.ts'
+import { Opener } from './opener.ts'
 import { RateLimits } from './rate-limits.ts'
 import { ReplayGuard } from './replay-guard.ts'
 import { WasmRefusal } from './wasm-error.ts'
@@ -27,6 +28,8 @@ const outcome = (status: Outcome['status']): CallEnd => ({
     detail: null,
   },
 })
+const opener = new Opener({ threads: 1, scheme: 'hiding' })
+after(() => opener.close())
 const much = { perSecond: 1e9, burst: 1e9 }
 
 /** The service and its HTTP over a real queue, real keys and a real guard; what runs is told beforehand. */
@@ -41,6 +44,7 @@ async function standOf(budget: Partial<Budget>) {
     keys,
     queue,
     replay: new ReplayGuard(),
+    opener,
     programs: {
       get: () => (told.compile === undefined ? Promise.resolve(program) : Promise.reject(told.compile)),
     } as unknown as WasmServicePorts['programs'],

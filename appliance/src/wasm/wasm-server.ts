@@ -38,7 +38,7 @@ export interface WasmServerPorts {
   store: WasmStore
   rates: RateLimits
   /** The key document, signed. */
-  keyDocument(): Promise<{ keys: unknown[]; jws: string; host_key: unknown }>
+  keyDocument(): { keys: unknown[]; jws: string; host_key: unknown }
   health(): Record<string, unknown> & { status: string }
   metrics(): Promise<{ type: string; text: string }>
   /** Told of each answer, for metrics. `route` is the pattern, never the path. */
@@ -215,7 +215,7 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
       if (found === undefined || found.expiresAt <= ports.clock.now()) throw new WasmRefusal('COMMITMENT_NOT_FOUND')
       const stored = found.commitments[type]
       // only its owner is told what stands there
-      const place = own ? await ports.log.place(found.index) : undefined
+      const place = own ? ports.log.place(found.index) : undefined
       return {
         verified: stored !== undefined && sameCommitment(stored, hash),
         committed_at: new Date(found.committedAt * 1000).toISOString(),

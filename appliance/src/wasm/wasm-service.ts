@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { gasSchedule } from 'wasmtime-node/engine'
 import type { Clock } from '../clock/clock.ts'
 import type { Credit, Reservation } from './credit.ts'
@@ -8,13 +8,13 @@ import type { ExecutorPool } from './executor/executor-pool.ts'
 import type { Outcome } from './executor/messages.ts'
 import type { FairQueue } from './fair-queue.ts'
 import type { KeyRing } from './keys/key-ring.ts'
+import type { OpenedRequest, Opener } from './opener.ts'
 import { refusalOfCode, type Program, type Programs } from './programs.ts'
 import { refusalOfQueue } from './queue-refusal.ts'
-import { parseBase64 } from './protocol/bytes.ts'
 import { canonicalJson } from './protocol/canonical.ts'
 import { commit, type CommitmentScheme } from './protocol/commitment.ts'
-import { setupRecipient, type HpkeContext, type RecipientKey } from './protocol/hpke.ts'
-import { requestAad, requestInfo } from './protocol/request-binding.ts'
+import type { RecipientKey } from './protocol/hpke.ts'
+import { requestAad } from './protocol/request-binding.ts'
 import { sealResponse } from './protocol/response-seal.ts'
 import type { ReceiptLog } from './receipt-log.ts'
 import type { ReplayGuard } from './replay-guard.ts'
@@ -23,6 +23,7 @@ import { WasmRefusal, type WasmErrorCode } from './wasm-error.ts'
 export interface WasmServicePorts {
   clock: Clock
   keys: KeyRing
+  opener: Pick<Opener, 'open'>
   replay: ReplayGuard
   programs: Programs
   queue: FairQueue
@@ -62,12 +63,7 @@ export interface ExecuteAnswer {
   receipt: string
 }
 
-interface Opened {
-  wasm: Buffer
-  context: HpkeContext
-  enc: Buffer
-  kid: string
-}
+type Opened = OpenedRequest & { enc: Buffer }
 
 const engineName = 'wasmtime-48'
 /** What a call counts at admission beyond the memory it begins with; growth is held by the executors' own budget. */
@@ -105,7 +101,7 @@ export class WasmService {
   ): Promise<ExecuteAnswer> {
     const reserved = this.#reserve(request, owner)
     try {
-      const opened = this.#open(request)
+      const opened = await this.#open(request)
       return await this.#admitted({ request, requestId, owner, opened, reserved, signal, onCompiled }).catch((error: unknown) => {
         if (isBeforeRun(error)) this.#ports.replay.forget(opened.kid, opened.enc)
         throw error
@@ -126,7 +122,7 @@ export class WasmService {
   }): Promise<ExecuteAnswer> {
     const { owner, opened, reserved, signal, onCompiled, ...rest } = call
     const { gasLimit, payer } = reserved
-    const program = await this.#ports.programs.get(opened.wasm, owner, onCompiled)
+    const program = await this.#ports.programs.get(opened.wasm, owner, onCompiled, opened.sha256)
     const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
     if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
     if ('kind' in place) throw refusalOfQueue(place)
@@ -145,25 +141,25 @@ export class WasmService {
   }
 
   /** One word for everything that does not open: whoever guesses learns nothing. */
-  #open(request: ExecuteRequest): Opened {
-    const { clock, limits, replay } = this.#ports
+  async #open(request: ExecuteRequest): Promise<Opened> {
+    const { clock, limits, replay, opener } = this.#ports
     const recipients = this.#recipients(request.key_id)
     if (request.issued_at !== undefined && Math.abs(Date.parse(request.issued_at) / 1000 - clock.now()) > limits.maxAgeSeconds) {
       throw new WasmRefusal('INVALID_REQUEST', { detail: 'issued_at is too far from the time here.' })
     }
-    const [enc, sealed] = [parseBase64(request.public_key), parseBase64(request.encrypted_wasm)]
-    if (enc === undefined || sealed === undefined) return this.#unopened()
-    const aad = requestAad(request)
-    for (const { kid, recipient } of recipients) {
-      const tried = tryOpen(recipient, kid, enc, sealed, aad)
-      if (tried === undefined) continue
-      const noted = replay.note(kid, enc)
-      if (noted === 'replayed') throw new WasmRefusal('REPLAY_DETECTED')
-      if (noted === 'full') throw new WasmRefusal('CAPACITY_EXCEEDED', { retryAfterSeconds: 60 })
-      this.#ports.onCrypto?.('open', true)
-      return { ...tried, enc, kid }
-    }
-    return this.#unopened()
+    const opened = await opener.open({
+      recipients,
+      enc: request.public_key,
+      sealed: request.encrypted_wasm,
+      aad: requestAad(request).toString(),
+    })
+    if (opened === null) return this.#unopened()
+    const enc = Buffer.from(request.public_key, 'base64')
+    const noted = replay.note(opened.kid, enc)
+    if (noted === 'replayed') throw new WasmRefusal('REPLAY_DETECTED')
+    if (noted === 'full') throw new WasmRefusal('CAPACITY_EXCEEDED', { retryAfterSeconds: 60 })
+    this.#ports.onCrypto?.('open', true)
+    return { ...opened, enc }
   }
 
   #unopened(): never {
@@ -209,7 +205,7 @@ export class WasmService {
     if (end.kind === 'refused') throw refusalOfCode(end.code, end.message)
     const facts = factsOf(end, gasLimit, limits.sliceGas, request.result_region ?? false)
     const code = facts.status === 'returned' ? 'OK' : facts.code
-    const salt = randomBytes(32)
+    const salt = Buffer.from(opened.salt, 'hex')
     const content = canonicalJson(facts.results)
     const scheme = limits.scheme
     const result = facts.status === 'returned' ? commit(scheme, 'result', content, salt) : null
@@ -217,7 +213,7 @@ export class WasmService {
       receipt: {
         request_id: requestId,
         kid: opened.kid,
-        program: commit(scheme, 'program', opened.wasm, salt),
+        program: opened.program,
         arguments: commit(scheme, 'arguments', canonicalJson(request.arguments), salt),
         result,
         commitment_scheme: scheme,
@@ -259,12 +255,16 @@ export class WasmService {
     })
     const plain = canonicalJson({
       results: facts.results,
-      salt: salt.toString('hex'),
+      salt: opened.salt,
       ...(facts.region !== null && { region: facts.region.toString('base64') }),
       ...(facts.detail !== null && { detail: facts.detail }),
     })
     const commitment = result ?? ''
-    const sealed = sealResponse(opened.context, opened.enc, plain, { requestId, resultCommitment: commitment, summary })
+    const sealed = sealResponse(Buffer.from(opened.secret, 'hex'), opened.enc, plain, {
+      requestId,
+      resultCommitment: commitment,
+      summary,
+    })
     this.#ports.onCrypto?.('seal', true)
     const answer = {
       request_id: requestId,
@@ -288,21 +288,6 @@ export class WasmService {
  */
 function isBeforeRun(error: unknown): boolean {
   return error instanceof WasmRefusal && (error.facts === undefined || error.code === 'CAPACITY_EXCEEDED')
-}
-
-function tryOpen(
-  recipient: RecipientKey,
-  kid: string,
-  enc: Buffer,
-  sealed: Buffer,
-  aad: Buffer,
-): { wasm: Buffer; context: HpkeContext } | undefined {
-  try {
-    const context = setupRecipient(recipient, enc, requestInfo(kid))
-    return { wasm: context.open(sealed, aad), context }
-  } catch {
-    return undefined
-  }
 }
 
 interface RunFacts {

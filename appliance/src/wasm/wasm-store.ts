@@ -43,6 +43,15 @@ export interface LogEntry {
   code: string
 }
 
+interface Counted {
+  day: number
+  name: string
+  gas: bigint
+  runs: number
+}
+
+const rowsInMemory = 10_000
+
 /**
  * What the hosting service keeps: API keys, the log of receipts, usage by day. A database of its own, in the service's own
  * folder: the daemon's holds other people's money. WAL and full synchronisation, as there.
@@ -51,6 +60,11 @@ export class WasmStore {
   readonly #db: DatabaseSync
   /** Those in the path of every call. */
   readonly #statements: Record<'key' | 'receipt' | 'usage' | 'used' | 'outcome' | 'count', StatementSync>
+
+  /** Rows of API keys as they stand: each call asks for one, and nobody but this object writes them. */
+  readonly #keys = new Map<string, StoredApiKey>()
+  /** Usage by day and payer, in the same way. */
+  readonly #used = new Map<string, { gas: bigint; runs: number }>()
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
@@ -91,8 +105,14 @@ export class WasmStore {
   }
 
   key(id: string): StoredApiKey | undefined {
+    const held = this.#keys.get(id)
+    if (held !== undefined) return held
     const row = this.#statements.key.get(id)
-    return row === undefined ? undefined : keyOf(row)
+    if (row === undefined) return undefined
+    const key = keyOf(row)
+    if (this.#keys.size >= rowsInMemory) this.#keys.clear()
+    this.#keys.set(id, key)
+    return key
   }
 
   keys(): StoredApiKey[] {
@@ -101,6 +121,7 @@ export class WasmStore {
 
   /** Ends a key at a time, now or later (rotation). False if there is none. */
   revokeKey(id: string, at: number): boolean {
+    this.#keys.delete(id)
     return (
       this.#db.prepare('UPDATE api_keys SET revoked_at = min(coalesce(revoked_at, ?2), ?2) WHERE id = ?1').run(id, at).changes ===
       1
@@ -108,6 +129,7 @@ export class WasmStore {
   }
 
   touchKey(id: string, at: number): void {
+    this.#keys.delete(id)
     this.#db.prepare('UPDATE api_keys SET last_used_at = ? WHERE id = ?').run(at, id)
   }
 
@@ -123,14 +145,17 @@ export class WasmStore {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       for (const entry of entries) this.#append(entry)
+      this.#count(entries)
       this.#db.exec('COMMIT')
     } catch (error) {
+      // what was counted in memory did not come to be
+      this.#used.clear()
       this.#db.exec('ROLLBACK')
       throw error
     }
   }
 
-  #append({ receipt, leaf, gas, payer, code }: LogEntry): void {
+  #append({ receipt, leaf }: LogEntry): void {
     this.#statements.receipt.run(
       receipt.index,
       receipt.requestId,
@@ -141,17 +166,44 @@ export class WasmStore {
       receipt.committedAt,
       receipt.expiresAt,
     )
-    const day = Math.floor(receipt.committedAt / 86_400)
-    const before = this.usage(payer, day)
-    this.#statements.usage.run(payer, day, String(before.gas + gas), before.runs + 1)
-    const ended = this.#statements.outcome.get(day, code)
-    const total = String(BigInt(String(ended?.['gas'] ?? 0)) + gas)
-    this.#statements.count.run(day, code, Number(ended?.['runs'] ?? 0) + 1, total)
+  }
+
+  /** What the entries add to days, payers and outcomes: each row is read and written once. */
+  #count(entries: readonly LogEntry[]): void {
+    const [usage, outcomes] = [new Map<string, Counted>(), new Map<string, Counted>()]
+    for (const { receipt, gas, payer, code } of entries) {
+      const day = Math.floor(receipt.committedAt / 86_400)
+      for (const [rows, name] of [
+        [usage, payer],
+        [outcomes, code],
+      ] as const) {
+        const row = rows.get(`${day} ${name}`) ?? { day, name, gas: 0n, runs: 0 }
+        row.gas += gas
+        row.runs += 1
+        rows.set(`${day} ${name}`, row)
+      }
+    }
+    for (const { day, name, gas, runs } of usage.values()) {
+      const before = this.usage(name, day)
+      this.#statements.usage.run(name, day, String(before.gas + gas), before.runs + runs)
+      this.#used.set(`${day} ${name}`, { gas: before.gas + gas, runs: before.runs + runs })
+    }
+    for (const { day, name, gas, runs } of outcomes.values()) {
+      const before = this.#statements.outcome.get(day, name)
+      const total = String(BigInt(String(before?.['gas'] ?? 0)) + gas)
+      this.#statements.count.run(day, name, Number(before?.['runs'] ?? 0) + runs, total)
+    }
   }
 
   usage(owner: string, day: number): { gas: bigint; runs: number } {
+    const name = `${day} ${owner}`
+    const held = this.#used.get(name)
+    if (held !== undefined) return held
     const row = this.#statements.used.get(owner, day)
-    return row === undefined ? { gas: 0n, runs: 0 } : { gas: BigInt(String(row['gas'])), runs: Number(row['runs']) }
+    const used = row === undefined ? { gas: 0n, runs: 0 } : { gas: BigInt(String(row['gas'])), runs: Number(row['runs']) }
+    if (this.#used.size >= rowsInMemory) this.#used.clear()
+    this.#used.set(name, used)
+    return used
   }
 
   /** How the runs of a day ended. */

@@ -8,7 +8,7 @@ import { setupRecipient } from '../../src/wasm/protocol/hpke.ts'
 import { leafHash, MerkleTree } from '../../src/wasm/protocol/merkle-tree.ts'
 import { publicJwk, signHead, signReceipt, type Receipt } from '../../src/wasm/protocol/receipt.ts'
 import { requestAad, requestInfo } from '../../src/wasm/protocol/request-binding.ts'
-import { sealResponse } from '../../src/wasm/protocol/response-seal.ts'
+import { responseSecret, sealResponse } from '../../src/wasm/protocol/response-seal.ts'
 import { createWasmClient, WasmCallError, WasmTrustError, type ClientOptions } from './client.ts'
 import type { HostKey, RunRequest, SealedRequest } from './seal.ts'
 
@@ -78,7 +78,7 @@ async function fakeHost(lies: Lies = {}) {
     texts.push(jws)
     const summary = { status: receipt.status, gas_used: '7', ...lies.summary }
     const results = lies.results ?? (failed ? null : answer42)
-    const sealed = sealResponse(context, enc, canonicalJson({ results, salt: salt.toString('hex') }), {
+    const sealed = sealResponse(responseSecret(context), enc, canonicalJson({ results, salt: salt.toString('hex') }), {
       requestId,
       resultCommitment: receipt.result ?? '',
       summary,

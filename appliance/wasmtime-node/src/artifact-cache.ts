@@ -27,9 +27,9 @@ export class ArtifactCache {
     this.#options = options
   }
 
-  /** What an artifact depends on: engine, tenant, program. */
-  static nameOf(parts: { compatibility: string; tenant: string; wasm: Uint8Array }): string {
-    const program = createHash('sha256').update(parts.wasm).digest('hex')
+  /** What an artifact depends on: engine, tenant, program (or its SHA-256 in hex, where that is known). */
+  static nameOf(parts: { compatibility: string; tenant: string } & ({ wasm: Uint8Array } | { sha256: string })): string {
+    const program = 'sha256' in parts ? parts.sha256 : createHash('sha256').update(parts.wasm).digest('hex')
     return createHash('sha256')
       .update(JSON.stringify([parts.compatibility, parts.tenant, program]))
       .digest('hex')

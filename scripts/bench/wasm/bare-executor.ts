@@ -5,7 +5,7 @@ import { ExecutorPool } from '@freehold/appliance/wasm/executor/executor-pool'
 import { canonicalJson } from '@freehold/appliance/wasm/protocol/canonical'
 import { setupRecipient } from '@freehold/appliance/wasm/protocol/hpke'
 import { requestAad, requestInfo } from '@freehold/appliance/wasm/protocol/request-binding'
-import { sealResponse } from '@freehold/appliance/wasm/protocol/response-seal'
+import { responseSecret, sealResponse } from '@freehold/appliance/wasm/protocol/response-seal'
 import { sealRequest, type HostKey } from '@freehold/wasm-client/seal'
 import { compileInChild } from 'wasmtime-node/compiler'
 import { adding } from './programs.ts'
@@ -34,7 +34,7 @@ async function caller(): Promise<void> {
     const end = await pool.run({ ...call, maxMemoryBytes: 2 ** 26, region: false }, artifact)
     const results = end.kind === 'outcome' ? end.outcome.results : null
     if (results?.[0]?.value !== 42) wrong += 1
-    sealResponse(context, enc, canonicalJson({ results }), { requestId: 'r', resultCommitment: '', summary: {} })
+    sealResponse(responseSecret(context), enc, canonicalJson({ results }), { requestId: 'r', resultCommitment: '', summary: {} })
   }
 }
 const began = performance.now()

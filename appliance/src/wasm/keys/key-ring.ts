@@ -1,9 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { CompactSign } from 'jose'
 import type { Clock } from '../../clock/clock.ts'
 import { newHexId } from '../hex-id.ts'
-import { canonicalJson } from '../protocol/canonical.ts'
 import type { RecipientKey } from '../protocol/hpke.ts'
+import { signCompact } from '../protocol/receipt.ts'
 
 /** One public key as the key document tells it. Times in RFC 3339. */
 export interface PublishedKey {
@@ -148,10 +147,8 @@ export class KeyRing {
 }
 
 /** The key document, signed by the host's identity: whoever pins that knows that the keys are the host's. */
-export async function signKeyDocument(keys: readonly PublishedKey[], signing: KeyObject, signingId: string): Promise<string> {
-  return await new CompactSign(canonicalJson({ keys }))
-    .setProtectedHeader({ alg: 'EdDSA', typ: 'whv-keys+jws', kid: signingId })
-    .sign(signing)
+export function signKeyDocument(keys: readonly PublishedKey[], signing: KeyObject, signingId: string): string {
+  return signCompact('whv-keys+jws', { keys }, signing, signingId)
 }
 
 function stamp(seconds: number): string {

@@ -12,13 +12,17 @@ export interface ResponseBinding {
   summary: unknown
 }
 
+/** What the seal of the answer is derived from: only who sealed the request, or could open it, has it. 32 bytes. */
+export function responseSecret(context: HpkeContext): Buffer {
+  return context.exportSecret(Buffer.from(responseLabel), nonceBytes)
+}
+
 /**
  * Seals an answer for whoever sealed the request: nonce ‖ ciphertext ‖ tag. Keys come from the request's own context and a
  * fresh nonce, in the way of Oblivious HTTP (RFC 9458 §4.4), so no second key of the client is needed and no nonce repeats.
  */
-export function sealResponse(context: HpkeContext, enc: Uint8Array, plain: Uint8Array, binding: ResponseBinding): Buffer {
+export function sealResponse(secret: Uint8Array, enc: Uint8Array, plain: Uint8Array, binding: ResponseBinding): Buffer {
   const nonce = randomBytes(nonceBytes)
-  const secret = context.exportSecret(Buffer.from(responseLabel), nonceBytes)
   const extracted = createHmac('sha256', Buffer.concat([enc, nonce]))
     .update(secret)
     .digest()
