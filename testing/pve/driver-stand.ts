@@ -1,7 +1,7 @@
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { parseAuthority } from '@freehold/appliance/hypervisor/proxmox/endpoint'
 import { planEnrolment, runEnrolment, type EnrolAnswers } from '@freehold/appliance/hypervisor/proxmox/enrol/enrol'
-import { bridge, poolId, storageId } from '@freehold/appliance/hypervisor/proxmox/formats'
+import { bridge, network, poolId, storageId } from '@freehold/appliance/hypervisor/proxmox/formats'
 import { openClient, type ApiToken, type Way } from '@freehold/appliance/hypervisor/proxmox/open-client'
 import type { ProxmoxOptions } from '@freehold/appliance/hypervisor/proxmox/options'
 import { createProxmoxHypervisor, type ProxmoxHypervisor } from '@freehold/appliance/hypervisor/proxmox/proxmox-hypervisor'
@@ -24,7 +24,7 @@ export const enrolAnswers: EnrolAnswers = {
   mediaFolder: '/var/lib/freehold-media',
   bridge: bridge.parse('vmbr0'),
   vmids: { from: 10_000, to: 10_999 },
-  operatorNetworks: ['192.0.2.0/24'],
+  operatorNetworks: [network.parse('192.0.2.0/24')],
 }
 
 /** Addresses of all nodes of a stand, each with its pin. */
@@ -62,7 +62,7 @@ export function driverOptions(ways: readonly Way[], token: ApiToken): ProxmoxOpt
     bridge: guests,
     vmids,
     loginEndpoint: '10.77.0.1:7443',
-    guestNetworks: ['10.77.0.0/16'],
+    guestNetworks: [network.parse('10.77.0.0/16')],
     firewall: true,
   }
 }

@@ -6,7 +6,7 @@ import type { VerbOptions, VmSpec } from '../port.ts'
 import { upid, vmConfig, type Upid } from './answers.ts'
 import { configure } from './configure.ts'
 import { setFirewall, firewallFor } from './firewall.ts'
-import { boot, diskSize, drive, net } from './formats.ts'
+import { boot, diskSize, drive, net, vmName } from './formats.ts'
 import type { Ids } from './ids.ts'
 import type { Inventory, OurVm } from './inventory.ts'
 import type { Media } from './media.ts'
@@ -129,7 +129,7 @@ async function cloneTo(parts: CreateParts, place: Place, vmid: number, spec: VmS
   const described: Described = { metadata: metadataOf(spec), vmid, whole: false }
   const common = {
     newid: vmid,
-    name: domainNameOf(spec.key),
+    name: vmName.parse(domainNameOf(spec.key)),
     description: descriptionOf(described),
     pool: options.pool,
     ...(place.template.node !== place.node && { target: place.node }),

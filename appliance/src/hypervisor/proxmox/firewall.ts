@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import { AppError } from '../../errors/app-error.ts'
 import type { VmSpec } from '../port.ts'
 import { firewallOptions, firewallRules, ipsetMembers, nothing } from './answers.ts'
+import { fwAddress, fwPorts, type FwAddress, type FwPorts } from './formats.ts'
 import type { ProxmoxOptions } from './options.ts'
 import type { PveServer } from './server.ts'
 import { z } from 'zod'
@@ -10,10 +11,10 @@ import { z } from 'zod'
 export interface Rule {
   type: 'in' | 'out'
   action: 'ACCEPT' | 'DROP'
-  source?: string
-  dest?: string
+  source?: FwAddress
+  dest?: FwAddress
   proto?: 'tcp' | 'udp'
-  dport?: string
+  dport?: FwPorts
   comment: string
 }
 
@@ -29,7 +30,8 @@ export interface VmFirewall {
 const filterSet = 'ipfilter-net0'
 /** Private, link-local, CGNAT; ULA and link-local of IPv6. Source: RFC 1918, 3927, 6598, 4193, 4291. */
 const closed4 = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '100.64.0.0/10']
-const closed6 = ['fc00::/7', 'fe80::/10']
+// fc00::/7 as two halves: the server's verdicts refuse prefix lengths below 8
+const closed6 = ['fc00::/8', 'fd00::/8', 'fe80::/10']
 
 /** The firewall that a VM gets (design §9): DNS and login endpoint of the host, the open net, nothing in between. Pure. */
 export function firewallFor(
@@ -37,13 +39,14 @@ export function firewallFor(
   host: Pick<ProxmoxOptions, 'loginEndpoint' | 'guestNetworks'>,
 ): VmFirewall {
   const at = host.loginEndpoint.lastIndexOf(':')
-  const [gateway, port] = [host.loginEndpoint.slice(0, at).replace(/^\[(.*)\]$/, '$1'), host.loginEndpoint.slice(at + 1)]
+  const gateway = fwAddress.parse(host.loginEndpoint.slice(0, at).replace(/^\[(.*)\]$/, '$1'))
+  const port = host.loginEndpoint.slice(at + 1)
   const toHost = (proto: 'tcp' | 'udp', dport: string, comment: string): Rule => ({
     type: 'out',
     action: 'ACCEPT',
     dest: gateway,
     proto,
-    dport,
+    dport: fwPorts.parse(dport),
     comment,
   })
   return {
@@ -56,11 +59,16 @@ export function firewallFor(
       ...[...closed4, ...closed6, ...host.guestNetworks.filter(isIPv6Network)].map((dest): Rule => ({
         type: 'out',
         action: 'DROP',
-        dest,
+        dest: fwAddress.parse(dest),
         comment: 'freehold: closed networks',
       })),
       { type: 'in', action: 'ACCEPT', source: gateway, comment: 'freehold: host' },
-      ...host.guestNetworks.map((source): Rule => ({ type: 'in', action: 'DROP', source, comment: 'freehold: other guests' })),
+      ...host.guestNetworks.map((source): Rule => ({
+        type: 'in',
+        action: 'DROP',
+        source: fwAddress.parse(source),
+        comment: 'freehold: other guests',
+      })),
     ],
   }
 }
@@ -122,11 +130,9 @@ async function reads(server: PveServer, path: string, wanted: VmFirewall): Promi
   )
     return false
   const rules = await client.get(`${path}/rules`, firewallRules)
-  const text = (rule: Partial<Rule>) => [rule.type, rule.action, rule.source, rule.dest, rule.proto, rule.dport].join(' ')
-  return (
-    rules.every((rule) => rule.enable === true) &&
-    rules.map((r) => text(r as Partial<Rule>)).join('\n') === wanted.rules.map(text).join('\n')
-  )
+  const text = (rule: Partial<Record<keyof Rule, unknown>>) =>
+    [rule.type, rule.action, rule.source, rule.dest, rule.proto, rule.dport].join(' ')
+  return rules.every((rule) => rule.enable === true) && rules.map(text).join('\n') === wanted.rules.map(text).join('\n')
 }
 
 function valueOf(value: unknown): unknown {

@@ -172,6 +172,33 @@ export const cidr6 = z
   .refine(prefixed((text) => isIPv6(text) && !text.includes('%'), 8, 128))
   .brand('Cidr6')
 
+/** A network with its prefix length, in which guests or operators are. */
+export const network = z.union([cidr4, cidr6])
+export type Network = z.output<typeof network>
+
+/** Source or destination of a firewall rule: one address or one network. */
+export const fwAddress = z.union([z.ipv4(), z.ipv6().refine((text) => !text.includes('%')), cidr4, cidr6]).brand('FwAddress')
+export type FwAddress = z.output<typeof fwAddress>
+
+const port = (text: string) => /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65_535
+/** Ports of a firewall rule: `22,5900:5999`, the lower end of a range first. */
+export const fwPorts = z
+  .string()
+  .refine((text) =>
+    text.split(',').every((part) => {
+      const [from = '', to, ...rest] = part.split(':')
+      return rest.length === 0 && port(from) && (to === undefined || (port(to) && Number(from) < Number(to)))
+    }),
+  )
+  .brand('FwPorts')
+export type FwPorts = z.output<typeof fwPorts>
+
+/** Content types of a storage that we set. */
+export const contentList = z
+  .string()
+  .regex(/^(images|rootdir|vztmpl|iso|backup|snippets|import)(,(images|rootdir|vztmpl|iso|backup|snippets|import))*$/)
+  .brand('ContentList')
+
 const ipKinds: Readonly<Record<string, (value: string) => boolean>> = {
   ip: (value) => value === 'dhcp' || cidr4.safeParse(value).success,
   gw: (value) => isIPv4(value),

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock/clock.ts'
-import type { Bridge, PoolId, StorageId } from './formats.ts'
+import type { Bridge, Network, PoolId, StorageId } from './formats.ts'
 import type { ApiToken, Way } from './open-client.ts'
 
 /** Where this driver works, as setup found it out. */
@@ -22,7 +22,7 @@ export interface ProxmoxOptions {
   /** Where guests reach this host: gateway, DNS, login endpoint `address:port`. */
   loginEndpoint: string
   /** Networks that guests have addresses of; other guests there are kept away. */
-  guestNetworks: readonly string[]
+  guestNetworks: readonly Network[]
   /** True where the datacenter firewall was seen to be on at enrolment. */
   firewall: boolean
   /** Nodes that the configuration names; a cluster that has others has changed. */

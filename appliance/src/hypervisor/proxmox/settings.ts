@@ -5,7 +5,7 @@ import type { Config } from '../../config/schema.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { parseAuthority, parseEndpoint, parseFingerprint, type Pin } from './endpoint.ts'
 import { seenAtEnrolment } from './enrol/kept-token.ts'
-import { bridge, poolId, storageId } from './formats.ts'
+import { bridge, fwAddress, fwPorts, network, poolId, storageId, type Network } from './formats.ts'
 import type { Way } from './open-client.ts'
 import type { ProxmoxOptions } from './options.ts'
 
@@ -27,8 +27,8 @@ export async function proxmoxOptions(
     clock: host.clock,
     ...placesOf(answer),
     vmids: answer.vmids,
-    loginEndpoint: answer.guestsReachHostAt ?? host.loginEndpoint,
-    guestNetworks: answer.guestNetworks,
+    loginEndpoint: endpointOf(answer.guestsReachHostAt ?? host.loginEndpoint),
+    guestNetworks: parseNetworks(answer.guestNetworks, '/hypervisor/guestNetworks'),
     firewall,
     ...(zone !== undefined && { zone }),
     nodeNames: answer.nodes.map((node) => node.name),
@@ -45,6 +45,26 @@ export function placesOf(
     mediaStorage: parse(storageId, answer.mediaStorage, 'mediaStorage', 'name of a storage'),
     bridge: parse(bridge, answer.bridge, 'bridge', 'name of a bridge'),
   }
+}
+
+/** Networks in the form that the firewall takes. Throws `bad-input` that points at the first which is none. */
+export function parseNetworks(texts: readonly string[], pointer: string): Network[] {
+  return texts.map((text, i) => {
+    const parsed = network.safeParse(text)
+    if (parsed.success) return parsed.data
+    const detail = `${JSON.stringify(text)} is no network with a prefix length, such as 192.0.2.0/24.`
+    const hint = 'The firewall of Proxmox takes prefix lengths from 8.'
+    throw new AppError({ code: 'bad-input', detail, hint, fields: [{ pointer: `${pointer}/${i}`, detail }] })
+  })
+}
+
+/** Address and port, as a rule of the firewall can let guests through to them. Throws `bad-input`. */
+function endpointOf(text: string): string {
+  const at = text.lastIndexOf(':')
+  const address = text.slice(0, at).replace(/^\[(.*)\]$/, '$1')
+  if (fwAddress.safeParse(address).success && !address.includes('/') && fwPorts.safeParse(text.slice(at + 1)).success) return text
+  const detail = `${JSON.stringify(text)} is no address and port that guests could be let through to.`
+  throw new AppError({ code: 'bad-input', detail, fields: [{ pointer: '/hypervisor/guestsReachHostAt', detail }] })
 }
 
 function parse<T extends z.ZodType>(type: T, text: string, field: string, what: string): z.output<T> {

@@ -6,7 +6,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { readQcow2Header } from '../libvirt/qcow2-header.ts'
 import type { TemplateRecord, VerbOptions } from '../port.ts'
 import { storageStatus, upid, vmConfig, volumes } from './answers.ts'
-import { boot, drive } from './formats.ts'
+import { boot, drive, vmName } from './formats.ts'
 import type { Ids } from './ids.ts'
 import type { Inventory, Overview } from './inventory.ts'
 import type { Media } from './media.ts'
@@ -149,7 +149,7 @@ export class Templates {
             upid,
             {
               vmid,
-              name: templateNameOf(sha256),
+              name: vmName.parse(templateNameOf(sha256)),
               pool: this.#options.pool,
               tags: ourTag,
               description: templateDescription(described),

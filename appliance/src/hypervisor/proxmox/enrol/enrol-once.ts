@@ -2,7 +2,7 @@ import type { Clock } from '../../../clock/clock.ts'
 import { AppError } from '../../../errors/app-error.ts'
 import { openClient, type ApiToken } from '../open-client.ts'
 import { explained } from '../server.ts'
-import { placesOf, readTokenSecret, waysOf, type ProxmoxAnswer } from '../settings.ts'
+import { parseNetworks, placesOf, readTokenSecret, waysOf, type ProxmoxAnswer } from '../settings.ts'
 import { planEnrolment, runEnrolment, type EnrolPlan } from './enrol.ts'
 import { keepToken, requireFirewall, seenAtEnrolment } from './kept-token.ts'
 import { requireRights, verifyToken } from './verify.ts'
@@ -28,9 +28,10 @@ export async function enrolOnce(
   go: (plan: EnrolPlan) => boolean,
   tell: (what: string) => void,
 ): Promise<{ plan: EnrolPlan; made: ApiToken | undefined }> {
+  const operatorNetworks = parseNetworks(given.operatorNetworks, '/hypervisor/enrolment/operatorNetworks')
   const client = openClient(await waysOf(answer), given.privileged, given.clock)
   try {
-    const { operatorNetworks, mediaFolder } = given
+    const { mediaFolder } = given
     const { vmids, token } = answer
     const plan = await explained('look at the server', () =>
       planEnrolment(client, { ...placesOf(answer), vmids, token, mediaFolder, operatorNetworks }),

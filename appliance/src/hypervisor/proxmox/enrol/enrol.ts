@@ -16,7 +16,7 @@ import {
   vnets,
 } from '../answers.ts'
 import type { PveClient } from '../client.ts'
-import { tokenId } from '../formats.ts'
+import { contentList, fwPorts, tokenId, type Network } from '../formats.ts'
 import type { ApiToken } from '../open-client.ts'
 import type { ProxmoxOptions } from '../options.ts'
 import { grantsFor, type Grant, type RightsScope } from './rights.ts'
@@ -28,7 +28,7 @@ export interface EnrolAnswers extends Pick<ProxmoxOptions, 'pool' | 'diskStorage
   /** Folder on the nodes for the media storage, where there is none yet. */
   mediaFolder: string
   /** Where the operator reaches the nodes from: kept open when the datacenter firewall goes on. */
-  operatorNetworks: readonly string[]
+  operatorNetworks: readonly Network[]
 }
 
 /** One thing that enrolment makes true. */
@@ -147,9 +147,11 @@ async function mediaStep(client: PveClient, answers: EnrolAnswers): Promise<Enro
             storage: answers.mediaStorage,
             type: 'dir',
             path: answers.mediaFolder,
-            content: 'iso,import',
+            content: contentList.parse('iso,import'),
           })
-        : client.put(`/storage/${answers.mediaStorage}`, nothing, { content: [...content.add('iso').add('import')].join(',') }),
+        : client.put(`/storage/${answers.mediaStorage}`, nothing, {
+            content: contentList.parse([...content.add('iso').add('import')].join(',')),
+          }),
   }
 }
 
@@ -174,11 +176,11 @@ async function nextIdStep(client: PveClient, vmids: { from: number }): Promise<E
 }
 
 /** The datacenter firewall; before it goes on, a rule that keeps the operator's own access. */
-async function firewallSteps(client: PveClient, networksOfOperator: readonly string[]): Promise<EnrolStep[]> {
+async function firewallSteps(client: PveClient, networksOfOperator: readonly Network[]): Promise<EnrolStep[]> {
   const { enable } = await client.get('/cluster/firewall/options', firewallOptions)
   const on = enable === true
   const rules = await client.get('/cluster/firewall/rules', firewallRules)
-  const ports = '22,8006,5900:5999,3128'
+  const ports = fwPorts.parse('22,8006,5900:5999,3128')
   const steps = networksOfOperator.map((source): EnrolStep => ({
     what: `firewall rule first: accept ${source} on ${ports}, so that you are not shut out`,
     done: rules.some((rule) => rule.source === source && rule.comment === ruleComment && rule.enable === true),
