@@ -161,6 +161,7 @@ suite('what the API refuses', () => {
       body: await approvalOf(seen, holder),
     })
     assert.equal(approval.body['state'], 'needs-reply')
+    assert.match(String(approval.body['replyCode']), /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/)
     refused(await asker.call('POST', '/v1/sessions', { body: { requestId: view.requestId } }), 409, 'not-in-this-state')
     refused(
       await other.call('POST', `/v1/login-requests/${view.code}/reply`, { body: { reply: approval.body['replyCode'] } }),

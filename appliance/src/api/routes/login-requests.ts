@@ -138,8 +138,12 @@ export function registerLoginRequests(app: ApiServer, ports: ApiPorts): void {
       config: { access: 'public', acts: 'key', rate: { limit: 60, windowSeconds: 300 } },
       schema: { params: byCode, body: approvalBodySchema, response: { 200: approvalSchema } },
     },
-    (request) =>
-      signIn.approve(request.params.code, request.body, { address: request.clientAddress, cookieHash: askerHash(request) }),
+    async (request) => {
+      const by = { address: request.clientAddress, cookieHash: askerHash(request) }
+      const { state, replyCode } = await signIn.approve(request.params.code, request.body, by)
+      // shown as the code of the link is: people copy both from a page
+      return { state, replyCode: replyCode === null ? null : displayCode(replyCode) }
+    },
   )
 
   // *Not me*: anybody who has the code may
