@@ -8,7 +8,7 @@ import { createApi, type ApiServer } from './api/app.ts'
 import { noFacts } from './api/facts.ts'
 import type { ApiPorts } from './api/ports.ts'
 import { registerSetup } from './api/routes/setup.ts'
-import { openSetupDoor, type SetupDoorServer } from './api/setup-door.ts'
+import { clearSetupDoor, openSetupDoor, type SetupDoorServer } from './api/setup-door.ts'
 import type { Address } from './chain/subscription.ts'
 import type { Clock } from './clock/clock.ts'
 import { loadConfig } from './config/load.ts'
@@ -110,8 +110,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     if (findAppError(error, 'config-unreadable') === undefined) throw error
     return undefined
   })
-  if (config !== undefined) await openWanted(config).catch(() => undefined)
-  else if (options.wizard !== undefined) {
+  if (config !== undefined) {
+    await openWanted(config).catch(() => undefined)
+    // cut off after the configuration was written: the code opens nothing any more, and what is left of setup is done
+    await clearSetupDoor({ stateFolder, clock, store })
+    void setup.resume().catch((error: unknown) => log.error({ cause: causesOf(error) }, 'setup could not go on by itself'))
+  }
+  if (config === undefined && options.wizard !== undefined) {
     const tls = join(stateFolder, 'tls')
     await openFirstCertificate(
       { certificate: join(tls, 'first-boot.pem'), key: join(tls, 'first-boot.key') },

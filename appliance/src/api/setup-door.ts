@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { createApi, type ApiServer } from './app.ts'
@@ -87,4 +87,10 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
       await sessions.endAll()
     },
   }
+}
+
+/** No trace of the door stays where a power cut came before it was closed (I7). May be called where none was ever open. */
+export async function clearSetupDoor(options: Pick<SetupDoorOptions, 'stateFolder' | 'store' | 'clock'>): Promise<void> {
+  await rm(join(options.stateFolder, setupCodeFile), { force: true })
+  await createSetupSessions(options.store.settings, options.clock).endAll()
 }

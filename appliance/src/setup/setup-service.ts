@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Clock } from '../clock/clock.ts'
 import { parseConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { AppError } from '../errors/app-error.ts'
 import type { HostPort } from '../host/port.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
 import { runTask } from '../steps/runner.ts'
@@ -37,9 +38,15 @@ export interface SetupServicePorts {
 /** Setup as the operator's socket offers it. */
 export interface SetupService {
   review(answers: string): Promise<{ steps: { name: string; estimateSeconds: number; done: boolean }[] }>
+  /** Throws `not-in-this-state` while setup runs by other answers. */
   begin(answers: string): Promise<TaskRecord>
+  /** Goes on by the answers of a setup that was cut off. Resolves at once where there is none. */
+  resume(): Promise<void>
   stop(): Promise<void>
 }
+
+/** The answers of a setup that has not ended well yet. */
+const keptAnswers = 'setup answers'
 
 export function configFileOf(stateFolder: string): string {
   return join(stateFolder, 'freehold.yaml')
@@ -65,7 +72,7 @@ function storageOf({ hypervisor }: Config): string {
 
 export function createSetupService(ports: SetupServicePorts): SetupService {
   const stopping = new AbortController()
-  let running: { task: Promise<TaskRecord>; ended: Promise<void> } | undefined
+  let running: { answers: string; task: Promise<TaskRecord>; ended: Promise<void> } | undefined
 
   async function readConfig(): Promise<Config | undefined> {
     const text = await readFile(configFileOf(ports.stateFolder), 'utf8').catch(() => undefined)
@@ -103,45 +110,62 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
     return hypervisor
   }
 
-  return {
+  const service: SetupService = {
     async review(text) {
       const context = contextOf(parseConfig(text, 'answers'))
       const done = (await context.readConfig()) !== undefined
       return { steps: setupSteps.map((step) => ({ name: step.name, estimateSeconds: step.estimateSeconds, done })) }
     },
     async begin(text) {
-      if (running !== undefined) return await running.task
+      if (running !== undefined) {
+        if (running.answers === text) return await running.task
+        throw new AppError({
+          code: 'not-in-this-state',
+          detail: 'Setup runs already, by other answers than these.',
+          hint: 'Wait until it has ended, then apply these.',
+        })
+      }
       const answers = parseConfig(text, 'answers')
       const first = Promise.withResolvers<TaskRecord>()
-      const work = runTask(
-        {
-          kind: 'setup',
-          subject: 'host',
-          steps: setupSteps,
-          context: contextOf(answers),
-          signal: stopping.signal,
-        },
-        {
-          tasks: ports.tasks,
-          clock: ports.clock,
-          onFailure: ports.onFailure,
-          onEvent: (event) => {
-            if (event.type === 'task') first.resolve(event.task)
-            ports.onEvent(event)
+      // on disk before anything is done: who goes on after a power cut has nobody to ask
+      const work = ports.settings.put(keptAnswers, text).then(() =>
+        runTask(
+          {
+            kind: 'setup',
+            subject: 'host',
+            steps: setupSteps,
+            context: contextOf(answers),
+            signal: stopping.signal,
           },
-        },
+          {
+            tasks: ports.tasks,
+            clock: ports.clock,
+            onFailure: ports.onFailure,
+            onEvent: (event) => {
+              if (event.type === 'task') first.resolve(event.task)
+              ports.onEvent(event)
+            },
+          },
+        ),
       )
-      const ended = work.then(
-        () => undefined,
-        (error: unknown) => first.reject(error),
-      )
-      running = { task: first.promise, ended }
+      const ended = work
+        .then(async ({ state }) => {
+          if (state === 'done') await ports.settings.remove(keptAnswers)
+        })
+        .catch((error: unknown) => first.reject(error))
+      running = { answers: text, task: first.promise, ended }
       void ended.finally(() => (running = undefined))
       return await first.promise
+    },
+    async resume() {
+      const last = (await ports.tasks.list({ subject: 'host', limit: 20 })).items.find((one) => one.kind === 'setup')
+      const text = await ports.settings.get(keptAnswers, z.string())
+      if (text !== undefined && (last?.state === 'running' || last?.state === 'interrupted')) await service.begin(text)
     },
     async stop() {
       stopping.abort()
       await running?.ended
     },
   }
+  return service
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { formatEther, JsonRpcProvider, Network } from 'ethers'
+import { z } from 'zod'
 import { loadOrCreateKey, type ProvisionerKey } from '../../chain/provisioner-key.ts'
 import { AppError } from '../../errors/app-error.ts'
 import type { Step, StepIo } from '../../steps/step.ts'
@@ -52,13 +53,24 @@ export async function hostKeys({
   }
 }
 
+const madeEntry = z.object({ address: z.string() })
+
+/** Paid once: after a power cut the contract may be there, and what was left of the money is gone from this key. */
+async function isDeployed({ journal }: SetupContext, provider: JsonRpcProvider): Promise<boolean> {
+  for (const key of ['contract', 'deployment']) {
+    const address = madeEntry.safeParse(await journal.get(key)).data?.address
+    if (address !== undefined && (await provider.getCode(address)) !== '0x') return true
+  }
+  return false
+}
+
 async function awaitFunds(context: SetupContext, provider: JsonRpcProvider, address: string, io: StepIo): Promise<void> {
   const needed = neededWei(context.answers)
-  if ((await provider.getBalance(address)) >= needed) return
+  if ((await provider.getBalance(address)) >= needed || (await isDeployed(context, provider))) return
   await context.hooks.fund?.(address)
   for (;;) {
     const balance = await provider.getBalance(address)
-    if (balance >= needed) return
+    if (balance >= needed || (await isDeployed(context, provider))) return
     if (io.signal.aborted)
       throw new AppError({
         code: 'no-funds',

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { setupSteps } from '@freehold/appliance/setup/setup'
+import { KillStand, type Host, type Way, type World } from './kill-stand.ts'
+
+// By default one host for each way dies once at every step and at every transaction, one after the other. With FREEHOLD_ALL=1
+// a host of its own dies at each place there is, also between any two touches of the world: minutes, and the same rules.
+const all = process.env['FREEHOLD_ALL'] === '1'
+
+/** Steps that never act in this world, as their check holds in it: which test cuts them off and repeats them. */
+const elsewhere: Readonly<Record<string, string>> = {
+  uplink: 'testing/stands/bridge/network-trial.int.test.ts',
+  enrolment: 'testing/pve/setup-step.int.test.ts',
+}
+
+/**
+ * One death per step, as late in it as there is a place, and every transaction: in the order in which they are passed. The wizard
+ * only where it differs from the file: it goes on by itself, and the operator's wallet signs.
+ */
+function inTurn(way: Way, everywhere: readonly string[]): string[] {
+  const passed = way === 'apply' ? everywhere : everywhere.filter((place) => /^(preflight|contracts|start)\//.test(place))
+  const last = new Map(passed.map((place) => [place.startsWith('chain/') ? place : (place.split('/')[0] ?? ''), place]))
+  return passed.filter((place) => last.get(place.startsWith('chain/') ? place : (place.split('/')[0] ?? '')) === place)
+}
+
+/** Dies at each of these places in turn, then runs to the end. What was made before a death is the same at the end. */
+async function dieAndEnd(host: Host, deaths: readonly string[]): Promise<World> {
+  let made: Record<string, string> = {}
+  for (const death of deaths) {
+    const life = await host.life(death)
+    assert.ok(life.killed, `${death} was not reached: ${life.words}`)
+    const now = await host.made()
+    assert.deepEqual({ ...now, ...made }, now, `${death}: a key was made twice`)
+    made = now
+  }
+  const life = await host.life()
+  assert.equal(life.killed, false)
+  const now = await host.made()
+  assert.deepEqual({ ...now, ...made }, now, 'a key was made twice')
+  return await host.world()
+}
+
+for (const way of ['apply', 'wizard'] as const satisfies Way[]) {
+  await suite(`setup by ${way}, the daemon killed`, async () => {
+    let stand: KillStand
+    let passed: string[] = []
+    let undisturbed: World
+    before(async () => {
+      stand = await KillStand.start()
+      await stand.host(way, async (host) => {
+        passed = (await host.life()).passed
+        undisturbed = await host.world()
+      })
+    })
+    after(() => stand.close())
+
+    test('every step of the list has a place to die before, during and after it', () => {
+      for (const { name } of setupSteps) {
+        const places = passed.filter((place) => place.startsWith(`${name}/`))
+        assert.ok(places.includes(`${name}/before`), `${name} was never begun`)
+        const other = elsewhere[name]
+        if (other !== undefined) {
+          assert.ok(existsSync(resolve(import.meta.dirname, '../..', other)), `${other} is gone`)
+          assert.ok(!places.includes(`${name}/begun`), `${name} acts here: it is to be killed here`)
+          continue
+        }
+        assert.ok(places.length > 2 || places.some((place) => place.includes('/touch')), `nothing kills ${name} while it works`)
+        assert.ok(places.at(-1) !== `${name}/before`, `nothing kills ${name} when it has acted`)
+      }
+      assert.ok(passed.includes('chain/sent-call') || way === 'wizard')
+    })
+
+    test('W6 W12 killed once at every step and every transaction: the same end, nothing done twice, one contract', async () => {
+      await stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, inTurn(way, passed)), undisturbed))
+      assert.equal(undisturbed.contracts, 1)
+    })
+
+    if (all) {
+      test('W6 W12 killed at each place there is, a host for each: the same end, nothing done twice', async (t) => {
+        for (const death of passed) {
+          await t.test(death, () =>
+            stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, [death]), undisturbed)),
+          )
+        }
+      })
+    }
+  })
+}
