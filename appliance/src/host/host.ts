@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { overlap } from 'wireguard-ts/address'
 import type { Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
@@ -10,6 +11,7 @@ import { nftables, noNftables } from '../network/nftables.ts'
 import { deviceOf, ownAddresses, ownNetworks, removeLinks, setLinks } from './links.ts'
 import { Lock } from './lock.ts'
 import { checkOwn, checkTaps, keepEpochs, networkOf } from './plan.ts'
+import { ruleCounts } from './rule-counts.ts'
 import { emptyState, readState, writeState, type HostState, type Trial } from './state-file.ts'
 import { checkAnnouncements, checkTunnels, createHostTunnels } from './tunnels.ts'
 import { createUnits, type UnitOptions } from './units.ts'
@@ -93,9 +95,19 @@ export function createHost(options: HostOptions): Host {
       ...own,
     })
     if (text === lastRules && (await standingRules()) === lastStanding) return
-    await runOrFail('set the firewall', 'nft', ['-f', '-'], { input: text })
-    lastStanding = await standingRules()
-    lastRules = text
+    const wanted = ruleCounts(text)
+    for (let tries = 1; ; tries += 1) {
+      await runOrFail('set the firewall', 'nft', ['-f', '-'], { input: text })
+      const standing = await standingRules()
+      // what was undone before it was read would be taken for whole ever after
+      if (isDeepStrictEqual(ruleCounts(standing), wanted)) {
+        lastStanding = standing
+        lastRules = text
+        return
+      }
+      lastRules = ''
+      if (tries === 5) throw new AppError({ code: 'host-refused', detail: 'Rules are taken out as fast as they are set.' })
+    }
   }
 
   async function standingRules(): Promise<string> {

@@ -15,10 +15,11 @@ const { values, positionals } = parseArgs({
     group: { type: 'string', default: 'freehold' },
     'announce-file': { type: 'string' },
     'tap-owner': { type: 'string', default: 'freehold-vm' },
+    /** How often the kernel is compared with the kept set. */
+    'refresh-ms': { type: 'string', default: '30000' },
   },
 })
-/** How often the kernel is compared with the kept set. */
-const refreshMs = 30_000
+const refreshMs = Number(values['refresh-ms'])
 
 const log = (line: string, cause?: unknown): void =>
   console.error(cause instanceof Error ? `${line}: ${cause.name}: ${cause.message}` : line)

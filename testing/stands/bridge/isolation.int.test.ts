@@ -68,6 +68,25 @@ suite('what a guest can do to others, with raw frames through its own tap', () =
     await until(`${mark} to arrive over IPv6`, 5, async () => far.lines.includes(`udp ${tap.ipv6} 9000 ${mark}-6`))
   }
 
+  let packets = 0
+  /**
+   * Frames of this sender that reached the guest. A packet of the host goes after them: when it is there, whatever was sent
+   * before is, and that frames are seen at all is shown.
+   */
+  async function heardFrom(sender: string, guest: Guest, tap: HostTap): Promise<string[]> {
+    const mark = `to-the-guest-${(packets += 1)}`
+    const send = `import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"${mark}", ("${tap.ipv4}", 9999))`
+    assert.equal((await stand.in(stand.host, '/usr/bin/python3', '-c', send)).code, 0)
+    const body = Buffer.from(mark).toString('hex')
+    await until(`${mark} to arrive`, 30, async () => guest.received.some((frame) => frame.includes(body)))
+    const from = (mac: string) => guest.received.filter((frame) => frame.slice(12, 24) === mac.replaceAll(':', ''))
+    assert.ok(
+      from(bridgeMac).some((frame) => frame.includes(body)),
+      'control: a sender is recognised',
+    )
+    return from(sender)
+  }
+
   const udpFrame = (tap: Pick<HostTap, 'mac' | 'ipv4'>, text: string, to: string = world.far4): Buffer =>
     f.ethernet({
       to: bridgeMac,
@@ -170,11 +189,7 @@ suite('what a guest can do to others, with raw frames through its own tap', () =
       dropped +
         (await denied('dhcp', 'dhcp', [f.ethernet({ to: 'ff:ff:ff:ff:ff:ff', from: alice.mac, type: 0x0800, body: dhcp })])),
     )
-    assert.deepEqual(
-      b.received.filter((frame) => frame.slice(12, 24) === alice.mac.replaceAll(':', '')),
-      [],
-      'nothing of it reached the other tenant',
-    )
+    assert.deepEqual(await heardFrom(alice.mac, b, bob), [], 'nothing of it reached the other tenant')
   })
 
   const connects = async (from: string, to: string, port: number): Promise<boolean> =>
@@ -214,11 +229,7 @@ suite('what a guest can do to others, with raw frames through its own tap', () =
         listener.lines.filter((line) => !line.includes('10.77.0.1 ') && line !== 'up' && !line.startsWith('c')),
         [],
       )
-      const own = alice.mac.replaceAll(':', '')
-      assert.deepEqual(
-        b.received.filter((frame) => frame.slice(12, 24) === own),
-        [],
-      )
+      assert.deepEqual(await heardFrom(alice.mac, b, bob), [])
       fault.struck(await stand.counted('tenants'))
     },
   )
@@ -257,11 +268,13 @@ suite('what a guest can do to others, with raw frames through its own tap', () =
       const near = ['192.168.50.1', '172.16.9.9', '10.200.0.1', '100.64.0.9', '169.254.169.254', world.outside4]
       const closed = [...near, 'fd00:9::1', world.outside6]
       assert.deepEqual(
-        await Promise.all(near.slice(0, 4).map((to) => connects(stand.host, to, 9000))),
-        [true, true, true, true],
-        'control',
+        await stand.reach(
+          stand.host,
+          closed.map((to) => [to, 9000] as const),
+        ),
+        closed.map(() => true),
+        'control: each of them is there and answers, so only the rules are between',
       )
-      assert.equal(await connects(stand.host, 'fd00:9::1', 9000), true, 'control')
       assert.deepEqual(
         await Promise.all([world.far4, world.far6].map((to) => connects(a.namespace, to, 9000))),
         [true, true],

@@ -55,7 +55,8 @@ export interface BridgeStand {
   guest(tap: HostTap): Promise<Guest>
   /** Packets that the rule with this comment dropped or refused, in the chain of a tap or all over. */
   counted(comment: string, tap?: string): Promise<number>
-  startHostd(): Promise<Talker>
+  /** `more`: further arguments of this life. */
+  startHostd(...more: string[]): Promise<Talker>
   hostd(): Talker
   stop(): Promise<void>
 }
@@ -107,9 +108,9 @@ export async function startBridgeStand(options: { tapOwner: number; group: numbe
   }
 
   let daemon: Talker
-  async function startHostd(): Promise<Talker> {
+  async function startHostd(...more: string[]): Promise<Talker> {
     const announce = ['--announce-file', join(folder, 'announce/radvd.conf')]
-    const args = ['--socket', socketPath, '--state', stateFolder, '--group', String(options.group), ...announce]
+    const args = ['--socket', socketPath, '--state', stateFolder, '--group', String(options.group), ...announce, ...more]
     // the rights that its unit leaves it, no more
     const rights = ['--bounding-set=-all,+net_admin,+chown', '--no-new-privs']
     daemon = await talker(host, 'setpriv', ...rights, process.execPath, hostd, ...args, '--tap-owner', String(options.tapOwner))
