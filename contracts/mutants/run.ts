@@ -1,5 +1,5 @@
 // Breaks the contract in one place at a time and fails unless the test named for it does. Prints TAP.
-// `node mutants/run.ts` in contracts/ tries the few of CI, `--all` every one, `--of InvariantsTest` those of one suite. The
+// `node mutants/run.ts` in contracts/ tries the few of CI, `--all` every one, `--of InvariantsTest` those of one suite (or of one test). The
 // tests are those built by forge; only the bytecode that they deploy is replaced by that of the broken sources, so that a
 // mutant costs one compilation of one contract.
 import { spawn } from 'node:child_process'
@@ -116,7 +116,7 @@ async function tryOne(mutant: Mutant, folder: string): Promise<string | undefine
 
 const { values } = parseArgs({ options: { all: { type: 'boolean' }, of: { type: 'string' } } })
 const chosen = mutants.filter(({ always, killedBy }) =>
-  values.of === undefined ? always === true || values.all === true : killedBy.startsWith(`${values.of}.`),
+  values.of === undefined ? always === true || values.all === true : `${killedBy}.`.startsWith(`${values.of}.`),
 )
 // what the tests are built from is what is broken below
 const build = await run('forge', ['build'], workspace)

@@ -4,6 +4,7 @@ import { existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { mutants } from '../../../contracts/mutants/mutants.ts'
 import { claimedRows, readText, reliabilityRows } from './reliability-table.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -35,6 +36,21 @@ await suite('the table of what can go wrong', () => {
         .map(({ path, title }) => `${row.id}: ${path} › ${title}`),
     )
     assert.deepEqual(missing, [])
+  })
+
+  test('no row of a contract test without a mutant that this very test kills', () => {
+    // nothing is reported there: that the test sees its fault is shown by a contract that gives way to it
+    const killing = new Set(mutants.map(({ killedBy }) => killedBy))
+    const tests = rows.flatMap((row) => row.tests.filter(({ path }) => path.endsWith('.t.sol')))
+    assert.ok(tests.length > 0)
+    const unproved = tests
+      .map(({ path, title }) => {
+        const [before = ''] = readText(join(root, path)).split(`function ${title}(`)
+        const contract = [...before.matchAll(/^contract (\w+)/gm)].at(-1)?.[1]
+        return `${contract}.${title}`
+      })
+      .filter((name) => !killing.has(name))
+    assert.deepEqual(unproved, [])
   })
 
   test('no test of a fault that the table does not name', () => {

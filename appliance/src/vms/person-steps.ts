@@ -117,6 +117,9 @@ const keepRunning: Step<VmWork> = {
   run: ({ books, key }) => books.keepStopped(key, false),
 }
 
+/** A reinstall is done when the sshd of the new disk has answered; the facts of the former one prove nothing. */
+const freshSshd: Step<VmWork> = { ...sshd, check: () => Promise.resolve(false) }
+
 /** Steps of what a person may ask for; `console` is no task. `reinstall` needs `work.from` and the next generation as key. */
 export const personSteps = {
   start: [entitled, startForPerson],
@@ -125,5 +128,5 @@ export const personSteps = {
   snapshot: [entitled, snapshot],
   rollback: [entitled, rollback, startForPerson],
   // the right is asked before anything is raised: who may not, changes nothing
-  reinstall: [entitled, keepRunning, generation, freshDisk, start, guestReport, sshd],
+  reinstall: [entitled, keepRunning, generation, freshDisk, start, guestReport, freshSshd],
 } as const satisfies Record<string, readonly Step<VmWork>[]>
