@@ -43,7 +43,8 @@ async function open(options: Partial<FakeOptions> = {}) {
 
 hypervisorSuite('fake', async (t): Promise<Twin> => {
   const storages: string[] = ['local']
-  const hypervisor = createFakeHypervisor({ clock: systemClock, storages, createSeconds: 0 })
+  let boots = 0
+  const hypervisor = createFakeHypervisor({ clock: systemClock, storages, createSeconds: 0, onStart: () => void boots++ })
   const setting = (sentinel: string) => {
     storages.push(sentinel)
     return Promise.resolve(() => Promise.resolve(void storages.splice(storages.indexOf(sentinel), 1)))
@@ -56,7 +57,7 @@ hypervisorSuite('fake', async (t): Promise<Twin> => {
       return {
         write: async (text) => inside.write(text),
         read: async () => inside.read() || undefined,
-        panic: async () => inside.panic(),
+        kernel: { panic: async () => inside.panic(), boots: async () => boots },
       }
     },
     traces: async (key) => (await hypervisor.list()).filter((r) => markOf(r.key) === markOf(key)).map((r) => markOf(r.key)),

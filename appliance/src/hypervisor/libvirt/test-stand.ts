@@ -142,14 +142,17 @@ export async function insideGuest(hypervisor: Hypervisor, key: VmKey): ReturnTyp
       const text = await askGuest(hypervisor, key, 'cat /data/word 2> /dev/null', 20)
       return text === '' ? undefined : text
     },
-    async panic() {
-      const stream = await hypervisor.console(key)
-      write(stream, '\npanic\n')
-      // the panic is seen from outside: the count of boots on its disk goes up only with a boot, so wait for the restart's event
-      let heard = ''
-      stream.onData((bytes) => (heard += Buffer.from(bytes).toString('latin1')))
-      await until('the guest to boot again', bootSeconds, () => heard.includes('tiny-guest ready'))
-      stream.close()
+    kernel: {
+      async panic() {
+        const stream = await hypervisor.console(key)
+        let heard = ''
+        stream.onData((bytes) => (heard += Buffer.from(bytes).toString('latin1')))
+        write(stream, '\npanic\n')
+        await until('the guest to boot again', bootSeconds, () => heard.includes('tiny-guest ready'))
+        stream.close()
+      },
+      // the count on its disk goes up with a boot only
+      boots: async () => Number(await askGuest(hypervisor, key, 'cat /data/boots', 20)),
     },
   }
 }
