@@ -27,6 +27,8 @@ import type { HostPort } from './host/port.ts'
 import type { Hypervisor } from './hypervisor/port.ts'
 import { createAddressTable } from './network/address-table.ts'
 import { addressPlanOf } from './network/installed-network.ts'
+import { createPublicIpv6 } from './network/broker/public-ipv6.ts'
+import { registryWays } from './network/broker/registry-ways.ts'
 import { createSshdProbe } from './network/ssh-banner.ts'
 import { issueCertificate } from './sign-in/certificates/issue.ts'
 import { createGuestEndpoint } from './sign-in/guest-endpoint.ts'
@@ -283,6 +285,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         hypervisor,
         reconciler,
         template: () => Promise.resolve(config.template.sha256),
+        brokers: () => publicIpv6?.troubles(),
         wasm: () => (wasm === undefined ? undefined : wasm.delivers() ? 'up' : 'down'),
       }),
   })
@@ -293,6 +296,22 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
     healthy: async () => void (await store.settings.get('health', z.unknown())),
   })
   let wasm: RunningWasm | undefined
+  const [first] = contracts
+  const publicIpv6 =
+    config.network.broker === null || first === undefined
+      ? undefined
+      : createPublicIpv6({
+          answer: config.network.broker,
+          chainId: config.chain.chainId,
+          contract: first.reader.contract,
+          signer: key,
+          ...registryWays({ config, clients, key, clock, reader: first.reader, transactions: store.transactions }),
+          root: host,
+          settings: store.settings,
+          clock,
+          vms: () => [...keeper.facts().vms.values()],
+          log: say,
+        })
   endings.push(async () => void (await Promise.all(contracts.map((c) => c.provisioner.close()))))
   await Promise.all(contracts.map((c) => c.provisioner.resume()))
   endings.push(() => signIn.outcomesKept())
@@ -328,6 +347,10 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
   await reconciler.start()
   endings.push(() => issues.stop())
   issues.start()
+  if (publicIpv6 !== undefined) {
+    endings.push(() => publicIpv6.stop())
+    await publicIpv6.start()
+  }
   if (config.wasm.enabled) {
     const running = startWasm({
       socket: wasmSocketOf(config, ports.stateFolder),
@@ -353,7 +376,11 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         chainId: config.chain.chainId,
         chainName: config.chain.name,
         confirmations: config.chain.confirmations,
+        ...(config.network.ipv6 !== null && {
+          ipv6Prefix: `${config.network.ipv6.prefix}/${config.network.ipv6.prefixLength}`,
+        }),
       },
+      publicIpv6: () => publicIpv6,
       facts: keeper.facts,
       token: tokenOf,
       signIn,

@@ -25,6 +25,7 @@ import { registerConsole } from './routes/console.ts'
 import { registerIssues } from './routes/issues.ts'
 import { registerLoginRequests } from './routes/login-requests.ts'
 import { registerPlans } from './routes/plans.ts'
+import { registerPublicIpv6 } from './routes/public-ipv6.ts'
 import { registerPurchases } from './routes/purchases.ts'
 import { registerRpc } from './routes/rpc.ts'
 import { registerSessions } from './routes/sessions.ts'
@@ -113,6 +114,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerMoney,
     registerAlerts,
     registerVmMetrics,
+    registerPublicIpv6,
     registerRpc,
     registerWasm,
     ...(options.extend ?? []),

@@ -3,6 +3,7 @@ import type { Alerts } from '../health/alerts/alerts.ts'
 import type { Capacity, VmMetrics } from '../hypervisor/port.ts'
 import type { VmId } from '../chain/installation.ts'
 import type { Address } from '../chain/subscription.ts'
+import type { PublicIpv6 } from '../network/broker/public-ipv6.ts'
 import type { IssueOptions, UserCertificate } from '../sign-in/certificates/issue.ts'
 import type { PassWatch } from '../sign-in/pass-watch.ts'
 import type { SignIn } from '../sign-in/sign-in.ts'
@@ -53,6 +54,8 @@ export interface ApiPorts {
     chainId: number
     chainName: string
     confirmations: number
+    /** A prefix of its own for VMs. */
+    ipv6Prefix?: string
   }
   /** The newest facts; cheap, called at each request. */
   facts(): HostFacts
@@ -76,6 +79,8 @@ export interface ApiPorts {
   }
   /** WASM hosting and where its callers reach it; undefined where it is switched off. */
   wasm?(): { url: string; host: WasmHost } | undefined
+  /** IPv6 of VMs by brokers; undefined where there is none. */
+  publicIpv6?(): PublicIpv6 | undefined
   issues(): Promise<readonly IssueView[]>
   /** One JSON-RPC call to the configured node: `RpcClient.call` fits. Throws AppError `rpc-unreachable`, `rpc-refused` (cause: RpcRefusal). */
   rpc(method: string, params: readonly unknown[]): Promise<unknown>

@@ -19,6 +19,7 @@ GET    /v1/login-requests/:code                public
 GET    /v1/login-requests/:code/outcome        public
 GET    /v1/money                               operator
 GET    /v1/money/entries                       operator
+GET    /v1/network                             operator
 GET    /v1/openapi.json                        public
 GET    /v1/overview                            operator
 GET    /v1/plans                               public
@@ -36,6 +37,7 @@ GET    /v1/tasks/:taskId/events                signed-in
 GET    /v1/tasks/:taskId/log                   signed-in
 GET    /v1/vms                                 signed-in
 GET    /v1/vms/:vmId                           signed-in
+GET    /v1/vms/:vmId/addresses                 signed-in
 GET    /v1/vms/:vmId/console                   public
 GET    /v1/vms/:vmId/metrics                   signed-in
 GET    /v1/wasm                                signed-in
@@ -57,6 +59,7 @@ POST   /v1/setup/review                        host
 POST   /v1/ssh-certificates                    public     key
 POST   /v1/vms/:vmId/actions                   signed-in  kept
 POST   /v1/vms/:vmId/keep                      signed-in  key
+POST   /v1/vms/:vmId/name                      signed-in  key
 POST   /v1/wasm/keys                           signed-in  key
 POST   /v1/wasm/keys/:keyId/rotation           signed-in  key
 POST   /v1/wasm/receipt-checks                 public

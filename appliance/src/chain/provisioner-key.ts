@@ -11,6 +11,8 @@ export interface ProvisionerKey {
   readonly address: Address
   /** The raw signed transaction, `0x…`. */
   sign(transaction: TransactionLike): Promise<string>
+  /** `personal_sign` of a text that this host itself wrote. */
+  signText(text: string): Promise<string>
 }
 
 function unreadable(detail: string, cause?: unknown): AppError {
@@ -64,7 +66,7 @@ async function writeSecret(path: string, text: string): Promise<void> {
   }
 }
 
-async function walletFrom(text: string, path: string): Promise<{ address: string; signTransaction: Wallet['signTransaction'] }> {
+async function walletFrom(text: string, path: string): Promise<Pick<Wallet, 'address' | 'signTransaction' | 'signMessage'>> {
   const content = text.trim()
   try {
     if (/^(0x)?[0-9a-fA-F]{64}$/.test(content)) return new Wallet(content.startsWith('0x') ? content : `0x${content}`)
@@ -94,5 +96,9 @@ export async function loadOrCreateKey(path: string): Promise<ProvisionerKey> {
   }
   if (text === undefined) throw unreadable('The file of the provisioner key could not be read back.')
   const wallet = await walletFrom(text, path)
-  return { address: wallet.address.toLowerCase() as Address, sign: (transaction) => wallet.signTransaction(transaction) }
+  return {
+    address: wallet.address.toLowerCase() as Address,
+    sign: (transaction) => wallet.signTransaction(transaction),
+    signText: (text) => wallet.signMessage(text),
+  }
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { createContext, defaultStateFolder, type CliContext, type WalletSources } from './context.ts'
+import { registerNetworkCommands } from './commands/network.ts'
 import { registerProxmoxCommands } from './commands/proxmox.ts'
 import { registerReadCommands } from './commands/read.ts'
 import { registerScreenCommand } from './commands/screen.ts'
@@ -42,6 +43,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerScreenCommand(program, make)
   registerSshCommands(program, make)
   registerVerifyCommands(program, make)
+  registerNetworkCommands(program, make)
   registerProxmoxCommands(program, make)
   registerWasmCommands(program, make)
   for (const extension of extensions) extension.register(program, make)

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { parseCidr, specialRangeOf } from 'wireguard-ts/address'
 import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml'
 import type { z } from 'zod'
 import { AppError, type FieldError } from '../errors/app-error.ts'
@@ -30,10 +31,42 @@ export function crossChecks(config: Config): FieldError[] {
     if (plan.minSeconds > plan.maxSeconds) add(`/plans/${i}/minSeconds`, 'minSeconds is above maxSeconds')
     if (Object.keys(plan.prices).length === 0) add(`/plans/${i}/prices`, 'a plan needs at least one price')
   })
+  checkBroker(config, add)
   if (config.hypervisor.kind === 'libvirt' && config.hypervisor.sshPorts.from >= config.hypervisor.sshPorts.to) {
     add('/hypervisor/sshPorts/from', 'the range of ports is empty')
   }
   return wrong
+}
+
+function checkBroker({ mode, hypervisor, network }: Config, add: (pointer: string, detail: string) => void): void {
+  const { broker, ipv6 } = network
+  if (broker === null) return
+  if (ipv6 !== null) add('/network/broker', 'a prefix of your own and a broker exclude each other: leave one of them out')
+  if (mode === 'embedded')
+    add('/network/broker', 'embedded mode has no network of its own for VMs: install Freehold on a machine')
+  if (mode === 'installed' && hypervisor.kind === 'proxmox') {
+    add('/network/broker', 'on Proxmox prefixes of brokers do not reach the guests: give a prefix of your own in network.ipv6')
+  }
+  if (broker.registry === null && broker.known.length === 0) {
+    add('/network/broker/registry', 'name a registry, or a broker in known')
+  }
+  broker.known.forEach(({ name, pool }, i) => {
+    const special = specialPool(pool)
+    if (special !== undefined) add(`/network/broker/known/${i}/pool`, special)
+    if (broker.known.findIndex((other) => other.name === name) < i) {
+      add(`/network/broker/known/${i}/name`, `two brokers are named ${name}`)
+    }
+  })
+}
+
+function specialPool(pool: string): string | undefined {
+  try {
+    const special = specialRangeOf(parseCidr(pool))
+    if (!pool.includes(':')) return `${pool} is IPv4`
+    return special === undefined ? undefined : `${pool} lies in a range that is nobody’s on the Internet (${special})`
+  } catch {
+    return `${pool} is no network`
+  }
 }
 
 /** Line (1-based) of the node at `path`, or of its nearest parent that is in the file. */

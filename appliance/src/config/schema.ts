@@ -107,6 +107,40 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
   }),
 ])
 
+/** Public IPv6 by brokers: which ones, and on what terms. */
+export const brokerAnswer = z.strictObject({
+  /** Contract with the list of brokers, on the chain of this host. */
+  registry: address.nullable().default(null),
+  /** Brokers named here, with or without a registry. */
+  known: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[a-z0-9-]{1,32}$/, 'a name is a-z, 0-9 and dash'),
+        url: z.url({ protocol: /^https$/ }),
+        /** Signs its answers. */
+        agent: address,
+        /** What it may lease. */
+        pool: cidr,
+      }),
+    )
+    .max(8)
+    .default([]),
+  /** How many at once: with two, VMs stay reachable when one dies. */
+  count: z.number().int().min(1).max(3).default(1),
+  maxPricePerDayWei: amount.default('0'),
+  minTermSeconds: z.number().int().min(0).default(day),
+  /** Empty: any. */
+  regions: z
+    .array(z.string().regex(/^[a-z0-9-]{1,32}$/))
+    .max(20)
+    .default([]),
+  /** Those that go first, in this order: `file:NAME`, or chain, registry and number as `freehold network` shows them. */
+  pinned: z.array(z.string().max(120)).max(8).default([]),
+  prefixLength: z.union([z.literal(56), z.literal(64)]).default(64),
+  /** How those of the registry are asked: signed HTTPS costs nothing, the chain needs no page of the broker. */
+  path: z.enum(['http', 'chain']).default('http'),
+})
+
 /** The guests' nets on an installed host with libvirt; the root helper holds bridge, taps and rules. */
 export const networkAnswer = z.strictObject({
   /** The host's own address in it: gateway, name server, login endpoint. */
@@ -122,6 +156,8 @@ export const networkAnswer = z.strictObject({
     })
     .nullable()
     .default(null),
+  /** Prefixes from brokers, in place of one of our own. */
+  broker: brokerAnswer.nullable().default(null),
   /** Private ranges that guests may reach nevertheless. */
   open: z.array(cidr).max(100).default([]),
 })
@@ -233,4 +269,5 @@ export type Config = z.output<typeof configSchema>
 export type ConfigInput = z.input<typeof configSchema>
 export type UplinkAnswer = z.output<typeof uplinkAnswer>
 export type TlsAnswer = z.output<typeof tlsAnswer>
+export type BrokerAnswer = z.output<typeof brokerAnswer>
 export type PlanAnswer = z.output<typeof planAnswer>

@@ -1,4 +1,5 @@
 import type { Plan } from '../chain/subscription.ts'
+import { brokerIssueTexts } from '../network/broker/issues.ts'
 import { needOf, isNearlyFull } from '../vms/room.ts'
 import type { HealthFacts } from './facts.ts'
 import { defineIssue, type Finding, type IssueDeclaration, type Severity } from './issue.ts'
@@ -292,6 +293,7 @@ export const declaredIssues: readonly Declaration[] = [
   }),
   singleRpc,
   noIsolation,
+  ...fromBrokers(),
   defineIssue<HealthFacts>({
     code: 'wasm-down',
     severity: 'high',
@@ -304,6 +306,17 @@ export const declaredIssues: readonly Declaration[] = [
     check: ({ wasm }) => (wasm === 'down' ? [at('host', 'freehold-wasmd does not take the table of plans.')] : []),
   }),
 ]
+
+/** Issues of public IPv6; the client of brokers has the words. */
+function fromBrokers(): Declaration[] {
+  return Object.entries(brokerIssueTexts).map(([kind, words]) =>
+    defineIssue<HealthFacts>({
+      code: kind,
+      ...words,
+      check: ({ brokers = [] }) => brokers.filter((one) => one.kind === kind).map(({ subject, detail }) => at(subject, detail)),
+    }),
+  )
+}
 
 /** Of each open plan of VMs: how many it offers still, and how many fit. */
 function roomOf(

@@ -1,6 +1,7 @@
 import type { Plan } from '../chain/subscription.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
 import type { Capacity, HypervisorProblem } from '../hypervisor/port.ts'
+import type { BrokerTrouble } from '../network/broker/client.ts'
 import type { StandingIssue } from '../vms/standing-issues.ts'
 
 /** What is known of one contract's chain; `heads` undefined: it does not answer. */
@@ -35,6 +36,8 @@ export interface HealthFacts {
   template: string | undefined
   /** Whether freehold-wasmd takes the table of plans; undefined: this host serves no WASM. */
   wasm?: 'up' | 'down'
+  /** What stands in the way of public IPv6; undefined: this host has none from brokers. */
+  brokers?: readonly BrokerTrouble[]
   /** What the loop of the VMs found at its last pass. */
   vms: readonly StandingIssue[]
 }

@@ -2,6 +2,7 @@ import type { Heads } from '../chain/port.ts'
 import type { Clock } from '../clock/clock.ts'
 import { findAppError } from '../errors/app-error.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
+import type { BrokerTrouble } from '../network/broker/client.ts'
 import { hypervisorDetail } from '../vms/pass-issues.ts'
 import type { Reconciler } from '../vms/reconciler.ts'
 import type { ServedContract } from '../vms/vm-work.ts'
@@ -17,6 +18,8 @@ export interface GatherPorts {
   template(): Promise<string | undefined>
   /** Undefined where WASM is not served. */
   wasm?(): 'up' | 'down' | undefined
+  /** Undefined where no broker serves this host. */
+  brokers?(): readonly BrokerTrouble[] | undefined
 }
 
 /** Asks everything once, side by side. Never rejects: what does not answer is undefined in the facts. */
@@ -27,8 +30,17 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
     ports.template().catch(() => undefined),
   ])
   const wasm = ports.wasm?.()
+  const brokers = ports.brokers?.()
   const { issues: vms } = ports.reconciler.status()
-  return { now: ports.clock.now(), chains, hypervisor, template, vms, ...(wasm !== undefined && { wasm }) }
+  return {
+    now: ports.clock.now(),
+    chains,
+    hypervisor,
+    template,
+    vms,
+    ...(wasm !== undefined && { wasm }),
+    ...(brokers !== undefined && { brokers }),
+  }
 }
 
 async function chainHealth({ reader, provisioner }: ServedContract, chain: GatherPorts['chain']): Promise<ChainHealth> {

@@ -143,6 +143,7 @@ suite('a guest behind the root helper, its addresses from two brokers', () => {
     },
     renew: async (grant) => grant,
     release: async () => undefined,
+    name: async () => undefined,
   }
 
   before(async () => {

@@ -51,6 +51,7 @@ suite('a host with two brokers, a VM that makes its own addresses', () => {
     },
     renew: async (grant: Grant) => grant,
     release: async () => undefined,
+    name: async () => undefined,
   }
 
   before(async () => {

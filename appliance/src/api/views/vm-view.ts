@@ -85,7 +85,7 @@ export function vmView(
   subscription: Subscription,
   contract: ContractFacts,
   facts: HostFacts,
-  ports: Pick<ApiPorts, 'token' | 'host' | 'passWatch'>,
+  ports: Pick<ApiPorts, 'token' | 'host' | 'passWatch' | 'publicIpv6'>,
 ): VmView {
   const view = subscriptionView(subscription, contract.latest, ports.token(subscription.token))
   const row = facts.vms.get(view.vmId)
@@ -106,13 +106,20 @@ export function vmView(
     memoryMiB: row?.memoryMiB ?? plan?.memoryMiB ?? 0,
     diskGiB: row?.diskGiB ?? plan?.diskGiB ?? 0,
     gasPerDay: String(plan?.gasPerDay ?? 0n),
-    addresses: row?.addresses ?? { ipv4: null, ipv6: null, sshPort: null },
+    addresses: addressesOf(row, ports),
     ssh: sshOf(row, ports.host),
     actions: serverless ? actionsOf(action).map(withoutVm) : actionsOf(action),
     snapshots: [...action.snapshots],
     formerHolder: ports.passWatch.formerHolder(row, view.holder),
     task: task === undefined ? null : taskView(task),
   }
+}
+
+/** With a broker the address follows its prefix, so it is in no row; the preferred one is shown. */
+function addressesOf(row: StoredVm | undefined, ports: Pick<ApiPorts, 'publicIpv6'>): VmView['addresses'] {
+  const { ipv4, ipv6, sshPort } = row?.addresses ?? { ipv4: null, ipv6: null, sshPort: null }
+  const ofBroker = row === undefined || ipv6 !== null ? undefined : ports.publicIpv6?.()?.addressesOf(row)[0]?.address
+  return { ipv4, ipv6: ipv6 ?? ofBroker ?? null, sshPort }
 }
 
 /** A subscription of kind WASM has no machine to act on. */

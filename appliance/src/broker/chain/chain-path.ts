@@ -12,6 +12,7 @@ import type { Agent, ChainAnswer } from './agent.ts'
 import type { ChainRequest, Registry } from './registry.ts'
 
 const open_ = 1
+const questionSchema = requestSchema.partial({ broker: true })
 const cursorName = 'registry-cursor'
 
 /**
@@ -84,7 +85,9 @@ export class ChainPath {
     try {
       const place = this.#place(request, 'question')
       const text = await open(this.#key, place, Buffer.from(request.question.slice(2), 'hex'))
-      const asked = parseWith(requestSchema, jsonOf(text))
+      // the seal names the broker, whose WireGuard key a host on chain may not know yet
+      const { broker = this.#wireguardKey, ...question } = parseWith(questionSchema, jsonOf(text))
+      const asked = { ...question, broker }
       this.#checkMeant(asked, request)
       checkTimes(asked, request.askedAt)
       const { answerKey } = asked

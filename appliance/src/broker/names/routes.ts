@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import canonicalize from 'canonicalize'
 import { z } from 'zod'
 import { AppError } from '../../errors/app-error.ts'
 import { installationId } from '../../chain/installation.ts'
@@ -7,33 +6,12 @@ import type { Broker } from '../broker.ts'
 import type { Registry } from '../chain/registry.ts'
 import { checkMeant } from '../http/public-server.ts'
 import { signerOf, verifyAsker } from '../http/verify.ts'
-import { checkTimes, parseWith, requestSchema, signedRequestSchema } from '../requests/request.ts'
+import { checkTimes, parseWith, signedRequestSchema } from '../requests/request.ts'
 import type { Identity } from '../types.ts'
 import type { NameBook } from './name-book.ts'
-
-const envelope = requestSchema.pick({
-  v: true,
-  broker: true,
-  chainId: true,
-  contract: true,
-  sequence: true,
-  issuedAt: true,
-  expiresAt: true,
-})
-
-/** What a host asks about names. */
-export const nameRequestSchema = z.discriminatedUnion('verb', [
-  envelope.extend({ verb: z.literal('name'), label: z.string().min(1).max(255), address: z.string().max(60) }).strict(),
-  envelope.extend({ verb: z.literal('unname'), label: z.string().min(1).max(255) }).strict(),
-  envelope.extend({ verb: z.literal('prove'), label: z.string().min(1).max(255), value: z.string().max(255) }).strict(),
-])
-export type NameRequest = z.infer<typeof nameRequestSchema>
+import { nameRequestSchema, nameRequestText, type NameRequest } from './name-request.ts'
 
 const signedNameRequestSchema = z.strictObject({ request: nameRequestSchema, signature: signedRequestSchema.shape.signature })
-
-export function nameRequestText(request: NameRequest): string {
-  return `Freehold IPv6 broker name\n${canonicalize(request)}`
-}
 
 /** `POST /v1/names`: signed as requests are; answered when the name is served. */
 export function nameRoutes(broker: Broker, registry: Registry, names: NameBook) {

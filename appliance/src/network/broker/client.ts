@@ -54,6 +54,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   let announced = ''
   let set = ''
   let chosenAt: number | undefined
+  let applying: Promise<void> = Promise.resolve()
   const troubles = new Map<string, BrokerTrouble>()
   const refusedAt = new Map<string, number>()
 
@@ -69,7 +70,14 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     await store.save(tunnels)
   }
 
-  async function apply(): Promise<void> {
+  /** One at a time: what is set last is what is wanted last. */
+  function apply(): Promise<void> {
+    const next = applying.then(applyNow)
+    applying = next.catch(() => undefined)
+    return next
+  }
+
+  async function applyNow(): Promise<void> {
     const open = tunnels.filter((t) => stateOf(t, clock.now()) !== 'over').map(({ grant, endpoint }) => ({ grant, endpoint }))
     const text = open
       .map(({ grant: g, endpoint: e }) =>
@@ -86,10 +94,13 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   }
 
   async function probeAll(): Promise<void> {
-    const answers = await Promise.all(tunnels.map((t) => host.probe(t.grant).catch(() => undefined)))
+    const asked = tunnels.map(({ grant }) => grant)
+    const answers = await Promise.all(asked.map((grant) => host.probe(grant).catch(() => undefined)))
     const now = clock.now()
-    tunnels = tunnels.map((t, i) => {
-      const latencyMs = answers[i]
+    // a tunnel that was replaced meanwhile has not answered
+    const answered = new Map(asked.flatMap((grant, i) => (answers[i] === undefined ? [] : [[grant.prefix, answers[i]]])))
+    tunnels = tunnels.map((t) => {
+      const latencyMs = answered.get(t.grant.prefix)
       return latencyMs === undefined ? t : { ...t, latencyMs, lastAnswerAt: now }
     })
   }
@@ -100,10 +111,10 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
       try {
         const fresh = await service.renew(grant)
         const endpoint = await check(fresh, grant)
-        await replace(tunnel, { ...tunnel, grant: fresh, endpoint, lookedUpAt: clock.now(), lastRenewalAttemptAt: clock.now() })
+        await patch(grant, { grant: fresh, endpoint, lookedUpAt: clock.now(), lastRenewalAttemptAt: clock.now() })
         troubles.delete(`broker-refused ${grant.broker.id}`)
       } catch (error) {
-        await replace(tunnel, { ...tunnel, lastRenewalAttemptAt: clock.now() })
+        await patch(grant, { lastRenewalAttemptAt: clock.now() })
         trouble('broker-refused', grant.broker.id, error)
       }
     }
@@ -137,12 +148,13 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
         lookUp: (name) => host.lookUp(name),
         ...(options.allowPrivateEndpoint === true && { allowPrivateEndpoint: true }),
       }).catch(() => tunnel.endpoint)
-      await replace(tunnel, { ...tunnel, endpoint, lookedUpAt: now })
+      await patch(tunnel.grant, { endpoint, lookedUpAt: now })
     }
   }
 
-  async function replace(old: Tunnel, next: Tunnel): Promise<void> {
-    await keep(tunnels.map((t) => (t.grant.broker.id === old.grant.broker.id ? { ...t, ...next } : t)))
+  /** Only what is named changes: probes go on meanwhile. */
+  async function patch({ broker }: Grant, fields: Partial<Tunnel>): Promise<void> {
+    await keep(tunnels.map((t) => (t.grant.broker.id === broker.id ? { ...t, ...fields } : t)))
   }
 
   async function choose(): Promise<void> {
@@ -224,16 +236,27 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     troubles.set('tunnel-down host', { kind: 'tunnel-down', subject: 'host', detail })
   }
 
-  async function round(): Promise<void> {
+  /** What the failover promise rests on: it waits for no broker's word. */
+  async function look(): Promise<void> {
     await probeAll()
     await lookUpAgain()
     await apply()
+    await store.save(tunnels)
+    judge()
+  }
+
+  /** May take until the giving depth of the chain. */
+  async function talk(): Promise<void> {
     await renewAll()
     await choose()
     await retire()
     await apply()
-    await store.save(tunnels)
     judge()
+  }
+
+  async function round(): Promise<void> {
+    await look()
+    await talk()
   }
 
   return {
@@ -243,13 +266,20 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     },
     round,
     async run(signal) {
+      let talking: Promise<void> | undefined
+      const failed = (error: unknown): void => log('a round of the broker client failed', error)
       while (!signal.aborted) {
         const began = clock.monotonicMs()
         // whatever a round met, the next one begins from what stands
-        await round().catch((error: unknown) => log('a round of the broker client failed', error))
+        await look().catch(failed)
+        talking ??= talk()
+          .catch(failed)
+          .finally(() => (talking = undefined))
         const fresh = tunnels.some((t) => t.lastAnswerAt === undefined && clock.now() - t.addedAt < provenWithinSeconds)
-        await clock.wait(fresh ? 200 : Math.max(0, probeSeconds * 1000 - (clock.monotonicMs() - began)), signal)
+        const idle = tunnels.length === 0 && talking !== undefined
+        await clock.wait(fresh || idle ? 200 : Math.max(0, probeSeconds * 1000 - (clock.monotonicMs() - began)), signal)
       }
+      await talking
     },
     setPolicy(next) {
       policy = next

@@ -1,11 +1,12 @@
 import { getAddress, verifyMessage } from 'ethers'
-import { canonicalAddress, parseCidr, parseEndpoint } from 'wireguard-ts/address'
-import { parsePresharedKey, parsePublicKey, type PublicKey } from 'wireguard-ts/key'
+import type { PublicKey } from 'wireguard-ts/key'
 import { z } from 'zod'
 import { answerText, requestText, type BrokerRequest } from '../../broker/requests/request.ts'
 import type { Clock } from '../../clock/clock.ts'
 import { errorCatalogue, type ErrorCode } from '../../errors/catalogue.ts'
 import { AppError } from '../../errors/app-error.ts'
+import { nameRequestText, type NameRequest } from '../../broker/names/name-request.ts'
+import { brokerAnswerSchema, grantOf } from './answer-grant.ts'
 import type { BrokerOffer } from './choice.ts'
 import type { BrokerName, Grant } from './grant.ts'
 import type { BrokerService } from './ports.ts'
@@ -41,25 +42,8 @@ const statusSchema = z.object({
   terms: z.object({ termSeconds: z.number() }),
   serving: z.boolean(),
 })
-const answerSchema = z.object({
-  answer: z.looseObject({
-    lease: z.looseObject({
-      prefix: z.string(),
-      from: z.number(),
-      until: z.number(),
-      graceUntil: z.number(),
-      presharedKey: z.string().optional(),
-    }),
-    broker: z.looseObject({
-      wireguardKey: z.string(),
-      endpoint: z.string(),
-      address: z.string(),
-      mtu: z.number(),
-      zone: z.string().optional(),
-    }),
-  }),
-  signature: z.string(),
-})
+const answerSchema = z.object({ answer: brokerAnswerSchema, signature: z.string() })
+const namedSchema = z.looseObject({ label: z.string() })
 const problemSchema = z.object({ code: z.string(), detail: z.string().max(1000) })
 
 /** More than this is no answer. */
@@ -162,28 +146,23 @@ export function createHttpService(options: HttpServiceOptions): BrokerService {
     async release(grant) {
       await ask(await find(grant.broker.id), { verb: 'release' })
     },
-  }
-}
-
-function grantOf(known: KnownBroker, { lease, broker }: z.output<typeof answerSchema>['answer'], now: number): Grant {
-  try {
-    return {
-      broker: { id: known.id, pool: known.pool },
-      prefix: parseCidr(lease.prefix),
-      publicKey: parsePublicKey(broker.wireguardKey),
-      ...(lease.presharedKey !== undefined && { presharedKey: parsePresharedKey(lease.presharedKey) }),
-      endpoint: parseEndpoint(broker.endpoint),
-      gateway: canonicalAddress(broker.address),
-      mtu: broker.mtu,
-      zone: broker.zone ?? '',
-      from: lease.from,
-      until: lease.until,
-      graceUntil: lease.graceUntil,
-      // a broker refuses requests of another time itself (`broker-clock-off`): its answer is of now
-      saidAt: now,
-    }
-  } catch (cause) {
-    throw refusal(known, `It answered what is no key, address or prefix (${(cause as Error).message.slice(0, 120)}).`, cause)
+    async name(grant, label, address) {
+      const known = await find(grant.broker.id)
+      const now = clock.now()
+      sequence = Math.max(sequence + 1, now * 1000)
+      const request: NameRequest = {
+        v: 1,
+        broker: grant.publicKey,
+        chainId: options.chainId,
+        contract: options.contract,
+        sequence,
+        issuedAt: now,
+        expiresAt: now + 300,
+        ...(address === undefined ? { verb: 'unname', label } : { verb: 'name', label, address }),
+      }
+      const body = JSON.stringify({ request, signature: await options.sign(nameRequestText(request)) })
+      await call(known, '/v1/names', namedSchema, body)
+    },
   }
 }
 

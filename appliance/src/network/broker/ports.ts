@@ -12,6 +12,11 @@ export interface BrokerService {
   request(offer: BrokerOffer, ask: { publicKey: PublicKey; prefixLength: 56 | 64 }): Promise<Grant>
   renew(grant: Grant): Promise<Grant>
   release(grant: Grant): Promise<void>
+  /**
+   * Gives a label of the grant's zone to an address of its prefix; without an address the label is taken back. Throws
+   * `broker-name-refused` for what is taken or looks like another's.
+   */
+  name(grant: Grant, label: string, address?: string): Promise<void>
 }
 
 /** A grant and the address behind its endpoint, as it was found last. */

@@ -92,6 +92,17 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
     this.log.push(`release ${grant.broker.id}`)
   }
 
+  /** Labels of each broker's zone. A label that begins with `taken` is somebody else's. */
+  readonly zone = new Map<string, string>()
+
+  async name(grant: Grant, label: string, address?: string): Promise<void> {
+    this.log.push(`name ${grant.broker.id} ${label} ${address ?? '-'}`)
+    if (!this.at(grant.broker.id).up) throw new AppError({ code: 'broker-offer-refused', detail: 'The broker does not answer.' })
+    if (label.startsWith('taken')) throw new AppError({ code: 'broker-name-refused', detail: `${label} is taken` })
+    if (address === undefined) this.zone.delete(`${label}.${grant.zone}`)
+    else this.zone.set(`${label}.${grant.zone}`, address)
+  }
+
   async publicKey(brokerId: string): Promise<PublicKey> {
     const key = this.#keys.get(brokerId) ?? generateKeyPair().publicKey
     this.#keys.set(brokerId, key)
