@@ -18,11 +18,14 @@ export function registerOverview(app: ApiServer, ports: ApiPorts): void {
   const reckoned = perFacts((facts) => reckon(facts, ports.clock.now()))
 
   const rentals = perFacts((facts) => JSON.stringify(rentalsOf(facts)))
-  app.get('/v1/rentals', { config: { access: 'operator' }, schema: { response: { 200: rentalsSchema } } }, (_, reply) =>
-    // a string goes out as it is, made once per facts
-    reply
-      .header('content-type', 'application/json; charset=utf-8')
-      .send(rentals(ports.facts()) as unknown as z.output<typeof rentalsSchema>),
+  app.get(
+    '/v1/rentals',
+    { config: { access: 'operator' }, schema: { response: { 200: rentalsSchema } } },
+    async (_, reply) =>
+      // a string goes out as it is, made once per facts
+      await reply
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(rentals(ports.facts()) as unknown as z.output<typeof rentalsSchema>),
   )
 
   app.get('/v1/overview', { config: { access: 'operator' }, schema: { response: { 200: overviewSchema } } }, async () => {
