@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test'
-import { getBytes, isHexString, JsonRpcProvider, toQuantity, toUtf8Bytes, Wallet } from 'ethers'
+import { getBytes, isHexString, JsonRpcProvider, toQuantity, toUtf8Bytes, toUtf8String, Wallet } from 'ethers'
 
 /** The little of a browser's `window` that is needed here; the root program knows no DOM. */
 interface PageWindow extends EventTarget {
@@ -8,6 +8,12 @@ interface PageWindow extends EventTarget {
 
 /** What the person in front of the wallet does with the next questions. */
 export type WalletMood = 'confirm' | 'decline'
+
+/** A wallet that is a contract: it has an address, and signs by whatever its code accepts; it sends no payments here. */
+export interface ContractAccount {
+  address: string
+  sign(text: string): Promise<string>
+}
 
 /** A wallet in the page, as an extension would be: it signs with its own keys and asks its own node. */
 export interface TestWallet {
@@ -34,26 +40,41 @@ interface ProviderRefusal {
  */
 export async function injectWallet(
   page: Page,
-  options: { rpcUrl: string; keys: readonly string[]; name?: string; startOn?: number; knowsNetwork?: boolean },
+  options: {
+    rpcUrl: string
+    keys: readonly string[]
+    /** Accounts after those of the keys. */
+    contracts?: readonly ContractAccount[]
+    name?: string
+    startOn?: number
+    knowsNetwork?: boolean
+  },
 ): Promise<TestWallet> {
   const node = new JsonRpcProvider(options.rpcUrl, undefined, { staticNetwork: true, pollingInterval: 100, cacheTimeout: -1 })
   const home = Number((await node.getNetwork()).chainId)
   const wallets = options.keys.map((key) => new Wallet(key, node))
+  const contracts = options.contracts ?? []
+  const addresses = [...wallets, ...contracts].map((w) => w.address)
   let chosen = 0
   const known = new Set(options.knowsNetwork === false ? [] : [home])
   const own = () => {
     const wallet = wallets[chosen]
-    if (wallet === undefined) throw new TypeError('the wallet has no such account')
+    if (wallet === undefined) throw new TypeError('this account has no key that does this')
     return wallet
   }
+  const ownAddress = () => {
+    const address = addresses[chosen]
+    if (address === undefined) throw new TypeError('the wallet has no such account')
+    return address
+  }
   const state: TestWallet = {
-    addresses: wallets.map((w) => w.address),
+    addresses,
     calls: [],
     mood: 'confirm',
     chainId: options.startOn ?? home,
     async choose(index) {
       chosen = index
-      await tell('accountsChanged', [own().address])
+      await tell('accountsChanged', [ownAddress()])
     },
     close: () => node.destroy(),
   }
@@ -80,10 +101,14 @@ export async function injectWallet(
     switch (method) {
       case 'eth_accounts':
       case 'eth_requestAccounts':
-        return [own().address]
+        return [ownAddress()]
       case 'eth_chainId':
         return toQuantity(state.chainId)
       case 'personal_sign':
+        if (chosen >= wallets.length) {
+          const text = isHexString(first) ? toUtf8String(first) : String(first)
+          return await contracts[chosen - wallets.length]?.sign(text)
+        }
         return await own().signMessage(isHexString(first) ? getBytes(first) : toUtf8Bytes(String(first)))
       case 'eth_signTypedData_v4': {
         const typed = JSON.parse(String(second)) as {
