@@ -18,6 +18,9 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.code.renewed': 'Das war nicht der Code, und er gilt nun nicht mehr. Der Bildschirm der Maschine zeigt einen anderen.',
   'setup.code.checking': 'Wird geprüft…',
   'setup.code.enter': 'Weiter',
+  'setup.sessionEnded.title': 'Ihre Zeit im Assistenten ist abgelaufen',
+  'setup.sessionEnded.text':
+    'Nach 12 Stunden wird der Code des Bildschirms erneut verlangt. Was Sie unten eingegeben haben, bleibt erhalten und ist wieder da, sobald Sie eingetreten sind.',
   'setup.fingerprint.title': 'Ist das wirklich Ihre Maschine?',
   'setup.fingerprint.text':
     'Vergleichen Sie den SHA-256-Fingerabdruck auf dem Bildschirm der Maschine mit dem, den Ihr Browser zeigt. Diese Seite kann sich nicht selbst beweisen; Ihr Browser kann es.',
@@ -269,4 +272,6 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.change.uplink': 'Das Netz des Rechners selbst: {address}',
   'setup.change.certificate-acme': 'Ein Zertifikat für {name} wird bei {authority} beantragt',
   'setup.change.certificate-own': 'Eine Stelle dieses Hosts wird gemacht, und ein Zertifikat für {name}',
+  'setup.tls.next': 'Das Zertifikat dieses Hosts wechselt gleich',
+  'setup.tls.nextText': 'Von da an zeigen Browser diesen SHA-256-Fingerabdruck; der Bildschirm des Rechners zeigt ihn auch.',
 }

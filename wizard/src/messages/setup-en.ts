@@ -16,6 +16,9 @@ export const setupEn = {
   'setup.code.renewed': 'That was not the code, and the code is void now. The screen of the machine shows another one.',
   'setup.code.checking': 'Checking…',
   'setup.code.enter': 'Go on',
+  'setup.sessionEnded.title': 'Your time in the wizard is over',
+  'setup.sessionEnded.text':
+    'After 12 hours the code of the screen is asked again. What you typed below is kept, and comes back when you are in.',
   'setup.fingerprint.title': 'Is this really your machine?',
   'setup.fingerprint.text':
     'Compare the SHA-256 fingerprint on the screen of the machine with the one your browser shows. This page cannot prove itself; your browser can.',
@@ -262,4 +265,6 @@ export const setupEn = {
   'setup.change.uplink': 'The machine’s own network: {address}',
   'setup.change.certificate-acme': 'A certificate for {name} is asked for at {authority}',
   'setup.change.certificate-own': 'An authority of this host is made, and a certificate for {name}',
+  'setup.tls.next': 'The certificate of this host changes in a moment',
+  'setup.tls.nextText': 'Browsers will show this SHA-256 fingerprint from then on; the screen of the machine shows it, too.',
 } as const satisfies Record<string, string | { one: string; other: string }>

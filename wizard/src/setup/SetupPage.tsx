@@ -1,13 +1,14 @@
 'use client'
 import { sectionNames } from '@freehold/appliance/api/schemas/setup-wizard'
 import { useRouter, useSearchParams } from 'next/navigation'
-import { Suspense, useEffect } from 'react'
+import { Suspense, useEffect, useState } from 'react'
 import { hasCode } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { Notice } from '../ui/Notice.tsx'
 import { linkButton } from '../ui/link-button.ts'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import { CodeForm } from './CodeForm.tsx'
@@ -33,10 +34,12 @@ function Wizard() {
   const asked = useSearchParams().get('page')
   const entry = useResource('setup entry', setupApi.entry)
   const entered = entry.data?.entered === true
-  const view = useResource(entered ? 'setup view' : null, setupApi.view, 2000)
+  // once in, what was seen stays: a session that ends must not take away what is typed
+  const [been, setBeen] = useState(false)
+  if (entered && !been) setBeen(true)
+  const view = useResource(entered || been ? 'setup view' : null, setupApi.view, 2000)
   const { reload } = view
   const open = status?.storefront === 'open'
-  // a session that has run out asks for the code again, and keeps what is typed below
   const lost = hasCode(view.error, 'not-signed-in')
   const reloadEntry = entry.reload
   useEffect(() => {
@@ -53,11 +56,15 @@ function Wizard() {
       </div>
     )
   }
-  if (!entered) {
+  const enter = () => {
+    entry.reload()
+    reload()
+  }
+  if (!entered && view.data === undefined) {
     return (
       <div className="space-y-8">
         {title}
-        <CodeForm left={entry.data.left} onEntered={entry.reload} />
+        <CodeForm left={entry.data.left} onEntered={enter} />
       </div>
     )
   }
@@ -71,7 +78,8 @@ function Wizard() {
   }
   const { data } = view
   // while it runs there is one page; else a page that was asked for, or the first that is open
-  const place: Place = data.next === 'run' ? 'run' : placeOf(asked, data.next)
+  const wanted: Place = data.next === 'run' ? 'run' : placeOf(asked, data.next)
+  const place = wanted === 'run' && data.task === null ? data.next : wanted
   const go = (to: Place) => {
     router.push(`/setup?page=${to}`)
     reload()
@@ -80,7 +88,15 @@ function Wizard() {
   return (
     <div className="space-y-8">
       {title}
-      <div className="grid gap-8 lg:grid-cols-[15rem_1fr]">
+      {!entered && (
+        <>
+          <Notice tone="warn" live title={t('setup.sessionEnded.title')}>
+            <p>{t('setup.sessionEnded.text')}</p>
+          </Notice>
+          <CodeForm left={entry.data.left} onEntered={enter} />
+        </>
+      )}
+      <div className="grid gap-8 lg:grid-cols-[15rem_1fr]" inert={!entered}>
         <Steps view={data} place={place} onGo={go} />
         <div className="min-w-0">
           {section !== undefined && (
