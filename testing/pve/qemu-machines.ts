@@ -18,10 +18,10 @@ interface Running {
 }
 
 /**
- * Real guests for the stand-in: QEMU (TCG, user networking) and qcow2 files below `folder`, which must have a short path:
+ * Real guests for the stand-in: QEMU (user networking) and qcow2 files below `folder`, which must have a short path:
  * sockets have at most 108 characters.
  */
-export function createQemuMachines(folder: string): Machines {
+export function createQemuMachines(folder: string, acceleration: Acceleration = 'tcg'): Machines {
   const running = new Map<number, Running>()
   const socketOf = (vmid: number, kind: 'qmp' | 'serial' | 'agent') => join(folder, `${vmid}.${kind}`)
   const pathOf = (volume: Volume): string => {
@@ -74,7 +74,7 @@ export function createQemuMachines(folder: string): Machines {
       for (const kind of ['qmp', 'serial', 'agent'] as const) await rm(socketOf(vmid, kind), { force: true })
       const child = spawn(
         'qemu-system-x86_64',
-        argumentsFor(parts, (kind) => socketOf(vmid, kind)),
+        argumentsFor(parts, acceleration, (kind) => socketOf(vmid, kind)),
         {
           stdio: ['ignore', 'ignore', 'pipe'],
         },
@@ -121,11 +121,36 @@ export function createQemuMachines(folder: string): Machines {
   }
 }
 
+export type Acceleration = 'kvm' | 'tcg'
+const accelerated: Record<Acceleration, readonly string[]> = {
+  kvm: ['-accel', 'kvm', '-cpu', 'host'],
+  tcg: ['-accel', 'tcg,tb-size=128', '-cpu', 'qemu64,-cx16'],
+}
+
+/** What guests can run under here, tried with a machine that has nothing; undefined where QEMU itself is missing. */
+export async function probeAcceleration(): Promise<Acceleration | undefined> {
+  const tries = async (acceleration: Acceleration) => {
+    const nothing = ['-machine', 'q35', '-nodefaults', '-display', 'none', '-S', '-monitor', 'stdio']
+    const trying = run('qemu-system-x86_64', [...nothing, ...accelerated[acceleration]], { timeout: 20_000 })
+    trying.child.stdin?.end('quit\n')
+    return await trying.then(
+      () => true,
+      () => false,
+    )
+  }
+  if (await tries('kvm')) return 'kvm'
+  return (await tries('tcg')) ? 'tcg' : undefined
+}
+
 /** Wired as the libvirt driver and template-vm/boot.ts wire it; `-cx16`: QEMU 7.2 corrupts flags around cmpxchg16b. */
-function argumentsFor(parts: GuestParts, socket: (kind: 'qmp' | 'serial' | 'agent') => string): string[] {
+function argumentsFor(
+  parts: GuestParts,
+  acceleration: Acceleration,
+  socket: (kind: 'qmp' | 'serial' | 'agent') => string,
+): string[] {
   const forward = parts.forward === undefined ? '' : `,hostfwd=tcp:127.0.0.1:${parts.forward}-:22`
   return [
-    ['-name', parts.name, '-accel', 'tcg,tb-size=128', '-machine', 'q35', '-cpu', 'qemu64,-cx16'],
+    ['-name', parts.name, '-machine', 'q35', ...accelerated[acceleration]],
     ['-m', String(parts.memoryMiB), '-smp', String(parts.cores), '-nodefaults', '-display', 'none'],
     ...parts.disks.map(({ path, format }, i) =>
       [
