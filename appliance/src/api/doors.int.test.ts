@@ -214,14 +214,18 @@ reliability(
   { timeout: 60_000 },
 )
 
-reliability('api-slow-body', 'half a request at the operator’s door keeps nobody else waiting', async (fault) => {
-  const slow = Array.from({ length: 20 }, () => connect(socketPath))
+reliability('api-slow-body', 'half a request at every route of the operator’s door keeps nobody else waiting', async (fault) => {
+  const slow = unsafe.map(() => connect(socketPath))
   await Promise.all(slow.map((socket) => once(socket, 'connect')))
-  for (const socket of slow) {
+  for (const [i, socket] of slow.entries()) {
+    const { method, path } = unsafe[i] ?? assert.fail()
     socket.on('error', () => undefined)
-    socket.write('POST /v1/setup HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{')
+    socket.write(
+      `${method} ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`,
+    )
   }
   assert.equal((await call('GET', '/v1/status')).status, 200)
+  assert.deepEqual(asked, [], 'nothing begun')
   assert.deepEqual([operator.server.headersTimeout, operator.server.requestTimeout], [15_000, 30_000])
   fault.struck(slow.every((socket) => !socket.destroyed))
   for (const socket of slow) socket.destroy()

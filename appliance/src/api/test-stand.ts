@@ -70,6 +70,8 @@ export interface ApiStand extends SignInStand {
   apiPorts: ApiPorts
   facts: HostFacts
   performed: unknown[]
+  /** What else was asked of host and chain. */
+  asked: string[]
   tasks: TaskEvents
   logged: string[]
   /** Open serial lines of the hypervisor. */
@@ -99,6 +101,7 @@ export async function apiStand(
   const signIn = createSignIn(stand.ports)
   const tasks = new TaskEvents()
   const performed: unknown[] = []
+  const asked: string[] = []
   const logged: string[] = []
   let facts: HostFacts = { ...noFacts }
   const serial = new Set<ReturnType<typeof echoConsole>>()
@@ -148,8 +151,14 @@ export async function apiStand(
       }),
     provisioner: `0x${'77'.repeat(20)}`,
     nextProvisioner: () => Promise.resolve(next),
-    makeNextProvisioner: () => Promise.resolve((next = `0x${'88'.repeat(20)}`)),
-    allowDestroys: () => Promise.resolve(2),
+    makeNextProvisioner() {
+      asked.push('makeNextProvisioner')
+      return Promise.resolve((next = `0x${'88'.repeat(20)}`))
+    },
+    allowDestroys() {
+      asked.push('allowDestroys')
+      return Promise.resolve(2)
+    },
     metrics: () =>
       Promise.resolve({
         at: stand.clock.now(),
@@ -198,7 +207,10 @@ export async function apiStand(
     },
     desk: () => desk,
     issues: () => Promise.resolve(standing),
-    rpc: (method) => Promise.resolve(method === 'eth_chainId' ? '0x7a69' : null),
+    rpc(method) {
+      if (method === 'eth_sendRawTransaction') asked.push(method)
+      return Promise.resolve(method === 'eth_chainId' ? '0x7a69' : null)
+    },
     log: {
       info: (fields, line) => logged.push(JSON.stringify({ ...fields, line })),
       error: (fields, line) => logged.push(JSON.stringify({ ...fields, line })),
@@ -232,6 +244,7 @@ export async function apiStand(
     signIn,
     apiPorts,
     performed,
+    asked,
     tasks,
     logged,
     serial,
