@@ -2,6 +2,9 @@ import { connect } from 'node:net'
 
 const connectMs = 15_000
 
+/** What the far end may still say once who called us is gone: a cut connection would never end by itself. */
+const lastWordsMs = 5000
+
 /**
  * Connects standard input and output with a port until either end is done. False if nothing answers there: then nothing was
  * read from standard input. Never rejects.
@@ -15,6 +18,7 @@ export async function relay(host: string, port: number): Promise<boolean> {
     connected = true
     socket.setTimeout(0)
     process.stdin.pipe(socket)
+    process.stdin.on('end', () => socket.setTimeout(lastWordsMs))
     socket.pipe(process.stdout)
   })
   // ssh tells what a broken connection means; here it is an end

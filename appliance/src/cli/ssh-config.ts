@@ -21,6 +21,9 @@ export function sshOptions(keys: string, vmId: string): [name: string, value: st
     ['GlobalKnownHostsFile', '/dev/null'],
     ['StrictHostKeyChecking', 'yes'],
     ['UpdateHostKeys', 'no'],
+    // a connection that the host has cut is noticed while nobody types; a VM that is paused for a snapshot loses nobody
+    ['ServerAliveInterval', '15'],
+    ['ServerAliveCountMax', '8'],
   ]
 }
 
