@@ -37,6 +37,8 @@ export interface ArmedFault {
   /** Matched against the template of the path in the schema. */
   path?: RegExp
   times: number
+  /** So many requests that fit are let through first. */
+  skip?: number
   /** Armed when this one has struck. */
   next?: ArmedFault
 }
@@ -60,12 +62,13 @@ export class Faults {
   /** The request that is served now, also inside of the task that it started. */
   readonly #serving = new AsyncLocalStorage<Request>()
 
-  arm(fault: Fault, where: { method?: string; path?: RegExp; times?: number; next?: ArmedFault } = {}): void {
+  arm(fault: Fault, where: { method?: string; path?: RegExp; times?: number; skip?: number; next?: ArmedFault } = {}): void {
     this.armed.push({
       fault,
       times: where.times ?? 1,
       ...(where.method && { method: where.method }),
       ...(where.path && { path: where.path }),
+      ...(where.skip !== undefined && { skip: where.skip }),
       ...(where.next && { next: where.next }),
     })
   }
@@ -133,6 +136,10 @@ export class Faults {
     )
     const found = this.armed[index]
     if (found === undefined) return undefined
+    if (found.skip !== undefined && found.skip > 0) {
+      found.skip--
+      return undefined
+    }
     found.times--
     if (found.times <= 0) this.armed.splice(index, 1)
     if (found.next !== undefined) this.armed.push(found.next)

@@ -69,6 +69,17 @@ export function registerProxmoxCommands(program: Command, make: Make): void {
           vm.because,
         ]),
       ])
+      const about = [
+        ['list', plan.list],
+        ['provisioner', plan.provisioner],
+        ['operator', plan.admin],
+        ['chain', plan.chainId?.toString()],
+        ['contract', plan.contract],
+        ['storage', plan.storage],
+        ['bridge', plan.bridge],
+        ['IPv6', plan.prefix],
+      ].filter((row): row is [string, string] => row[1] !== undefined)
+      for (const [name, value] of about) say(`${name}: ${value}`)
       for (const note of plan.notes) say(note)
       say('Nothing was changed: this is what would be done.')
     })

@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, realpath } from 'node:fs/promises'
+import { isAbsolute, join, posix } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { AppError } from '../../../errors/app-error.ts'
 
-// Reads an installation of Blockhost by its file names (db.yaml, web3-defaults.yaml, vms.json). Names and fields come from its
-// public description; nothing of its code. Keys and secrets are never opened.
+// Reads an installation of Blockhost by its file names (db.yaml, web3-defaults.yaml, blockhost.yaml, broker-allocation.json, the
+// list of VMs). Names and fields come from its public description; nothing of its code. Files of keys are never opened, and of
+// those that hold some beside other things only the named fields are kept.
 
 const range = z.union([z.object({ start: z.number(), end: z.number() }), z.tuple([z.number(), z.number()])])
 const dbSchema = z.looseObject({
@@ -21,6 +22,11 @@ const web3Schema = z.looseObject({
   subscription_contract: z.string().optional(),
   rpc_url: z.string().optional(),
 })
+const hostSchema = z.object({
+  provisioner: z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]).optional(),
+  admin: z.object({ wallet_address: z.string().optional() }).optional(),
+})
+const allocationSchema = z.object({ prefix: z.string().optional(), dns_zone: z.string().optional() })
 const vmSchema = z.looseObject({
   vm_name: z.string(),
   vmid: z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).optional(),
@@ -47,6 +53,14 @@ export interface ImportPlan {
   contract: string | undefined
   bridge: string | undefined
   storage: string | undefined
+  /** `libvirt` or `proxmox`, in its own words. */
+  provisioner: string | undefined
+  /** The operator's wallet. */
+  admin: string | undefined
+  /** IPv6 that its broker gave it. */
+  prefix: string | undefined
+  /** The list of VMs that was read, below the folder. */
+  list: string
   vmids: { from: number; to: number } | undefined
   vms: ImportedVm[]
   /** What a person must know before an adoption. */
@@ -55,20 +69,23 @@ export interface ImportPlan {
 
 /**
  * Reads the installation below `root` (its `etc/blockhost` and `var/lib/blockhost`). Throws `config-unreadable` where the list
- * of VMs is missing or is none.
+ * of VMs is missing, is none, or lies outside of `root`.
  */
 export async function readInstallation(root: string): Promise<ImportPlan> {
   const db = (await readYaml(join(root, 'etc/blockhost/db.yaml'), dbSchema)) ?? {}
   const web3 = (await readYaml(join(root, 'etc/blockhost/web3-defaults.yaml'), web3Schema)) ?? {}
-  const text =
-    (await readText(join(root, 'var/lib/blockhost/vms.json'))) ?? (await readText(join(root, 'var/lib/blockhost/vm-db.json')))
-  if (text === undefined) {
+  const host = (await readYaml(join(root, 'etc/blockhost/blockhost.yaml'), hostSchema)) ?? {}
+  // JSON is YAML
+  const allocation = (await readYaml(join(root, 'etc/blockhost/broker-allocation.json'), allocationSchema)) ?? {}
+  const [first, ...others] = await listsIn(root, db.db_file)
+  if (first === undefined) {
     throw new AppError({
       code: 'config-unreadable',
-      detail: 'There is neither var/lib/blockhost/vms.json nor vm-db.json below this folder.',
+      detail: `There is neither ${[db.db_file, ...usualLists].filter((name) => name !== undefined).join(' nor ')} below this folder.`,
       hint: 'Name the folder that etc and var of that host were copied to, or / on the host itself.',
     })
   }
+  const { name: list, text } = first
   const vmids = rangeOf(db.vmid_range)
   const notes = ['Expiry is read from its file; before an adoption the chain is asked, and only the chain counts.']
   if (db.gc_grace_days !== undefined)
@@ -78,15 +95,43 @@ export async function readInstallation(root: string): Promise<ImportPlan> {
       `Its ids ${vmids.from}-${vmids.to} are open to other tools; adopted VMs would keep them, new ones get ids of the range of Freehold.`,
     )
   }
+  if (others.length > 0) {
+    const names = others.map(({ name }) => name).join(', ')
+    notes.push(`Only ${list} was read. There is also ${names}: parts of that system write the one and read the other.`)
+  }
   return {
     chainId: web3.chain_id,
     contract: web3.subscription_contract,
     bridge: db.bridge,
     storage: db.storage_pool,
+    provisioner: host.provisioner,
+    admin: host.admin?.wallet_address,
+    prefix: allocation.prefix,
+    list,
     vmids,
-    vms: recordsOf(text).map((vm) => judge(vm, vmids)),
+    vms: recordsOf(text).map((vm, _, all) => judge(vm, vmids, all)),
     notes,
   }
+}
+
+/** Where the list lies unless db.yaml says otherwise. */
+const usualLists = ['var/lib/blockhost/vms.json', 'var/lib/blockhost/vm-db.json'] as const
+
+/** The lists that are there, that of `db_file` first. A path is taken below `root`, never out of it. */
+async function listsIn(root: string, named: string | undefined): Promise<{ name: string; text: string }[]> {
+  const own = named === undefined ? [] : [posix.join('/', isAbsolute(named) ? '' : 'var/lib/blockhost', named).slice(1)]
+  const found: { name: string; text: string }[] = []
+  for (const name of new Set([...own, ...usualLists])) {
+    const path = join(root, name)
+    const text = await readText(path)
+    if (text === undefined) continue
+    const [inside, at] = [await realpath(root), await realpath(path)]
+    if (at !== inside && !at.startsWith(inside.endsWith('/') ? inside : `${inside}/`)) {
+      throw new AppError({ code: 'config-unreadable', detail: `${name} leads out of this folder.` })
+    }
+    found.push({ name, text })
+  }
+  return found
 }
 
 function rangeOf(given: z.output<typeof range> | undefined): { from: number; to: number } | undefined {
@@ -110,13 +155,22 @@ function recordsOf(text: string): z.output<typeof vmSchema>[] {
 }
 
 /** One rule: what may be adopted is alive, has an id of its range and a pass whose holder can be asked. Pure. */
-function judge(vm: z.output<typeof vmSchema>, vmids: { from: number; to: number } | undefined): ImportedVm {
+function judge(
+  vm: z.output<typeof vmSchema>,
+  vmids: { from: number; to: number } | undefined,
+  all: readonly z.output<typeof vmSchema>[],
+): ImportedVm {
   const base = { name: vm.vm_name, vmid: vm.vmid, owner: vm.owner ?? undefined, expiresAt: vm.expires_at ?? undefined }
   const leave = (because: string): ImportedVm => ({ ...base, verdict: 'leave', because })
   if (vm.status === 'destroyed') return leave('it is destroyed')
   if (vm.vmid === undefined) return leave('it has no id')
   if (vmids !== undefined && (vm.vmid < vmids.from || vm.vmid > vmids.to))
     return leave('its id lies outside of that installation’s range')
+  const alive = all.filter((other) => other !== vm && other.status !== 'destroyed')
+  if (alive.some((other) => other.vmid === vm.vmid)) return leave('another VM of the list has its id')
+  const pass = String(vm.nft_token_id ?? '')
+  if (pass !== '' && alive.some((other) => String(other.nft_token_id ?? '') === pass))
+    return leave('another VM of the list has its pass')
   if (vm.owner === undefined || vm.owner === null || !/^0x[0-9a-fA-F]{40}$/.test(vm.owner))
     return leave('no wallet is known as its owner')
   if (vm.nft_token_id === undefined || vm.nft_token_id === null) return leave('it has no pass')
