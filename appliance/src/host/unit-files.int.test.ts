@@ -17,6 +17,7 @@ const budget: Record<string, number> = {
   'freehold-libvirtd.service': 16,
   // a raw socket for router advertisements
   'freehold-radvd.service': 16,
+  'freehold-screen.service': 16,
   // machine code for strangers' programs, and namespaces for what runs it
   'freehold-wasmd.service': 20,
   'freehold-web.service': 10,
@@ -90,7 +91,7 @@ for (const unit of units) {
     const verified = await run('systemd-analyze', ['verify', '--man=no', file])
     const said = verified.stderr.split('\n').filter((line) => /Unknown|Failed to parse|Invalid/.test(line))
     assert.deepEqual(said, [])
-    const script = /^ExecStart=\S+ \/opt\/freehold\/(appliance\/\S+)$/m.exec(readFileSync(file, 'utf8'))?.[1]
+    const script = /^ExecStart=\S+ \/opt\/freehold\/(appliance\/\S+)( .*)?$/m.exec(readFileSync(file, 'utf8'))?.[1]
     if (!['freehold-web.service', 'freehold-radvd.service'].includes(unit))
       assert.ok(existsSync(resolve(folderOfUnits, '../..', script ?? '-')), script ?? 'nothing')
   })
