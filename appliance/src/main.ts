@@ -12,7 +12,7 @@ import { clearSetupDoor, openSetupDoor, type SetupDoorServer } from './api/setup
 import type { Address } from './chain/subscription.ts'
 import type { Clock } from './clock/clock.ts'
 import { loadConfig } from './config/load.ts'
-import type { Config, ConfigInput } from './config/schema.ts'
+import { configSchema, type Config, type ConfigInput } from './config/schema.ts'
 import { AppError, findAppError } from './errors/app-error.ts'
 import { createHostClient, hostSocket } from './host/client.ts'
 import type { HostPort } from './host/port.ts'
@@ -20,6 +20,7 @@ import { openHypervisor } from './hypervisor/open-hypervisor.ts'
 import { causesOf, startProduct, type Product } from './product.ts'
 import { openFirstCertificate, ownCertificateNames } from './setup/wizard/first-certificate.ts'
 import type { SetupHooks } from './setup/context.ts'
+import { createCertificates, type Certificates, type Front } from './setup/tls/certificates.ts'
 import { configFileOf, createSetupService } from './setup/setup-service.ts'
 import type { StepIo } from './steps/step.ts'
 import { TaskEvents } from './steps/task-events.ts'
@@ -52,11 +53,15 @@ export interface DaemonOptions {
   wizard?: Partial<ConfigInput>
   /** The root helper; default: the one of an installed host. */
   host?: HostPort
+  /** Caddy; default: the unit of an installed host, which the root helper restarts. */
+  front?: Front
 }
 
 export interface Daemon {
   stop(): Promise<void>
 }
+
+const listenSchema = configSchema.shape.listen
 
 export const version = '0.1.0'
 
@@ -74,6 +79,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const events = new TaskEvents()
 
   const host = options.host ?? (existsSync(hostSocket) ? createHostClient(hostSocket) : undefined)
+  const front = options.front ?? (host && { reload: () => host.restartUnit({ unit: 'caddy' }) })
+  const certificates =
+    front &&
+    createCertificates({
+      stateFolder,
+      clock,
+      front,
+      log: (line, cause) => (cause === undefined ? log.info({}, line) : log.error({ cause: causesOf(cause) }, line)),
+    })
+  let stopKeeping: (() => void) | undefined
   let product: Product | undefined
   let publicDoor: ApiServer | undefined
   let setupDoor: SetupDoorServer | undefined
@@ -94,6 +109,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     hooks: hooksOf,
     openHypervisor: (answers, initialise) => openHypervisor({ config: answers, stateFolder, clock, initialise }),
     ...(host !== undefined && { host }),
+    ...(certificates !== undefined && { certificates }),
     listensAt: () => product && openedAt,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
@@ -101,7 +117,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   })
   const hostDoor = await createApi(delegatingPorts(), {
     door: 'host',
-    extend: [registerSetup({ ...setup, rebuild: rebuildNow, code: () => setupDoor?.code }), registerDevelopment],
+    extend: [registerSetup({ ...setup, rebuild: rebuildNow, code: () => setupDoor?.code, trying }), registerDevelopment],
   })
   await listen(hostDoor, join(stateFolder, 'run/admin.sock'), 0o600)
 
@@ -123,6 +139,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       // a clock that is a little behind must not make it invalid
       { names: ownCertificateNames(), notBefore: new Date((clock.now() - 86_400) * 1000) },
     )
+    if (options.wizard.mode === 'installed') await writeSite({ listen: listenSchema.parse(options.wizard.listen ?? {}) })
     setupDoor = await openSetupDoor({
       stateFolder,
       clock,
@@ -131,7 +148,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       base: options.wizard,
       version,
       ports: delegatingPorts(),
-      ...(host !== undefined && options.wizard.mode === 'installed' && { host }),
+      ...(options.wizard.mode === 'installed' && { ...(host && { host }), ...(certificates && { certificates }) }),
     })
     await listen(setupDoor.app, join(stateFolder, 'run/api.sock'), 0o660)
   }
@@ -205,9 +222,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     setupDoor = undefined
     const socket = isAbsolute(answers.listen.api) ? answers.listen.api : join(stateFolder, answers.listen.api)
     await listen(publicDoor, socket, 0o660)
+    if (answers.mode === 'installed') {
+      await writeSite(answers)
+      stopKeeping = certificates?.keep(answers)
+    }
+  }
+
+  /** Pages and API come up whether or not Caddy could be told: it is told again with the next change. */
+  async function writeSite(subject: Parameters<Certificates['writeSite']>[0]): Promise<void> {
+    await certificates?.writeSite(subject).catch((error: unknown) => log.error({ cause: causesOf(error) }, 'Caddy was not told'))
   }
 
   async function close(): Promise<void> {
+    stopKeeping?.()
     await publicDoor?.close()
     await product?.stop()
     guests?.stopAll()
@@ -226,6 +253,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         devToken: (deployer: Signer) => development.devToken(rpcUrl, deployer),
       }),
     }
+  }
+
+  async function trying(): Promise<{ address: string | null; secondsLeft: number } | null> {
+    const trial = (await setupDoor?.network?.present()) ?? null
+    if (trial === null) return null
+    const { ipv4 } = trial.uplink
+    return { address: ipv4 === 'dhcp' ? null : `https://${ipv4.address}`, secondsLeft: Math.max(0, trial.until - clock.now()) }
   }
 
   async function rebuildNow(): Promise<{ vms: number; unmatched: string[] }> {

@@ -13,6 +13,8 @@ import { openHypervisor } from '../hypervisor/open-hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import type { SetupService } from '../setup/setup-service.ts'
 import { createNetworkTrials, type NetworkTrials } from '../setup/network-trial.ts'
+import type { Certificates } from '../setup/tls/certificates.ts'
+import { leadsBackHere } from '../setup/tls/leads-back-here.ts'
 import { openOneTimeCode, type OneTimeCode } from '../setup/wizard/one-time-code.ts'
 import { isOwnName } from '../setup/wizard/own-names.ts'
 import { createSetupSessions } from '../setup/wizard/setup-sessions.ts'
@@ -31,6 +33,7 @@ export interface SetupDoorOptions {
   ports: ApiPorts
   /** The root helper, on an installed host. */
   host?: HostPort
+  certificates?: Certificates
 }
 
 /** The API of a host that is not set up: the wizard, for whoever typed the code of the machine's screen. */
@@ -60,6 +63,10 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
   const wizard = createWizard({
     clock,
     ...(network !== undefined && { network }),
+    ...(options.certificates !== undefined && {
+      certificates: options.certificates,
+      proveName: (name: string, signal: AbortSignal) => leadsBackHere(join(stateFolder, 'tls/challenges'), name, signal),
+    }),
     settings: store.settings,
     tasks: store.tasks,
     journal: {

@@ -3,6 +3,7 @@ import type { Address } from '../chain/subscription.ts'
 import type { Config } from '../config/schema.ts'
 import type { HostPort } from '../host/port.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
+import type { Certificates } from './tls/certificates.ts'
 import type { StepIo } from '../steps/step.ts'
 
 /** Small facts that must survive a kill, such as the salt of a deployment. Values are JSON. */
@@ -32,6 +33,10 @@ export interface SetupContext {
   hooks: SetupHooks
   /** The root helper, on an installed host. */
   host?: HostPort
+  /** Of the public address, on an installed host. */
+  certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'switchTo'>
+  /** How long the next certificate is announced; absent: as long as people need. */
+  announceMs?: number
   hypervisor(): Promise<Hypervisor>
   /** Writes the finished configuration; the daemon starts the product from it. */
   writeConfig(config: Config): Promise<void>

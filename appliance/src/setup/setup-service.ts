@@ -14,6 +14,7 @@ import type { TaskEvent } from '../steps/task-store.ts'
 import type { SettingRepository } from '../store/settings.ts'
 import type { TaskRepository } from '../store/tasks.ts'
 import type { SetupContext, SetupHooks } from './context.ts'
+import type { Certificates } from './tls/certificates.ts'
 import { setupSteps } from './setup.ts'
 
 export interface SetupServicePorts {
@@ -27,6 +28,8 @@ export interface SetupServicePorts {
   openHypervisor(answers: Config, initialise: boolean): Promise<Hypervisor>
   /** The root helper, on an installed host. */
   host?: HostPort
+  /** Of the public address, on an installed host. */
+  certificates?: Certificates
   /** Where the product, if it runs, listens for guests: that port is taken by ourselves. */
   listensAt(): string | undefined
   onEvent(event: TaskEvent): void
@@ -92,6 +95,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
       },
       hooks: ports.hooks(answers),
       ...(ports.host !== undefined && { host: ports.host }),
+      ...(ports.certificates !== undefined && answers.mode === 'installed' && { certificates: ports.certificates }),
       hypervisor: () => (hypervisor ??= readConfig().then((present) => openOnce(answers, present))),
       writeConfig: (config) => writeWhole(configFileOf(ports.stateFolder), stringify(config)),
       readConfig,

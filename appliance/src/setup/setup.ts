@@ -6,6 +6,7 @@ import { hypervisorStep, plans, storage, template } from './steps/machine.ts'
 import { preflight } from './steps/preflight.ts'
 import { uplinkStep } from './steps/uplink.ts'
 import { proxmoxEnrolment } from './steps/proxmox-enrolment.ts'
+import { tlsStep } from './steps/tls.ts'
 import { start } from './steps/start.ts'
 
 /** The steps of setup in order: the wizard, `freehold apply` and the unattended install run these same objects (design §10). */
@@ -19,6 +20,7 @@ export const setupSteps: readonly Step<SetupContext>[] = [
   plans,
   chain,
   contracts,
+  tlsStep,
   storefrontCheck,
   start,
 ]

@@ -34,6 +34,7 @@ suite('the machine’s own network is tried, then confirmed from the new address
         web: '127.0.0.1:9',
         firstBoot: { certificate: join(folder, 'tls/first-boot.pem'), key: join(folder, 'tls/first-boot.key') },
         challenges: join(folder, 'tls/challenges'),
+        authority: join(folder, 'tls/authority'),
       }),
     )
     const places = [`XDG_DATA_HOME=${stand.folder}`, `XDG_CONFIG_HOME=${stand.folder}`]
@@ -152,6 +153,9 @@ suite('the machine’s own network is tried, then confirmed from the new address
     const { word, trial } = tried.body as { word: string; trial: { address: string; secondsLeft: number } }
     assert.deepEqual([trial.address, trial.secondsLeft], [after4, 180])
     await until('the new address', 30, async () => (await addresses()).includes(after4))
+    const bin = join(import.meta.dirname, '../../../appliance/bin/freehold')
+    const screen = await stand.in(stand.host, bin, '--state', folder, 'console-screen', '--once')
+    assert.match(screen.stdout, /Network change on trial: https:\/\/45\.33\.32\.77[^]*or it is taken back/, screen.stderr)
     // somebody who only claims to have reached the new address, at a second address of the same card
     await stand.in(stand.host, 'ip', 'addr', 'add', `${before4}/24`, 'dev', 'up0')
     const from = await call(before4, 'POST', '/v1/setup/network/confirm', {}, cookie)

@@ -84,6 +84,14 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
             <QrCode text={`ethereum:${payee[2] ?? ''}`} label={t('setup.funds.qr')} />
           </Notice>
         )}
+        {view.nextCertificate !== null && (
+          <Notice tone="warn" live title={t('setup.tls.next')}>
+            <p>{t('setup.tls.nextText')}</p>
+            <p>
+              <code className="font-mono text-sm break-all">{view.nextCertificate}</code>
+            </p>
+          </Notice>
+        )}
         {wallet !== null && <WalletDeployment request={wallet} />}
         {task.error !== null && stopped && (
           <div role="alert">

@@ -11,6 +11,7 @@ export const knownSteps = [
   'plans',
   'chain',
   'contracts',
+  'tls',
   'storefront-check',
   'start',
 ] as const

@@ -63,7 +63,7 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
     )
 
     app.get('/v1/setup/wizard', { config: { access: 'setup' }, schema: { response: { 200: wizardSchema } } }, async () => {
-      const { sections, next, task, wallet } = await wizard.view()
+      const { sections, next, task, wallet, nextCertificate } = await wizard.view()
       return {
         version,
         sections,
@@ -71,6 +71,7 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
         browsers: await sessions.count(),
         task: task && taskView(task),
         wallet: wallet && { chainId: wallet.chainId, to: wallet.to, data: wallet.data },
+        nextCertificate,
       }
     })
 

@@ -13,6 +13,8 @@ export interface SetupPorts {
   rebuild(): Promise<z.output<typeof rebuiltSchema>>
   /** The code of the wizard, while there is one. */
   code?(): Pick<OneTimeCode, 'shown' | 'renew'> | undefined
+  /** A change of the machine's network that is being tried. */
+  trying?(): Promise<{ address: string | null; secondsLeft: number } | null>
 }
 
 /** POST /v1/setup/review, /v1/setup, /v1/rebuild: for the operator's own socket, as an `extend` of `createApi`. */
@@ -28,9 +30,12 @@ export function registerSetup(setup: SetupPorts): (app: ApiServer) => void {
       { config: { access: 'host', acts: 'key' }, schema: { body: setupBodySchema, response: { 202: taskSchema } } },
       async ({ body }, reply) => reply.code(202).send(taskView(await setup.begin(body.answers))),
     )
-    const shown = () => {
+    const shown = async () => {
       const code = setup.code?.()?.shown()
-      return { code: code === undefined ? null : { text: code.code, left: code.left, voided: code.voided } }
+      return {
+        code: code === undefined ? null : { text: code.code, left: code.left, voided: code.voided },
+        trying: (await setup.trying?.()) ?? null,
+      }
     }
     app.get('/v1/setup/code', { config: { access: 'host' }, schema: { response: { 200: setupCodeSchema } } }, () => shown())
     app.post(

@@ -22,6 +22,8 @@ export const wizardSchema = z.strictObject({
   task: taskSchema.nullable(),
   /** The deployment waits for the operator's wallet. */
   wallet: z.strictObject({ chainId: z.number().int(), to: z.string().nullable(), data: z.string() }).nullable(),
+  /** SHA-256 of the certificate that the public address is about to show, while it is announced. */
+  nextCertificate: z.string().nullable(),
 })
 
 /** GET /v1/setup/entry: what somebody without the code may know. */
@@ -72,6 +74,9 @@ export const changesSchema = z.strictObject({
         'funds',
         'file',
         'network',
+        'uplink',
+        'certificate-acme',
+        'certificate-own',
         'storefront',
       ]),
       values: z.record(z.string(), z.union([z.string(), z.number()])),

@@ -14,4 +14,6 @@ export const rebuiltSchema = z.strictObject({ vms: z.number().int(), unmatched: 
 /** GET and POST (another one) /v1/setup/code, for the machine's own screen; null once the host is set up. */
 export const setupCodeSchema = z.strictObject({
   code: z.strictObject({ text: z.string(), left: z.number().int(), voided: z.number().int() }).nullable(),
+  /** A change of the machine's network that is being tried; `address` is null where it comes by DHCP. */
+  trying: z.strictObject({ address: z.string().nullable(), secondsLeft: z.number().int() }).nullable(),
 })

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { setupCodeSchema } from '../../api/schemas/setup.ts'
 import { statusSchema, type Status } from '../../api/schemas/status.ts'
@@ -33,12 +33,14 @@ function progressOf(task: TaskView | undefined): ScreenFacts['progress'] {
 /** What the screen shows now. A daemon that does not answer is trouble, not an error: the screen stays. */
 export async function screenFacts(context: CliContext, certificateFile: string): Promise<ScreenFacts> {
   const certificate = await readFile(certificateFile, 'utf8').catch(() => undefined)
+  const next = await readFile(join(dirname(certificateFile), 'next/certificate.pem'), 'utf8').catch(() => undefined)
   const facts: ScreenFacts = {
     ipv4: addresses('IPv4'),
     ipv6: addresses('IPv6'),
     name: null,
     code: null,
     fingerprint: certificate === undefined ? null : fingerprintOf(certificate),
+    next: next === undefined ? null : fingerprintOf(next),
     progress: null,
     trying: null,
     origin: null,
@@ -50,11 +52,14 @@ export async function screenFacts(context: CliContext, certificateFile: string):
   } catch {
     return { ...facts, trouble: 'The daemon does not answer yet. This screen goes on by itself.' }
   }
-  const { code } = await context.admin.call(setupCodeSchema, 'GET', '/v1/setup/code').catch(() => ({ code: null }))
+  const { code, trying } = await context.admin
+    .call(setupCodeSchema, 'GET', '/v1/setup/code')
+    .catch(() => ({ code: null, trying: null }))
   const tasks = await context.admin.call(tasksPageSchema, 'GET', '/v1/tasks?limit=50').catch(() => undefined)
   return {
     ...facts,
     code: code && { text: code.text, left: code.left, voided: code.voided },
+    trying: trying && { address: trying.address ?? 'by DHCP', secondsLeft: trying.secondsLeft },
     progress: code === null ? null : progressOf(tasks?.items.find((task) => task.kind === 'setup')),
     origin: status.storefront === 'open' ? status.origin : null,
     trouble: code === null ? status.closedBecause : null,

@@ -10,6 +10,7 @@ const facts: ScreenFacts = {
   name: 'freehold.local',
   code: { text: 'A1B2C3', left: 5, voided: 0 },
   fingerprint,
+  next: null,
   progress: null,
   trying: null,
   origin: null,
@@ -29,6 +30,7 @@ const states: Record<string, ScreenFacts> = {
   running: { ...facts, progress: { step: 'storefront-check', at: 8, of: 9, phase: 'x'.repeat(300), state: 'running' } },
   failed: { ...facts, progress: { step: 'contracts', at: 7, of: 9, phase: null, state: 'failed' } },
   trial: { ...facts, trying: { address: 'https://192.168.178.200', secondsLeft: 117 } },
+  announced: { ...facts, next: fingerprint, progress: { step: 'tls', at: 10, of: 12, phase: 'x'.repeat(300), state: 'running' } },
   'set up': { ...facts, code: null, origin: 'https://host.example' },
   closed: { ...facts, code: null, origin: 'https://host.example', trouble: 'No chain answers. '.repeat(20) },
 }
@@ -41,7 +43,7 @@ test('W1 every state fits 80 by 24, in characters that a plain console has', () 
       assert.ok(line.length <= 80, `${name}: ${line}`)
       assert.match(line, /^[\x20-\x7e█▀▄]*$/, name)
     }
-    if (state.code !== null && state.fingerprint !== null)
+    if (state.code !== null && state.fingerprint !== null && state.next === null)
       assert.ok(lines.includes('compare: the SHA-256 fingerprint that it shows must be'))
   }
 })
@@ -70,6 +72,12 @@ test('W2 the screen says why there is another code', () => {
 
 test('W13 a network change on trial shows address and seconds', () => {
   assert.match(screenLines(states['trial'] as ScreenFacts).join('\n'), /192\.168\.178\.200\n?[\s\S]*117 s/)
+})
+
+test('W14 the next fingerprint is on the screen before browsers meet it', () => {
+  const text = screenLines(states['announced'] as ScreenFacts).join('\n')
+  assert.match(text, /changes in a moment/)
+  assert.ok(text.includes(`${fingerprint.slice(0, 47)}\n${fingerprint.slice(48)}`), 'the whole of it')
 })
 
 test('once the host is set up no code is shown', () => {

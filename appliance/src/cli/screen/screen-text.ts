@@ -11,6 +11,8 @@ export interface ScreenFacts {
   code: { text: string; left: number; voided: number } | null
   /** SHA-256 of the certificate, `AA:BB:…`, or null while there is none. */
   fingerprint: string | null
+  /** Of the certificate that comes next, while it is announced (W14). */
+  next: string | null
   /** Of the setup that runs, failed or waits. */
   progress: { step: string; at: number; of: number; phase: string | null; state: 'running' | 'failed' } | null
   /** A network change that is tried and not confirmed yet. */
@@ -81,7 +83,10 @@ function stepOf({ progress, trying, trouble }: ScreenFacts): string[] {
   return [trouble ?? 'This machine waits to be set up.']
 }
 
-function fingerprint({ fingerprint: text }: ScreenFacts): string[] {
+function fingerprint({ fingerprint: text, next }: ScreenFacts): string[] {
+  if (next !== null) {
+    return ['The certificate changes in a moment. From then on the SHA-256 fingerprint is', next.slice(0, 47), next.slice(48)]
+  }
   if (text === null) return ['The certificate is being made.']
   // 95 characters: two lines of 47
   return [

@@ -15,6 +15,8 @@ export interface SiteFileOptions {
   site?: CertificateFiles
   /** Folder in which answers to ACME challenges lie, as files named by their tokens. */
   challenges: string
+  /** Folder with `root.pem` of the host's own authority, for people to install; served as `/authority/root.pem`. */
+  authority: string
   httpPort?: number
   httpsPort?: number
 }
@@ -26,8 +28,12 @@ export interface SiteFileOptions {
  * then. Once set up, other names lead to the origin. Pure; its test asks Caddy itself.
  */
 export function siteFile(options: SiteFileOptions): string {
-  const { origin, apiSocket, web, firstBoot, site, challenges, httpPort = 80, httpsPort = 443 } = options
-  const proxy = `	handle /v1/* {
+  const { origin, apiSocket, web, firstBoot, site, challenges, authority, httpPort = 80, httpsPort = 443 } = options
+  const proxy = `	handle_path /authority/* {
+		root * ${authority}
+		file_server
+	}
+	handle /v1/* {
 		reverse_proxy unix/${apiSocket} {
 			flush_interval -1
 		}

@@ -5,7 +5,20 @@ import { neededWei } from '../funds.ts'
 /** One change that setup will make, in the order in which it is made (W9). The page has words for `kind`. */
 export interface Change {
   step: string
-  kind: 'storage' | 'template' | 'key' | 'contract' | 'contract-taken' | 'plan' | 'funds' | 'file' | 'network' | 'storefront'
+  kind:
+    | 'storage'
+    | 'template'
+    | 'key'
+    | 'contract'
+    | 'contract-taken'
+    | 'plan'
+    | 'funds'
+    | 'file'
+    | 'network'
+    | 'uplink'
+    | 'certificate-acme'
+    | 'certificate-own'
+    | 'storefront'
   values: Record<string, string | number>
   /** `no`: it stays for good. `part`: it can be ended, not unmade. */
   undo: 'yes' | 'part' | 'no'
@@ -45,6 +58,11 @@ export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
       ...none,
     })
   }
+  const { uplink, tls } = answers
+  if (answers.mode === 'installed' && uplink !== null) {
+    const address = uplink.ipv4 === 'dhcp' ? 'DHCP' : `${uplink.ipv4.address}/${uplink.ipv4.prefixLength}`
+    changes.unshift({ step: 'uplink', kind: 'uplink', values: { address }, undo: 'yes', ...none })
+  }
   if (taken === undefined) {
     changes.push(
       {
@@ -76,6 +94,20 @@ export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
     )
   } else {
     changes.push({ step: 'contracts', kind: 'contract-taken', values: { address: taken.address }, undo: 'yes', ...none })
+  }
+  if (answers.mode === 'installed' && tls.kind !== 'first-boot') {
+    const name = new URL(answers.origin).hostname
+    changes.push(
+      tls.kind === 'acme'
+        ? {
+            step: 'tls',
+            kind: 'certificate-acme',
+            values: { name, authority: new URL(tls.directory).host },
+            undo: 'part',
+            ...none,
+          }
+        : { step: 'tls', kind: 'certificate-own', values: { name }, undo: 'yes', ...none },
+    )
   }
   changes.push(
     { step: 'storefront-check', kind: 'file', values: { name: 'freehold.yaml' }, undo: 'yes', ...none },

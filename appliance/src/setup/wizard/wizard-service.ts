@@ -13,6 +13,8 @@ import type { Card } from '../../network/cards.ts'
 import { isInUse, trialSeconds, type NetworkTrials } from '../network-trial.ts'
 import { setupSteps } from '../setup.ts'
 import { noteWalletTransaction, openWalletRequest, type WalletRequest } from '../steps/wallet-deployment.ts'
+import { askDirectory } from '../tls/acme.ts'
+import type { Certificates } from '../tls/certificates.ts'
 import { answerFileOf } from './answer-file.ts'
 import { checkRpc } from './check-rpc.ts'
 import { createDraft, parseSection, type SectionView } from './draft.ts'
@@ -30,6 +32,10 @@ export interface WizardPorts {
   openHypervisor(answers: Config): Promise<Hypervisor>
   /** The machine's own network, where there is a root helper to change it. */
   network?: NetworkTrials
+  /** Of the public address, on an installed host. */
+  certificates?: Pick<Certificates, 'state'>
+  /** Whether a name leads back to port 80 of this host. */
+  proveName?(name: string, signal: AbortSignal): Promise<boolean>
   clock: Clock
   /** Addresses of the host's keys, where they exist already. */
   keys(): Promise<{ deployer: string | null; provisioner: string | null }>
@@ -41,6 +47,8 @@ export interface WizardView {
   next: SectionName | 'review' | 'run'
   task: TaskRecord | null
   wallet: WalletRequest | null
+  /** Fingerprint of the certificate that the public address is about to show (W14). */
+  nextCertificate: string | null
 }
 
 /** A change of the network on trial, as a page shows it; `address` is null where it comes by DHCP. */
@@ -162,7 +170,12 @@ export function createWizard(ports: WizardPorts): Wizard {
       return await draft.put('uplink', { uplink }, before?.revision ?? 0)
     },
     async view() {
-      const [views, running, wallet] = await Promise.all([draft.views(), task(), openWalletRequest(ports.journal)])
+      const [views, running, wallet, tls] = await Promise.all([
+        draft.views(),
+        task(),
+        openWalletRequest(ports.journal),
+        ports.certificates?.state(),
+      ])
       const open = views.find((section) => section.state !== 'answered')
       const busy = running?.state === 'running' || running?.state === 'interrupted'
       return {
@@ -170,6 +183,7 @@ export function createWizard(ports: WizardPorts): Wizard {
         next: busy ? 'run' : (open?.name ?? 'review'),
         task: running ?? null,
         wallet: running?.state === 'running' ? (wallet ?? null) : null,
+        nextCertificate: tls?.next?.fingerprint ?? null,
       }
     },
     async answer(name, value, revision) {
@@ -183,6 +197,8 @@ export function createWizard(ports: WizardPorts): Wizard {
       return await runChecks(sectionOf(name), parsed, {
         known,
         signal,
+        acmeDirectory: askDirectory,
+        ...(ports.proveName !== undefined && { proveName: ports.proveName }),
         rpc: (url, method, params) => checkRpc(url, method, params, signal),
         openHypervisor: (answers) => ports.openHypervisor({ ...(ports.base as Config), ...known, ...answers } as Config),
       })

@@ -1,0 +1,191 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../clock/clock.ts'
+import type { Config } from '../../config/schema.ts'
+import { AppError, findAppError } from '../../errors/app-error.ts'
+import { obtainByAcme } from './acme.ts'
+import { createCertificateStore, type CertificateStore, type KnownCertificate } from './certificate-files.ts'
+import { obtainFromOwnAuthority } from './own-authority.ts'
+import { siteFile, type SiteFileOptions } from './site-file.ts'
+
+/** What the certificate of a host is made by. */
+export type TlsSubject = Pick<Config, 'origin' | 'tls' | 'listen'>
+
+/** Caddy before everything, as far as this host changes it. */
+export interface Front {
+  httpPort?: number
+  httpsPort?: number
+  /** Caddy reads its configuration and certificates anew. */
+  reload(): Promise<void>
+}
+
+export interface CertificatesOptions {
+  stateFolder: string
+  clock: Clock
+  front: Front
+  log(line: string, cause?: unknown): void
+}
+
+/** How the certificate stands, for issues and pages. */
+export interface CertificateState {
+  present: KnownCertificate | undefined
+  next: KnownCertificate | undefined
+  /** Why the last try brought none, in words for people. */
+  trouble: string | null
+}
+
+/** The certificate of the public address: got, announced, switched to, renewed. The present one stays until another is there. */
+export interface Certificates {
+  store: CertificateStore
+  /** True if the certificate in use is by these answers and not due for another. */
+  isCurrent(subject: TlsSubject): Promise<boolean>
+  /** Gets the next one, or finds it got already. Throws `certificate-refused`. */
+  prepare(subject: TlsSubject, signal: AbortSignal): Promise<KnownCertificate>
+  /** From now on the next one is shown. Repeated it changes nothing. */
+  switchTo(subject: TlsSubject): Promise<void>
+  /** Caddy's configuration as it has to be; Caddy reads it anew if it was another. @param subject absent before setup. */
+  writeSite(subject: TlsSubject | { listen: Config['listen'] }): Promise<void>
+  /** Renews by itself until stopped. */
+  keep(subject: TlsSubject): () => void
+  state(): Promise<CertificateState>
+}
+
+/** How often the date is looked at; a failed try waits as long. */
+export const lookMs = 3_600_000
+
+const day = 86_400
+
+/** Due when a third of its life is left. Pure. */
+export function isDue({ from, until }: Pick<KnownCertificate, 'from' | 'until'>, now: number): boolean {
+  return now >= until - (until - from) / 3
+}
+
+export function createCertificates({ stateFolder, clock, front, log }: CertificatesOptions): Certificates {
+  const folder = join(stateFolder, 'tls')
+  const store = createCertificateStore(folder)
+  let trouble: string | null = null
+  let renewedAt = -day
+  let turn: Promise<unknown> = Promise.resolve()
+
+  /** One at a time: setup and the renewal may meet. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = turn.then(work)
+    turn = next.catch(() => undefined)
+    return next
+  }
+
+  const isFor = (known: KnownCertificate | undefined, subject: TlsSubject): known is KnownCertificate =>
+    known !== undefined &&
+    known.source === sourceOf(subject) &&
+    known.names.includes(nameOf(subject)) &&
+    !isDue(known, clock.now())
+
+  async function obtain(subject: TlsSubject, signal: AbortSignal): Promise<KnownCertificate> {
+    const waiting = await store.next()
+    // got before a kill: not asked for twice
+    if (isFor(waiting, subject)) return waiting
+    const { tls } = subject
+    const name = nameOf(subject)
+    try {
+      const issued =
+        tls.kind === 'acme'
+          ? await obtainByAcme({
+              answer: tls,
+              name,
+              accountKeyFile: join(stateFolder, 'secrets/acme-account.key'),
+              challenges: join(folder, 'challenges'),
+              signal,
+            })
+          : await obtainFromOwnAuthority(
+              { root: join(folder, 'authority/root.pem'), key: join(stateFolder, 'secrets/authority.key') },
+              name,
+              new Date(clock.now() * 1000),
+            )
+      trouble = null
+      return await store.keepNext(issued, sourceOf(subject))
+    } catch (error) {
+      trouble = findAppError(error)?.detail ?? 'It could not be asked for.'
+      throw error
+    }
+  }
+
+  function siteOf(subject: TlsSubject | { listen: Config['listen'] }, withSite: boolean): string {
+    const at = (path: string): string => (path.startsWith('/') ? path : join(stateFolder, path))
+    const { api, web } = subject.listen
+    const options: SiteFileOptions = {
+      apiSocket: at(api),
+      web: /^[0-9.]+:[0-9]+$/.test(web) ? web : `unix/${at(web)}`,
+      firstBoot: { certificate: join(folder, 'first-boot.pem'), key: join(folder, 'first-boot.key') },
+      challenges: join(folder, 'challenges'),
+      authority: join(folder, 'authority'),
+      ...(front.httpPort !== undefined && { httpPort: front.httpPort }),
+      ...(front.httpsPort !== undefined && { httpsPort: front.httpsPort }),
+      ...('origin' in subject && { origin: subject.origin }),
+      ...(withSite && { site: store.files }),
+    }
+    return siteFile(options)
+  }
+
+  async function writeSite(subject: TlsSubject | { listen: Config['listen'] }, always = false): Promise<void> {
+    const present = 'tls' in subject && subject.tls.kind !== 'first-boot' ? await store.present() : undefined
+    const text = siteOf(subject, present !== undefined && 'origin' in subject && present.names.includes(nameOf(subject)))
+    const file = join(folder, 'Caddyfile')
+    if (!always && text === (await readFile(file, 'utf8').catch(() => undefined))) return
+    for (const place of [folder, join(folder, 'challenges'), join(folder, 'authority')]) {
+      await mkdir(place, { recursive: true, mode: 0o750 })
+    }
+    await writeFile(`${file}.new`, text, { mode: 0o640, flush: true })
+    await rename(`${file}.new`, file)
+    await front.reload()
+  }
+
+  return {
+    store,
+    isCurrent: async (subject) => subject.tls.kind === 'first-boot' || isFor(await store.present(), subject),
+    prepare: (subject, signal) => inTurn(() => obtain(subject, signal)),
+    switchTo: (subject) =>
+      inTurn(async () => {
+        await store.switchOver()
+        await writeSite(subject, true)
+      }),
+    writeSite: (subject) => inTurn(() => writeSite(subject)),
+    keep(subject) {
+      const stopping = new AbortController()
+      const look = async (): Promise<void> => {
+        if (subject.tls.kind === 'first-boot' || isFor(await store.present(), subject)) return
+        // an authority whose clock is far from ours must not be asked every hour
+        if (clock.now() - renewedAt < day) return
+        const next = await inTurn(() => obtain(subject, stopping.signal))
+        renewedAt = clock.now()
+        log(`the certificate of ${nameOf(subject)} changes to SHA-256 ${next.fingerprint}`)
+        await inTurn(async () => {
+          await store.switchOver()
+          await writeSite(subject, true)
+        })
+      }
+      void (async () => {
+        while (!stopping.signal.aborted) {
+          await look().catch((error: unknown) => {
+            if (!stopping.signal.aborted) log('the certificate could not be renewed; the present one stays', error)
+          })
+          await clock.wait(lookMs, stopping.signal)
+        }
+      })()
+      return () => stopping.abort()
+    },
+    async state() {
+      const [present, next] = await Promise.all([store.present(), store.next()])
+      return { present, next, trouble }
+    },
+  }
+}
+
+function nameOf({ origin }: Pick<Config, 'origin'>): string {
+  return new URL(origin).hostname.replaceAll(/[[\]]/g, '')
+}
+
+function sourceOf({ tls }: Pick<Config, 'tls'>): string {
+  if (tls.kind === 'first-boot')
+    throw new AppError({ code: 'not-supported', detail: 'The first certificate is asked for of nobody.' })
+  return tls.kind === 'acme' ? `acme ${tls.directory}` : tls.kind
+}
