@@ -1,9 +1,9 @@
 #!/bin/sh
 # build-wasmtime-node.sh [OUTDIR]
 #
-# Builds the addon of appliance/wasmtime-node from the crates registry, puts it into that package's build/ folder and prints its
-# path, on stdout and alone.
-#   OUTDIR  also puts the addon there (the prebuilt artifact of a release)
+# Builds the addon of appliance/wasmtime-node from the crates registry and the launcher beside it, puts both into that package's
+# build/ folder and prints the path of the addon, on stdout and alone.
+#   OUTDIR  also puts them there (the prebuilt artifact of a release)
 # Cached by content in ${XDG_CACHE_HOME:-$HOME/.cache}/freehold/wasmtime-node/KEY; a second run is instant, a cold one takes
 # two to seven minutes on two cores.
 set -eu
@@ -30,10 +30,12 @@ key=$( (
   find Cargo.toml Cargo.lock build.rs src -type f | LC_ALL=C sort | xargs sha256sum
 ) | sha256sum | cut -d' ' -f1)
 made=$cache/$key/wasmtime-node.node
+launcher=$cache/$key/confine
 if [ ! -e "$made" ]; then
   say 'compiling the engine, two to seven minutes'
   CARGO_TARGET_DIR=$cache/target cargo build --manifest-path "$source/Cargo.toml" --release --locked --quiet >&2 9>&-
   mkdir -p "$cache/$key"
+  cp "$cache/target/release/confine" "$launcher"
   cp "$cache/target/release/libwasmtime_node.so" "$made.part"
   mv "$made.part" "$made"
 fi
@@ -46,5 +48,6 @@ for folder in "$here/appliance/wasmtime-node/build" ${out:+"$out"}; do
   mkdir -p "$folder"
   # a process may have the former one loaded: never write into it
   cp "$made" "$folder/.part" && mv "$folder/.part" "$folder/wasmtime-node.$machine.node"
+  cp "$launcher" "$folder/.part" && mv "$folder/.part" "$folder/confine.$machine"
 done
 echo "$here/appliance/wasmtime-node/build/wasmtime-node.$machine.node"

@@ -5,6 +5,7 @@ import { defaultEngineOptions, type EngineOptions } from 'wasmtime-node/engine'
 import { WasmError } from 'wasmtime-node/errors'
 import { checkModule, defaultModuleLimits, type ModuleLimits } from 'wasmtime-node/limits'
 import type { Clock } from '../clock/clock.ts'
+import { aside } from './executor/sandbox.ts'
 import { FairQueue } from './fair-queue.ts'
 import { refusalOfQueue } from './queue-refusal.ts'
 import { WasmRefusal, type WasmErrorCode } from './wasm-error.ts'
@@ -73,7 +74,7 @@ export class Programs {
       { concurrent: compilers, memoryBytes: 0, waiting: waitingAtMost, waitingPerKey: waitingPerTenant },
       clock,
     )
-    this.#compilers = new CompilerPool({ engine, milliseconds: compileMs, workers: compilers })
+    this.#compilers = new CompilerPool({ engine, milliseconds: compileMs, workers: compilers, launcher: aside() })
     const { maxMemoryBytes, maxTableElements } = { ...defaultEngineOptions, ...engine }
     this.#limits = { ...defaultModuleLimits, pages: Math.floor(maxMemoryBytes / 65_536), elements: maxTableElements }
   }

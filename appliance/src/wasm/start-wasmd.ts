@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
 import { holdDaemonLock } from '../store/daemon-lock.ts'
+import { hasNoNetwork, opensNoFile } from './executor/sandbox.ts'
 import { createHostDoor } from './host-door.ts'
 import { openWasm } from './open-wasm.ts'
 import type { WasmConfig } from './wasm-config.ts'
@@ -58,6 +59,8 @@ export async function startWasmDaemon(options: WasmDaemonOptions): Promise<WasmD
   const address = wasm.app.server.address()
   const listensAt = typeof address === 'object' && address !== null ? `${address.address}:${address.port}` : ''
   log.line({ level: 'info', message: 'freehold-wasmd is up', listens_at: listensAt, receipts: wasm.log.size })
+  if (!opensNoFile()) log.line({ level: 'warn', message: 'executors are not confined to their own files: this kernel cannot' })
+  if (!hasNoNetwork()) log.line({ level: 'warn', message: 'executors share the network of the service: no namespace is allowed' })
   let stopped: Promise<void> | undefined
   return {
     listensAt,

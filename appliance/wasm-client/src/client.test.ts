@@ -73,7 +73,7 @@ async function fakeHost(lies: Lies = {}) {
       index: tree.size,
       ...lies.receipt,
     }
-    const jws = await signReceipt(receipt, lies.signing ?? own, 'host')
+    const jws = signReceipt(receipt, lies.signing ?? own, 'host')
     tree.append(leafHash(Buffer.from(jws)))
     texts.push(jws)
     const summary = { status: receipt.status, gas_used: '7', ...lies.summary }
@@ -100,7 +100,7 @@ async function fakeHost(lies: Lies = {}) {
     const told = {
       verified: true,
       inclusion_proof: { index, size: head.size, hashes, root: head.root },
-      log_head: await signHead(head, own, 'host'),
+      log_head: signHead(head, own, 'host'),
     }
     return (await lies.place?.(told)) ?? told
   }
@@ -168,7 +168,7 @@ suite('what the client does not believe', () => {
     const root = leafHash(Buffer.from(jws)).toString('hex')
     return {
       inclusion_proof: { index: 0, size: 1, hashes: [], root },
-      log_head: await signHead({ size: 1, root, timestamp: 0 }, key, 'host'),
+      log_head: signHead({ size: 1, root, timestamp: 0 }, key, 'host'),
     }
   }
   const places: [string, (told: Record<string, unknown>, jws: string) => object | Promise<object>][] = [

@@ -11,6 +11,8 @@ export interface CompileOptions {
   milliseconds?: number
   /** Address space of the compiler in KiB, by `prlimit`. Default 4 000 000; Node alone reserves some two million. */
   addressSpaceKiB?: number
+  /** Words before the command of the compiler, such as those of `confined`: each must replace itself by what follows. */
+  launcher?: readonly string[]
   /** Largest artifact in bytes. Default 128 MiB. */
   artifactBytes?: number
 }
@@ -42,13 +44,16 @@ export class CompilerProcess {
     engine = {},
     milliseconds = 10_000,
     addressSpaceKiB = 4_000_000,
+    launcher = [],
     artifactBytes = 128 * 2 ** 20,
   }: CompileOptions) {
-    this.#options = { milliseconds, addressSpaceKiB, artifactBytes }
+    this.#options = { milliseconds, addressSpaceKiB, artifactBytes, launcher }
     const script = join(import.meta.dirname, `compile-child${import.meta.filename.endsWith('.ts') ? '.ts' : '.js'}`)
     const command = [process.execPath, '--max-old-space-size=256', script, JSON.stringify(engine)]
     const stdio = ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe']
-    this.#child = spawn('prlimit', [`--as=${addressSpaceKiB * 1024}`, '--core=0', ...command], { env: {}, stdio })
+    const limits = ['prlimit', `--as=${addressSpaceKiB * 1024}`, '--core=0', '--']
+    const [program = '', ...args] = [...limits, ...launcher, ...command]
+    this.#child = spawn(program, args, { env: {}, stdio })
     this.#child.stdin.on('error', () => {})
     this.#child.stdout.on('data', (chunk: Buffer) => this.#hear(chunk))
     this.#child.stderr.on('data', (chunk: Buffer) => (this.#words = `${this.#words}${chunk.toString()}`.slice(-500)))

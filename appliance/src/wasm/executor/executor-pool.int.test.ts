@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, suite, test } from 'node:test'
 import { compileInChild } from 'wasmtime-node/compiler'
 import { fromText } from 'wasmtime-node/wat'
 import { ExecutorPool } from './executor-pool.ts'
-import { hasNoNetwork } from './sandbox.ts'
+import { hasNoNetwork, opensNoFile, sandboxed } from './sandbox.ts'
 import type { ExecutorCall } from './messages.ts'
 
 const pool = new ExecutorPool({ workers: 2, engine: { slots: 128, threads: 1 } })
@@ -107,5 +111,43 @@ suite('what stands around an executor', () => {
       ['lo'],
     )
     assert.equal(readFileSync(`/proc/${pid}/net/route`, 'utf8').trim().split('\n').length, 1, 'nothing but the head of the table')
+  })
+
+  test('where the kernel can: a taken-over executor reads no file of its own user, signals and traces nobody', async () => {
+    await pool.compatibility()
+    const [pid] = pool.pids
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    // what a guest that broke out would do, by a program in the executor's place
+    const folder = mkdtempSync(join(tmpdir(), 'freehold-wasm-aside-'))
+    const secret = join(folder, 'wasm-signing.pem')
+    writeFileSync(secret, 'secret', { mode: 0o600 })
+    const tries = `
+      const { readFileSync, writeFileSync, readdirSync } = require('node:fs')
+      const said = (act) => { try { act(); return 'done' } catch (error) { return error.code } }
+      process.stdout.write(JSON.stringify({
+        read: said(() => readFileSync(${JSON.stringify(secret)})),
+        list: said(() => readdirSync(${JSON.stringify(folder)})),
+        write: said(() => writeFileSync(${JSON.stringify(join(folder, 'new'))}, 'x')),
+        environment: said(() => readFileSync('/proc/${process.pid}/environ')),
+        memory: said(() => readFileSync('/proc/${process.pid}/mem')),
+        signal: said(() => process.kill(${process.pid}, 0)),
+        own: said(() => process.kill(process.pid, 0)),
+      }))`
+    const heard = async (words: readonly string[]): Promise<Record<string, string>> => {
+      const [command = '', ...args] = [...words, process.execPath, '-e', tries]
+      const child = spawn(command, args, { env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
+      return JSON.parse(await text(child.stdout)) as Record<string, string>
+    }
+    try {
+      const free = await heard([])
+      assert.deepEqual([free['read'], free['signal']], ['done', 'done'], 'without the wall it would')
+      if (!opensNoFile()) return
+      assert.match(status, /^NoNewPrivs:\t1$/m)
+      const { own, signal, ...files } = await heard(sandboxed([]))
+      assert.deepEqual(new Set(Object.values(files)), new Set(['EACCES']))
+      assert.deepEqual([own, signal], ['done', 'EPERM'])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
