@@ -50,16 +50,19 @@ suite('Proxmox cluster of three', () => {
     assert.equal((await stand.hypervisor.templates())[0]?.usedBy, 4)
   })
 
-  test('denies a third clone at once: six creates keep to two allocations of a storage until their tasks have ended', async (t) => {
+  test('denies a third clone or resize at once: six creates keep to two allocations of a storage until their tasks have ended', async (t) => {
     const stand = await openDriverStand({ journalFile: join(folder, 'six.json') })
     t.after(() => stand.close())
     await stand.hypervisor.importTemplate(template)
     stand.world.pace = 0.1
-    let most = 0
+    let [most, resizes] = [0, 0]
     const { startTask } = stand.world
     stand.world.startTask = (...begun) => {
       const upid = startTask.apply(stand.world, begun)
-      const running = [...stand.world.tasks.values()].filter((task) => task.type === 'qmclone' && task.endtime === undefined)
+      const running = [...stand.world.tasks.values()].filter(
+        (task) => /^(qmclone|resize)$/.test(task.type) && task.endtime === undefined,
+      )
+      if (begun[1] === 'resize') resizes++
       most = Math.max(most, running.length)
       return upid
     }
@@ -69,7 +72,7 @@ suite('Proxmox cluster of three', () => {
       tokens.map((token) => vmsOf(stand, testKey(token)).length),
       [1, 1, 1, 1, 1, 1],
     )
-    assert.equal(most, 2)
+    assert.deepEqual([most, resizes], [2, 6])
   })
 
   test('a node that was down at the import, and came back, lacks the template: it is named, and setup brings it there', async (t) => {
@@ -80,6 +83,8 @@ suite('Proxmox cluster of three', () => {
     assert.equal((await stand.hypervisor.templates())[0]?.missingOn, undefined)
     await stand.setOnline('pve2', true)
     assert.deepEqual((await stand.hypervisor.templates())[0]?.missingOn, ['pve2'])
+    const told = async () => ((await stand.again().problems?.()) ?? []).map((p) => `${p.code} ${p.subject}`)
+    assert.deepEqual(await told(), ['template-not-on-node pve2'])
     const step = setupSteps.find((one) => one.name === 'template')
     assert.ok(step !== undefined)
     const context = {
@@ -92,6 +97,7 @@ suite('Proxmox cluster of three', () => {
     assert.equal(await step.check(context), false)
     await step.run(context, io)
     assert.equal(await step.check(context), true)
+    assert.deepEqual(await told(), [])
     const templates = [...stand.world.vms.values()].filter((vm) => vm.config['template'] === 1)
     assert.deepEqual(templates.map((vm) => vm.node).toSorted(), ['pve1', 'pve2'])
     // both take VMs now; once more is no second import

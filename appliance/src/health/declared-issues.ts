@@ -184,7 +184,10 @@ const clusterChanged = defineIssue<HealthFacts>({
 })
 
 /** What a hypervisor asks a person for; here are its words. */
-function fromHypervisor(code: 'vm-lock-stuck' | 'clone-left-over', words: { title: string; effect: string; remedy: string }) {
+function fromHypervisor(
+  code: 'vm-lock-stuck' | 'clone-left-over' | 'template-not-on-node',
+  words: { title: string; effect: string; remedy: string },
+) {
   return defineIssue<HealthFacts>({
     code,
     severity: 'medium',
@@ -285,6 +288,11 @@ export const declaredIssues: readonly Declaration[] = [
     title: 'A VM is locked and nobody works on it',
     effect: 'It can be neither started, stopped nor changed until the lock is gone.',
     remedy: 'Look what left it, then unlock it as root with the command in the detail; Freehold takes no lock away.',
+  }),
+  fromHypervisor('template-not-on-node', {
+    title: 'A node of the cluster has no template',
+    effect: 'No VM is made there: what it could hold is not used.',
+    remedy: 'Run freehold apply: it brings the template to every node that is up.',
   }),
   fromHypervisor('clone-left-over', {
     title: 'A clone that died half-way is still there',

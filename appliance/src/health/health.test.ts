@@ -109,6 +109,7 @@ const table: [string, Partial<HealthFacts>, string[]][] = [
         problems: [
           { code: 'vm-lock-stuck', subject: 'VM 1', detail: 'qm unlock 1' },
           { code: 'clone-left-over', subject: 'VM 2', detail: 'qm destroy 2' },
+          { code: 'template-not-on-node', subject: 'pve2', detail: 'pve2 has no template.' },
         ],
       },
     },

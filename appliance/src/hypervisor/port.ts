@@ -129,7 +129,7 @@ export interface TemplateRecord {
 
 /** What only a person can set right, by level: what is not told of again is gone. `subject`: a node, or a VM as its server names it. */
 export interface HypervisorProblem {
-  code: 'vm-lock-stuck' | 'clone-left-over' | 'cluster-changed'
+  code: 'vm-lock-stuck' | 'clone-left-over' | 'cluster-changed' | 'template-not-on-node'
   subject: string
   /** One sentence, and the command that helps where there is one. */
   detail: string

@@ -46,6 +46,7 @@ export async function createVm(parts: CreateParts, spec: VmSpec, verb: VerbOptio
   await server.finishFormer(mark, taskLimitsMs.clone, verb.signal)
   const present = (await inventory.find(spec.key)) ?? (await ofIntent(parts, spec.key))
   if (present?.whole === true) return present
+  await server.journal.setTemplate(spec.template)
   verb.signal?.throwIfAborted()
   let made = present
   try {
@@ -200,6 +201,7 @@ async function furnish(parts: CreateParts, vm: OurVm, spec: VmSpec, verb: VerbOp
         size: diskSize.parse(`${spec.diskGiB}G`),
       })) ?? undefined,
     watch: watchOf(taskLimitsMs.resize, 'disk', verb),
+    allocates: await inventory.disksOf(node),
   })
   verb.progress?.('firewall', 0.8)
   await setFirewall(server, vm, firewallFor(spec, options))

@@ -5,6 +5,7 @@ import type { PowerState, VmRecord } from '../port.ts'
 import { permissions, resources, storageStatus, vmConfig, vmStatus, nothing, type Resource, type VmConfig } from './answers.ts'
 import { descriptionOf, hasOurTag, parseDescription, sameKey, templateNameOf, type Described } from './metadata.ts'
 import type { ProxmoxOptions } from './options.ts'
+import { disksOf } from './placement.ts'
 import { isMissingVm, PveError } from './pve-error.ts'
 import type { PveServer } from './server.ts'
 
@@ -21,7 +22,10 @@ export interface Overview {
   vms: Resource[]
 }
 
-/** How long a configuration that was read once counts as known: we alone write to our VMs, an operator might. */
+/**
+ * How long a configuration that was read once counts as known, on average: we alone write to our VMs, an operator might. Each VM
+ * has its own time between half and one and a half of it, so that those read together are not read together again.
+ */
 const configFreshMs = 10 * 60_000
 /** How often the token's right to see VMs is looked at. */
 const rightsFreshMs = 60_000
@@ -34,6 +38,11 @@ interface Cached {
   vm: Omit<OurVm, 'config'> & { onboot: boolean }
 }
 
+/** How long the configuration of a VM counts as known. Consecutive ids are spread evenly. Source: the golden ratio, Knuth 6.4. */
+export function freshMs(vmid: number): number {
+  return configFreshMs * (0.5 + ((vmid * 0.618_033_988_75) % 1))
+}
+
 /** Finds our VMs, and never takes a fault for absence. */
 export class Inventory {
   readonly #server: PveServer
@@ -42,6 +51,7 @@ export class Inventory {
   /** Locks in configurations of our range, and since when they are seen. */
   readonly locks = new Map<number, { lock: string; node: string; sinceMs: number }>()
   #rightsAtMs = Number.NEGATIVE_INFINITY
+  #shared: boolean | undefined
 
   constructor(server: PveServer, options: ProxmoxOptions) {
     this.#server = server
@@ -73,7 +83,14 @@ export class Inventory {
     }
     await this.#requireSight()
     this.#noteLocks(all)
+    this.#shared = storages.some((storage) => storage.shared === true)
     return { nodes, storages, vms: all.filter((r) => r.type === 'qemu' && r.vmid !== undefined) }
+  }
+
+  /** The name under which allocations of disks of a node wait for each other. */
+  async disksOf(node: string): Promise<string> {
+    if (this.#shared === undefined) await this.overview()
+    return disksOf(node, this.#shared === true)
   }
 
   #noteLocks(all: readonly Resource[]): void {
@@ -126,7 +143,7 @@ export class Inventory {
     const looks = `${node} ${resource.name} ${resource.tags}`
     const now = this.#server.clock.monotonicMs()
     const cached = this.#cache.get(vmid)
-    let vm = cached !== undefined && cached.looks === looks && now - cached.readAtMs < configFreshMs ? cached.vm : undefined
+    let vm = cached !== undefined && cached.looks === looks && now - cached.readAtMs < freshMs(vmid) ? cached.vm : undefined
     if (vm === undefined) {
       if (!isUp(node)) return this.#ofDownNode(resource)
       const read = await this.#read(node, vmid)

@@ -11,6 +11,8 @@ const schema = z.object({
   leftOvers: z.record(z.string(), z.object({ node: z.string(), about: z.string() })).default({}),
   tasks: z.record(z.string(), z.object({ about: z.string() })),
   pending: z.record(z.string(), z.string()).default({}),
+  /** SHA-256 of the template that VMs were made from last, or that was imported since. */
+  template: z.string().optional(),
   known: z.record(z.string(), z.object({ vmid: z.number(), node: z.string(), description: z.string() })),
 })
 type Kept = z.output<typeof schema>
@@ -87,6 +89,16 @@ export class Journal {
     if (this.#kept.pending[mark] === description) return
     if (description === undefined) delete this.#kept.pending[mark]
     else this.#kept.pending[mark] = description
+    await this.#save()
+  }
+
+  get template(): string | undefined {
+    return this.#kept.template
+  }
+
+  async setTemplate(sha256: string): Promise<void> {
+    if (this.#kept.template === sha256) return
+    this.#kept.template = sha256
     await this.#save()
   }
 

@@ -3,6 +3,7 @@ import { parseMark } from '../../chain/installation.ts'
 import type { Inventory, Overview } from './inventory.ts'
 import type { ProxmoxOptions } from './options.ts'
 import type { PveServer } from './server.ts'
+import type { Templates } from './templates.ts'
 
 /** A lock that no task holds is looked at for so long before a person is asked. Source: fact sheet, locks. */
 const stuckAfterMs = 15 * 60_000
@@ -11,6 +12,7 @@ const stuckAfterMs = 15 * 60_000
 export async function findProblems(
   server: PveServer,
   inventory: Inventory,
+  templates: Templates,
   options: Pick<ProxmoxOptions, 'nodeNames'>,
 ): Promise<HypervisorProblem[]> {
   const overview = await inventory.overview()
@@ -18,7 +20,21 @@ export async function findProblems(
     ...changesOf(overview, options.nodeNames),
     ...(await stuckLocks(server, inventory, overview)),
     ...(await leftOvers(server, inventory)),
+    ...withoutTemplate(await templates.missing(overview), server.journal.template),
   ]
+}
+
+/** Nodes that lack the template which VMs are made from now: the one used last, or the only one there is. Pure. */
+export function withoutTemplate(
+  all: readonly { sha256: string; missingOn: readonly string[] }[],
+  current: string | undefined,
+): HypervisorProblem[] {
+  const wanted = all.find((one) => one.sha256 === current) ?? (all.length === 1 ? all[0] : undefined)
+  return (wanted?.missingOn ?? []).map((node) => ({
+    code: 'template-not-on-node',
+    subject: node,
+    detail: `${node} has no template ${wanted?.sha256.slice(0, 12)}: it was down at the import, or came later.`,
+  }))
 }
 
 /** Nodes that came or went since the configuration was written. Pure. */

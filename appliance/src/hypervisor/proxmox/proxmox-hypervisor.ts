@@ -302,7 +302,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
       await explain('remove a template', () => server.writers.run(`template ${sha256}`, () => templates.remove(sha256)))
     },
     capacity: () => explain('read the capacity', () => capacity(inventory)),
-    problems: () => explain('look for what needs a person', () => findProblems(server, inventory, options)),
+    problems: () => explain('look for what needs a person', () => findProblems(server, inventory, templates, options)),
     watch(wake) {
       let before = ''
       const timer = setInterval(() => {

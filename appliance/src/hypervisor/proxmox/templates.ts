@@ -83,12 +83,16 @@ export class Templates {
       const before = bySha.get(sha256)?.usedBy ?? 0
       bySha.set(sha256, { sha256, sizeBytes, virtualSizeBytes, usedBy: before + (used[i] ?? 0) })
     }
-    if (overview.storages.some((storage) => storage.shared === true)) return [...bySha.values()]
-    const up = overview.nodes.filter((node) => node.status === 'online').map((node) => node.node ?? '')
     return [...bySha.values()].map((record) => {
-      const missingOn = up.filter((node) => !all.some((t) => t.sha256 === record.sha256 && t.node === node))
+      const missingOn = lackedBy(overview, all, record.sha256)
       return missingOn.length === 0 ? record : { ...record, missingOn }
     })
+  }
+
+  /** Nodes that are up and lack a template, by template; no storage is asked. */
+  async missing(overview: Overview): Promise<{ sha256: string; missingOn: string[] }[]> {
+    const all = await this.onNodes(overview)
+    return [...new Set(all.map((t) => t.sha256))].map((sha256) => ({ sha256, missingOn: lackedBy(overview, all, sha256) }))
   }
 
   /** How many disks are laid over each, asked of the storages: a linked clone names its base in its own name or as its parent. */
@@ -125,7 +129,10 @@ export class Templates {
       await this.#media.removeAll(node, 'import', uploadNameOf(image.sha256))
     }
     const record = (await this.list()).find((t) => t.sha256 === image.sha256)
-    if (record !== undefined) return record
+    if (record !== undefined) {
+      await this.#server.journal.setTemplate(image.sha256)
+      return record
+    }
     throw new AppError({ code: 'template-missing', detail: 'The template is not there after its import.' })
   }
 
@@ -235,6 +242,12 @@ export class Templates {
       watch: { limitMs: taskLimitsMs.destroy },
     })
   }
+}
+
+function lackedBy(overview: Overview, all: readonly NodeTemplate[], sha256: string): string[] {
+  if (overview.storages.some((storage) => storage.shared === true)) return []
+  const up = overview.nodes.filter((node) => node.status === 'online').map((node) => node.node ?? '')
+  return up.filter((node) => !all.some((t) => t.sha256 === sha256 && t.node === node))
 }
 
 /** The image on its way, by its content. */
