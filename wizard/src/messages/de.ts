@@ -1,10 +1,12 @@
 import type { Catalogue } from './catalogue.ts'
 import { setupDe } from './setup-de.ts'
 
+import { operatorDe } from './operator-de.ts'
 import { wasmDe } from './wasm-de.ts'
 
 /** Alle Texte auf Deutsch; dieselben Schlüssel und Platzhalter wie en.ts. */
 export const de: Catalogue = {
+  ...operatorDe,
   ...wasmDe,
   ...setupDe,
   'app.name': 'Freehold',

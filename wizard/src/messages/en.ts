@@ -1,8 +1,10 @@
 import { setupEn } from './setup-en.ts'
+import { operatorEn } from './operator-en.ts'
 import { wasmEn } from './wasm-en.ts'
 
 /** Every text of the pages. Keys are grouped by place; `{name}` is filled in; `{ one, other }` follows `count`. */
 export const en = {
+  ...operatorEn,
   ...wasmEn,
   ...setupEn,
   // frame

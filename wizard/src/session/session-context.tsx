@@ -2,6 +2,7 @@
 import type { SessionView } from '@freehold/appliance/api/schemas/sign-in'
 import { createContext, use, useCallback, useMemo, useState, type ReactNode } from 'react'
 import { PageFailure, hasCode } from '../api/failure.ts'
+import { useHost } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
 import { signAct } from '../sign-in/sign.ts'
@@ -26,9 +27,12 @@ const SessionContext = createContext<SessionState | undefined>(undefined)
 
 export function SessionProvider({ children }: { children: ReactNode }) {
   const [own, setOwn] = useState<SessionView | null>()
-  const { data, error } = useResource('sessions', async (signal) => {
+  const { status } = useHost()
+  // a demo signs its visitors in by itself
+  const demo = status?.notices.some((notice) => notice.code === 'demo') === true
+  const { data, error } = useResource(`sessions ${demo}`, async (signal) => {
     // the cookie itself cannot be seen; without this note of a former sign-in there is none to ask for
-    if (localStorage.getItem(memory) === null) return null
+    if (localStorage.getItem(memory) === null && !demo) return null
     try {
       return (await api.sessions(signal)).find((s) => s.current) ?? null
     } catch (e) {

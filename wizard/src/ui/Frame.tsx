@@ -8,6 +8,7 @@ import { utcClock } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { isLocale, locales } from '../messages/catalogue.ts'
 import { classes } from './classes.ts'
+import { textLink } from './link-button.ts'
 import { Notice } from './Notice.tsx'
 import { isTheme, themes, type Theme } from './theme.ts'
 
@@ -102,6 +103,13 @@ function LostLink() {
           <p>{t('link.lost.asOf', { time: utcClock(answeredAt / 1000, locale) })}</p>
         </Notice>
       )}
+      {status?.notices
+        .filter((notice) => notice.code === 'demo')
+        .map((notice) => (
+          <Notice key={notice.code} tone="warn">
+            <p>{t('demo.text')}</p>
+          </Notice>
+        ))}
       {/* a host that is not set up has no network yet */}
       {!lost && status?.chain.stale === true && status.chain.chainId !== 0 && (
         <Notice tone="warn">
@@ -126,6 +134,11 @@ function Footer({ theme }: { theme: Theme }) {
       <div className="mx-auto flex max-w-5xl flex-wrap items-end justify-between gap-6 px-4 py-8 text-sm sm:px-6">
         <div className="max-w-xl space-y-1 text-soft">
           <p>{t('footer.help')}</p>
+          <p>
+            <Link href="/operator" className={textLink}>
+              {t('footer.operator')}
+            </Link>
+          </p>
           <p className="min-h-6">
             {status !== undefined &&
               status.chain.chainId !== 0 &&

@@ -23,6 +23,7 @@ import { Actions } from './Actions.tsx'
 import { Cancel } from './Cancel.tsx'
 import { Connect } from './Connect.tsx'
 import { Extend } from './Extend.tsx'
+import { Metrics } from './Metrics.tsx'
 import { ReceiptButton } from './Receipt.tsx'
 import { TaskLine } from './TaskLine.tsx'
 import { Transfer } from './Transfer.tsx'
@@ -125,6 +126,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
         <ReceiptButton vm={vm} />
       </Card>
       {!gone && !isWasm(vm) && <Actions vm={vm} reload={reload} />}
+      {vm.state === 'running' && !isWasm(vm) && <Metrics vmId={vm.vmId} />}
       {!gone && s.entitlement !== 'pending' && <Extend vm={vm} reload={reload} />}
       {!gone && <Transfer vm={vm} reload={reload} onLeave={onLeave} />}
       {!gone && <Cancel vm={vm} reload={reload} onLeave={onLeave} />}

@@ -1,0 +1,250 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test as base, expect, type Page } from '@playwright/test'
+import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
+
+/** The real API and store over the fake hypervisor, with an invented year behind it; changes are allowed here. */
+const test = base.extend<{ errors: string[] }, { stand: InventedStand }>({
+  stand: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
+    async ({}, use) => {
+      const stand = await startInventedStand({ port: 0, readOnly: false })
+      await use(stand)
+      await stand.stop()
+    },
+    { scope: 'worker', timeout: 240_000 },
+  ],
+  errors: [
+    async ({ page }, use) => {
+      const errors: string[] = []
+      page.on('pageerror', (error) => errors.push(error.message))
+      await use(errors)
+      expect(errors).toEqual([])
+    },
+    { auto: true },
+  ],
+})
+
+async function open(page: Page, stand: InventedStand, path: string, heading: string | RegExp): Promise<void> {
+  await page.goto(stand.origin + path)
+  await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible()
+  await expect(page.locator('main [aria-busy=true]')).toHaveCount(0)
+}
+
+test('O2 the first page answers three questions, and each answer leads on', async ({ page, stand }) => {
+  await open(page, stand, '/operator', 'Overview')
+  for (const question of ['Is anything wrong?', 'Who rents what?', 'What ends soon?'])
+    await expect(page.getByRole('heading', { name: question })).toBeVisible()
+  await expect(page.getByText('4 issues stand')).toBeVisible()
+  await expect(page.getByText('64 VMs')).toBeVisible()
+  const soon = page.getByRole('table', { name: 'What ends soon?' })
+  await expect(soon.getByRole('row')).not.toHaveCount(1)
+  await expect(soon.getByText(/UTC, in \d+ (day|hour)s?/).first()).toBeVisible()
+  await page.getByRole('link', { name: 'See the issues' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Issues' })).toBeVisible()
+})
+
+test('O4 X5 each issue says what it means and what to do, and leads to where it is set right; none is said too', async ({
+  page,
+  stand,
+}) => {
+  await open(page, stand, '/operator/issues', 'Issues')
+  const missing = page.getByRole('listitem').filter({ hasText: 'A paid VM is missing' })
+  await expect(missing).toContainText('What to do: Bring its storage back')
+  await expect(missing).toContainText('vm-missing')
+  await page.getByRole('link', { name: 'Go to Plans on sale' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Plans on sale' })).toBeVisible()
+  const kept = stand.host.issues.splice(0)
+  try {
+    await open(page, stand, '/operator/issues', 'Issues')
+    await expect(page.getByText('Nothing is wrong')).toBeVisible()
+  } finally {
+    stand.host.issues.push(...kept)
+  }
+})
+
+test('X10 the list of VMs is found by text and state, and the address is what is shown', async ({ page, stand }) => {
+  await open(page, stand, '/operator/vms', 'VMs')
+  await expect(page.getByText('64 VMs')).toBeVisible()
+  await page.getByLabel('State').selectOption('missing')
+  await expect(page.getByText('1 VM', { exact: true })).toBeVisible()
+  await expect(page).toHaveURL(/state=missing/)
+  await page.reload()
+  await expect(page.getByLabel('State')).toHaveValue('missing')
+  await expect(page.getByText('1 VM', { exact: true })).toBeVisible()
+  await page.getByLabel('Search').fill('nowhere at all')
+  await page.getByRole('button', { name: 'Show all of them' }).click()
+  await expect(page.getByText('64 VMs')).toBeVisible()
+  await page.getByRole('button', { name: 'Next page' }).click()
+  await expect(page.getByText('Page 2 of 2')).toBeVisible()
+})
+
+test('X7 X13 a task shows its steps and its log as it is written, and tells its end', async ({ page, stand }) => {
+  await open(page, stand, '/operator/tasks', 'Tasks')
+  const failed = page.getByRole('row').filter({ hasText: 'Failed' })
+  await failed.getByRole('link').click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Task' })).toBeVisible()
+  await expect(page.getByText('storage-full')).toBeVisible()
+  const log = page.getByRole('group', { name: 'Log' })
+  await expect(log).toContainText('less than 10 % free space')
+  expect(await log.evaluate((e) => e.closest('[aria-live]') === null), 'logs are not read out').toBe(true)
+  const download = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Download the log' }).click()
+  expect((await download).suggestedFilename()).toMatch(/\.log$/)
+})
+
+test('O1 the audit trail is filtered by target, and comes whole as JSON lines', async ({ page, stand }) => {
+  await open(page, stand, '/operator/audit', 'Audit trail')
+  const rows = page.getByRole('table', { name: 'Audit trail' }).getByRole('row')
+  await expect(rows).not.toHaveCount(1)
+  const file = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Export as JSON lines' }).click()
+  const text = await (await (await file).createReadStream()).toArray()
+  const lines = Buffer.concat(text as Buffer[])
+    .toString()
+    .trimEnd()
+    .split('\n')
+  expect(lines.length).toBeGreaterThan(100)
+  const [first] = lines.map((line) => JSON.parse(line) as { target: string; transactionHash: string | null })
+  await page.getByLabel('Target').fill(first?.target ?? '')
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await expect(page).toHaveURL(/target=/)
+  await expect(rows.filter({ hasText: first?.target ?? '' })).not.toHaveCount(0)
+  await page.getByLabel('Target').fill('nobody')
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await expect(page.getByText('Nothing in the audit trail fits.')).toBeVisible()
+})
+
+test('X21 money is exact, and every figure leads to its transaction', async ({ page, stand }) => {
+  await open(page, stand, '/operator/money', 'Money')
+  const entries = page.getByRole('table', { name: 'Every movement' })
+  await expect(entries.getByText(/^0\.\d+\sETH$/).first()).toBeVisible()
+  const rows = await entries.getByRole('row').count()
+  for (const row of (await entries.getByRole('row').all()).slice(1))
+    await expect(row.getByRole('link', { name: /^0x/ })).toHaveCount(1)
+  await page.getByRole('button', { name: 'Show older ones' }).click()
+  await expect(async () => expect(await entries.getByRole('row').count()).toBeGreaterThan(rows)).toPass()
+  await entries.getByRole('link', { name: /^0x/ }).first().click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Transaction' })).toBeVisible()
+  await expect(page.getByText('It worked')).toBeVisible()
+})
+
+test('O5 open logins are listed with place and age, and each is ended by itself', async ({ page, stand, context }) => {
+  const token = await stand.host.sessionToken()
+  await open(page, stand, '/operator/sessions', 'Open logins')
+  const table = page.getByRole('table', { name: 'Open logins' })
+  const before = await table.getByRole('row').count()
+  const other = table.getByRole('row').filter({ hasText: '127.0.0.1' }).filter({ hasNotText: 'this browser' }).first()
+  await expect(other).toContainText(/ago/)
+  await other.getByRole('button', { name: 'End the login from 127.0.0.1' }).click()
+  await expect(table.getByRole('row')).toHaveCount(before - 1)
+  // the one that was ended is nobody's any more, and this browser still is somebody
+  const answer = await context.request.get(`${stand.origin}/v1/overview`, { headers: { cookie: `__Host-freehold=${token}` } })
+  expect(answer.status()).toBe(401)
+  await open(page, stand, '/operator', 'Overview')
+})
+
+test('O10 an alert is set up, its test shows the real reply, and no secret comes back', async ({ page, stand }) => {
+  const got: string[] = []
+  const server = createServer((request, response) => {
+    got.push(request.headers['authorization'] ?? '')
+    response.writeHead(got.length === 1 ? 200 : 507).end('topic is full')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    await open(page, stand, '/operator/alerts', 'Alerts')
+    await expect(page.getByText('Nobody is told')).toBeVisible()
+    await page.getByRole('button', { name: 'Add ntfy' }).click()
+    await expect(page.getByRole('button', { name: 'Send a test to ntfy' })).toHaveAttribute('aria-disabled', 'true')
+    await expect(page.getByText('Save the changes first.')).toBeVisible()
+    await page.getByLabel('Address').fill('nonsense')
+    await page.getByLabel('Access token').fill('tk_secret')
+    await page.getByRole('button', { name: 'Save the alerts' }).click()
+    await expect(page.getByRole('alert').filter({ hasText: '/channels/0/url' })).toBeFocused()
+    await page.getByLabel('Address').fill(`http://127.0.0.1:${(server.address() as AddressInfo).port}/host`)
+    await page.getByRole('button', { name: 'Save the alerts' }).click()
+    await expect(page.getByText('Saved. Send a test')).toBeVisible()
+    await page.getByRole('button', { name: 'Send a test to ntfy' }).click()
+    await expect(page.getByText('200 OK topic is full')).toBeVisible()
+    await page.getByRole('button', { name: 'Send a test to ntfy' }).click()
+    await expect(page.getByText('507 Insufficient Storage topic is full')).toBeVisible()
+    expect(got).toEqual(['Bearer tk_secret', 'Bearer tk_secret'])
+    await page.reload()
+    await expect(page.getByLabel('Access token')).toHaveValue('')
+    await page.getByRole('button', { name: 'Remove ntfy' }).click()
+    await page.getByRole('button', { name: 'Save the alerts' }).click()
+    await expect(page.getByText('Nobody is told')).toBeVisible()
+  } finally {
+    server.close()
+  }
+})
+
+test('O3 X8 the operator stops a VM and is told why the rest is not theirs', async ({ page, stand }) => {
+  // one that another holds
+  await open(page, stand, '/operator/vms?state=running&q=small', 'VMs')
+  const mine = '0x5eed'
+  const row = page.getByRole('row').filter({ hasText: 'Running' }).filter({ hasNotText: mine }).first()
+  await row.getByRole('link').click()
+  await expect(page.getByRole('heading', { name: 'Actions' })).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Reinstall' })).toHaveAttribute('aria-disabled', 'true')
+  await expect(page.getByText('Only the holder of the access pass can ask for reinstall.')).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Start', exact: true })).toHaveAccessibleDescription(/only for stopped VMs/)
+  await page.getByRole('button', { name: 'Stop', exact: true }).click()
+  await expect(page.getByText('Stop has begun.')).toBeVisible()
+  await expect(page.getByText('Stopped', { exact: true })).toBeVisible()
+})
+
+test('X15 what a VM uses is told by lines, by words below them, and by a table', async ({ page, stand }) => {
+  await open(page, stand, '/operator/vms?state=running', 'VMs')
+  await page.getByRole('row').filter({ hasText: 'Running' }).first().getByRole('link').click()
+  await expect(page.getByRole('figure', { name: 'Memory, MiB' })).toContainText(/Now [\d,.]+, between/, { timeout: 30_000 })
+  await expect(page.getByRole('table', { name: 'The newest numbers' }).getByRole('row')).not.toHaveCount(1)
+})
+
+test('the API reference lists every call of the document, and finds one', async ({ page, stand }) => {
+  await open(page, stand, '/operator/api', 'API')
+  await page.getByLabel('Search').fill('/v1/overview')
+  await expect(page.getByText('1 call', { exact: true })).toBeVisible()
+  await page.getByText('GET /v1/overview').first().click()
+  await expect(page.getByRole('group', { name: 'Answers' }).first()).toBeVisible()
+})
+
+test('X6 a lost link keeps the overview with its time, and it comes back by itself', async ({ page, stand }) => {
+  await open(page, stand, '/operator', 'Overview')
+  stand.fail('/v1/', 'down')
+  try {
+    await expect(page.getByText('No link to this host')).toBeVisible({ timeout: 30_000 })
+    await expect(page.getByText('64 VMs')).toBeVisible()
+  } finally {
+    stand.fail('/v1/', undefined)
+  }
+  await expect(page.getByText('No link to this host')).toHaveCount(0, { timeout: 30_000 })
+})
+
+test('X2 X3 an API that answers 500 shows what happened in place of the data, with code and request id', async ({
+  page,
+  stand,
+}) => {
+  stand.fail('/v1/rentals', 'internal')
+  try {
+    await page.goto(`${stand.origin}/operator/vms`)
+    const alert = page.getByRole('alert').filter({ hasText: 'internal' })
+    await expect(alert).toContainText('It was told to fail.')
+    await expect(alert).toContainText('request front')
+    await expect(alert.getByRole('button', { name: 'Copy details' })).toBeVisible()
+  } finally {
+    stand.fail('/v1/rentals', undefined)
+  }
+})
+
+test('X4 an API that hangs shows the skeleton of the page, and the page comes as soon as it answers', async ({ page, stand }) => {
+  stand.fail('/v1/money', 'hang')
+  try {
+    await page.goto(`${stand.origin}/operator/money`)
+    await expect(page.locator('main [aria-busy=true]')).toBeVisible()
+  } finally {
+    stand.fail('/v1/money', undefined)
+  }
+  await page.reload()
+  await expect(page.getByRole('heading', { name: 'Every movement' })).toBeVisible()
+})

@@ -1,0 +1,91 @@
+'use client'
+import type { SessionView } from '@freehold/appliance/api/schemas/sign-in'
+import { useState } from 'react'
+import { useHost, useNow } from '../api/host-context.tsx'
+import { api } from '../api/resources.ts'
+import { distance } from '../format/time.ts'
+import { useTexts } from '../i18n/text-context.tsx'
+import { useSession } from '../session/session-context.tsx'
+import { Button } from '../ui/Button.tsx'
+import { Card } from '../ui/Card.tsx'
+import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { Badge } from '../ui/Notice.tsx'
+import { Table } from '../ui/Table.tsx'
+import { OperatorPage } from './OperatorPage.tsx'
+
+/** `/operator/sessions`: open logins with place and age, each ended by itself (O5). */
+export function SessionsPage() {
+  const { t } = useTexts()
+  return (
+    <OperatorPage
+      title={t('operator.nav.sessions')}
+      lead={t('operator.sessions.lead')}
+      behind={{ api: 'GET /v1/sessions' }}
+      name="own-sessions"
+      load={api.sessions}
+      everyMs={10_000}
+    >
+      {(sessions, { reload }) => <List sessions={sessions} reload={reload} />}
+    </OperatorPage>
+  )
+}
+
+function List({ sessions, reload }: { sessions: readonly SessionView[]; reload(): void }) {
+  const { t, when, locale } = useTexts()
+  const now = useNow()
+  const { lost } = useHost()
+  const { forget } = useSession()
+  const [busy, setBusy] = useState<string>()
+  const [error, setError] = useState<unknown>()
+  async function end({ sessionId, current }: SessionView) {
+    setBusy(sessionId)
+    setError(undefined)
+    try {
+      await api.endSession(sessionId)
+      if (current) forget()
+      else reload()
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(undefined)
+    }
+  }
+  return (
+    <Card className="space-y-4">
+      {error !== undefined && <ErrorBox error={error} focus />}
+      <Table
+        caption={t('operator.nav.sessions')}
+        rows={sessions}
+        keyOf={(row) => row.sessionId}
+        columns={[
+          {
+            id: 'place',
+            label: t('operator.sessions.place'),
+            cell: (row) => (
+              <span className="inline-flex flex-wrap items-center gap-2">
+                {row.source}
+                {row.current && <Badge tone="good">{t('operator.sessions.this')}</Badge>}
+              </span>
+            ),
+          },
+          { id: 'begun', label: t('operator.tasks.begun'), cell: (row) => distance(row.createdAt, now, locale) },
+          { id: 'until', label: t('vm.ends'), cell: (row) => when(row.expiresAt, now) },
+          {
+            id: 'end',
+            label: t('vm.actions'),
+            cell: (row) => (
+              <Button
+                look="secondary"
+                onClick={() => void end(row)}
+                busy={busy === row.sessionId ? t('common.loading') : undefined}
+                disabledReason={lost ? t('link.lost.reason') : undefined}
+              >
+                {t('operator.sessions.end', { place: row.source })}
+              </Button>
+            ),
+          },
+        ]}
+      />
+    </Card>
+  )
+}

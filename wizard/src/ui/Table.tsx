@@ -1,0 +1,74 @@
+import type { ReactNode } from 'react'
+import { classes } from './classes.ts'
+
+export interface Column<Row> {
+  /** Stable name of the column. */
+  id: string
+  label: string
+  cell(row: Row): ReactNode
+  /** Numbers stand at the right edge. */
+  numeric?: boolean
+}
+
+/**
+ * Rows and columns; where there is no room each row becomes a card with the names of the columns in it (X18). The first column
+ * names the row. Roles are written out, since browsers drop those of a table that is laid out otherwise.
+ */
+export function Table<Row>({
+  caption,
+  columns,
+  rows,
+  keyOf,
+}: {
+  caption: string
+  columns: readonly Column<Row>[]
+  rows: readonly Row[]
+  keyOf(row: Row): string
+}) {
+  return (
+    // oxlint-disable jsx-a11y/no-redundant-roles, jsx-a11y/no-interactive-element-to-noninteractive-role
+    <table role="table" className="block w-full text-left md:table">
+      <caption className="sr-only">{caption}</caption>
+      <thead role="rowgroup" className="sr-only md:not-sr-only md:table-header-group">
+        <tr role="row" className="border-b border-line text-sm text-soft">
+          {columns.map(({ id, label, numeric }) => (
+            <th
+              key={id}
+              role="columnheader"
+              scope="col"
+              className={classes('py-2 pr-4 font-normal', numeric === true && 'text-right')}
+            >
+              {label}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody role="rowgroup" className="block md:table-row-group">
+        {rows.map((row) => (
+          <tr role="row" key={keyOf(row)} className="block border-b border-line py-2 md:table-row md:py-0">
+            {columns.map(({ id, label, cell, numeric }, i) => {
+              const Cell = i === 0 ? 'th' : 'td'
+              return (
+                <Cell
+                  key={id}
+                  role={i === 0 ? 'rowheader' : 'cell'}
+                  scope={i === 0 ? 'row' : undefined}
+                  className={classes(
+                    'flex min-w-0 flex-wrap justify-between gap-x-4 py-1 text-left align-top font-normal break-words md:table-cell md:py-2.5 md:pr-4',
+                    numeric === true && 'tabular md:text-right',
+                    i === 0 && 'font-medium',
+                  )}
+                >
+                  <span aria-hidden="true" className="text-sm text-soft md:hidden">
+                    {label}
+                  </span>
+                  <span className="min-w-0 break-words">{cell(row)}</span>
+                </Cell>
+              )
+            })}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
