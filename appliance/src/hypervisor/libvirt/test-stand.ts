@@ -130,16 +130,18 @@ function write(stream: ConsoleStream, text: string): void {
   stream.write(Buffer.from(text, 'latin1'))
 }
 
-/** Boots are under TCG on a machine that may be busy. */
-const bootSeconds = 60
+/** Boots are under TCG on a machine that may be busy with everything else: a limit, not an expectation. */
+const bootSeconds = 240
+/** A command on the console of a guest that is up. */
+const answerSeconds = 120
 
 /** The insides of a VM that runs the tiny guest; resolves once its shell answers. */
 export async function insideGuest(hypervisor: Hypervisor, key: VmKey): ReturnType<Twin['guest']> {
   await askGuest(hypervisor, key, 'true', bootSeconds)
   return {
-    write: async (text) => void (await askGuest(hypervisor, key, `echo ${text} > /data/word; sync`, 20)),
+    write: async (text) => void (await askGuest(hypervisor, key, `echo ${text} > /data/word; sync`, answerSeconds)),
     async read() {
-      const text = await askGuest(hypervisor, key, 'cat /data/word 2> /dev/null', 20)
+      const text = await askGuest(hypervisor, key, 'cat /data/word 2> /dev/null', answerSeconds)
       return text === '' ? undefined : text
     },
     kernel: {
@@ -152,7 +154,7 @@ export async function insideGuest(hypervisor: Hypervisor, key: VmKey): ReturnTyp
         stream.close()
       },
       // the count on its disk goes up with a boot only
-      boots: async () => Number(await askGuest(hypervisor, key, 'cat /data/boots', 20)),
+      boots: async () => Number(await askGuest(hypervisor, key, 'cat /data/boots', answerSeconds)),
     },
   }
 }
