@@ -29,7 +29,7 @@ export async function startAcmeStand(folder: string): Promise<AcmeStand> {
   await mkdir(folder, { recursive: true })
   const [port, management, httpPort, tlsPort, dns, dnsManagement] = await Promise.all(Array.from({ length: 6 }, () => freePort()))
   const authorityFile = join(folder, 'authority.pem')
-  const own = await obtainFromOwnAuthority({ root: authorityFile, key: join(folder, 'authority.key') }, 'localhost', new Date())
+  const own = await obtainFromOwnAuthority({ root: authorityFile, key: join(folder, 'authority.key') }, ['localhost'], new Date())
   await writeFile(join(folder, 'pebble.pem'), own.certificate)
   await writeFile(join(folder, 'pebble.key'), own.key, { mode: 0o600 })
   const config = join(folder, 'pebble.json')

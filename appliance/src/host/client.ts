@@ -33,6 +33,7 @@ export function createHostClient(socketPath: string = hostSocket, options: { tim
     setTunnels: async (argument) => void (await call('setTunnels', argument)),
     announce: async (argument) => void (await call('announce', argument)),
     restartUnit: async (argument) => void (await call('restartUnit', argument)),
+    setWasm: async (argument) => void (await call('setWasm', argument)),
     startUpdate: async () => void (await call('startUpdate', {})),
     factoryReset: async (argument) => void (await call('factoryReset', argument)),
   }

@@ -15,6 +15,7 @@ import { ruleCounts } from './rule-counts.ts'
 import { emptyState, readState, writeState, type HostState, type Trial } from './state-file.ts'
 import { checkAnnouncements, checkTunnels, createHostTunnels } from './tunnels.ts'
 import { createUnits, type UnitOptions } from './units.ts'
+import { setWasmFile } from './wasm-file.ts'
 import { keepUplink, restoreUplink, useUplink } from './uplink.ts'
 import type { Answers, Argument, Verb } from './verbs.ts'
 
@@ -27,6 +28,8 @@ export interface HostOptions {
   units?: UnitOptions
   /** What radvd reads. Default: that of its unit. */
   announceFile?: string
+  /** What freehold-wasmd reads. Default: that of its unit. */
+  wasmFile?: string
   log(line: string, cause?: unknown): void
 }
 
@@ -286,6 +289,11 @@ export function createHost(options: HostOptions): Host {
       setTunnels,
       announce,
       restartUnit: async ({ unit }) => (await units.restart(unit), {}),
+      setWasm: async ({ enabled }) => {
+        await setWasmFile(options.wasmFile ?? '/etc/freehold/wasm.yaml', enabled)
+        await units.wasm(enabled)
+        return {}
+      },
       startUpdate: async () => (await units.update(), {}),
       factoryReset: async ({ machine }) => (await units.factoryReset(machine), {}),
     },

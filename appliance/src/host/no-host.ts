@@ -13,6 +13,7 @@ export const noHost: HostPort = {
   setTunnels: () => refuse('tunnels'),
   announce: () => refuse('tunnels'),
   restartUnit: () => refuse('units'),
+  setWasm: () => refuse('units'),
   startUpdate: () => refuse('updates'),
   factoryReset: () => refuse('a factory reset'),
 }

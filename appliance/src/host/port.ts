@@ -12,6 +12,7 @@ export interface HostPort extends RootTunnels {
   tryNetwork(argument: Argument<'tryNetwork'>): Promise<Answers['tryNetwork']>
   confirmNetwork(argument: Argument<'confirmNetwork'>): Promise<void>
   restartUnit(argument: Argument<'restartUnit'>): Promise<void>
+  setWasm(argument: Argument<'setWasm'>): Promise<void>
   startUpdate(): Promise<void>
   factoryReset(argument: Argument<'factoryReset'>): Promise<void>
 }

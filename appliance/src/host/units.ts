@@ -13,6 +13,8 @@ const unitNames = {
 } as const satisfies Record<Argument<'restartUnit'>['unit'], string>
 
 const announcerUnit = 'freehold-radvd.service'
+/** The daemon's door first: the service is given it. */
+const wasmUnits = ['freehold-wasmd.socket', 'freehold-wasmd.service']
 const updateUnit = 'freehold-update.service'
 const resetUnit = 'freehold-factory-reset.service'
 
@@ -26,7 +28,7 @@ export interface UnitOptions {
 
 /** systemctl with an allow-list; every call begins a job and does not wait for its end. */
 export function createUnits(options: UnitOptions = {}) {
-  async function systemctl(verb: 'restart' | 'start' | 'reload-or-restart', unit: string): Promise<void> {
+  async function systemctl(verb: 'restart' | 'start' | 'stop' | 'reload-or-restart', unit: string): Promise<void> {
     if (!existsSync(options.systemdFolder ?? '/run/systemd/system')) {
       throw new AppError({
         code: 'host-refused',
@@ -41,6 +43,11 @@ export function createUnits(options: UnitOptions = {}) {
     /** The announcer reads its file again. Without systemd whoever runs it watches the file. */
     async announcerChanged(): Promise<void> {
       if (existsSync(options.systemdFolder ?? '/run/systemd/system')) await systemctl('reload-or-restart', announcerUnit)
+    },
+    /** On or off. Without systemd whoever runs it looks for the file. */
+    async wasm(enabled: boolean): Promise<void> {
+      if (!existsSync(options.systemdFolder ?? '/run/systemd/system')) return
+      for (const unit of enabled ? wasmUnits : wasmUnits.toReversed()) await systemctl(enabled ? 'start' : 'stop', unit)
     },
     update: () => systemctl('start', updateUnit),
     /** Refuses unless the caller names this very machine. */

@@ -22,6 +22,11 @@ const guestNet = z.strictObject({
   ipv4: z.strictObject({ gateway: ipv4, prefixLength: z.int().min(8).max(29) }),
   /** `onLink`: the prefix is that of the uplink itself, so the host answers for each VM there (NDP proxy). */
   ipv6: z.strictObject({ prefix: ipv6, prefixLength: z.int().min(32).max(124), onLink: z.boolean() }).nullable(),
+  /** MAC of this machine's card in the guests' network, where another machine runs them: no taps are made then. */
+  card: z
+    .string()
+    .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
+    .optional(),
 })
 
 const tap = z.strictObject({
@@ -97,6 +102,8 @@ export const verbs = {
   /** What guests hear of prefixes. Replaces what they heard before. */
   announce: z.strictObject({ announcements: z.array(announcement).max(8) }),
   restartUnit: z.strictObject({ unit: z.enum(restartable) }),
+  /** WASM hosting on or off: its configuration file with all defaults, unless there is one, and its units. */
+  setWasm: z.strictObject({ enabled: z.boolean() }),
   startUpdate: z.strictObject({}),
   /** The host's identity must be repeated: nothing starts this by accident. */
   factoryReset: z.strictObject({ machine: z.string().regex(/^[0-9a-f]{32}$/) }),
@@ -122,6 +129,7 @@ export interface Answers {
   setTunnels: Record<string, never>
   announce: Record<string, never>
   restartUnit: Record<string, never>
+  setWasm: Record<string, never>
   startUpdate: Record<string, never>
   factoryReset: Record<string, never>
 }

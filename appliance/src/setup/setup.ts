@@ -8,6 +8,7 @@ import { uplinkStep } from './steps/uplink.ts'
 import { proxmoxEnrolment } from './steps/proxmox-enrolment.ts'
 import { tlsStep } from './steps/tls.ts'
 import { start } from './steps/start.ts'
+import { wasmStep } from './steps/wasm.ts'
 
 /** The steps of setup in order: the wizard, `freehold apply` and the unattended install run these same objects (design §10). */
 export const setupSteps: readonly Step<SetupContext>[] = [
@@ -22,5 +23,6 @@ export const setupSteps: readonly Step<SetupContext>[] = [
   contracts,
   tlsStep,
   storefrontCheck,
+  wasmStep,
   start,
 ]

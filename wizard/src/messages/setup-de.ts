@@ -186,6 +186,7 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.step.chain': 'Netzwerk und Schlüssel',
   'setup.step.contracts': 'Vertrag',
   'setup.step.storefront-check': 'Alles noch einmal ansehen',
+  'setup.step.wasm': 'Ausführung von Programmen (WASM)',
   'setup.step.start': 'Seiten öffnen',
   'setup.stepState.waiting': 'wartet',
   'setup.stepState.running': 'läuft',

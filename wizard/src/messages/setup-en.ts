@@ -181,6 +181,7 @@ export const setupEn = {
   'setup.step.chain': 'Network and keys',
   'setup.step.contracts': 'Contract',
   'setup.step.storefront-check': 'Look at everything once more',
+  'setup.step.wasm': 'Execution of programs (WASM)',
   'setup.step.start': 'Open the storefront',
   'setup.stepState.waiting': 'waiting',
   'setup.stepState.running': 'running',

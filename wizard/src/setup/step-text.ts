@@ -13,6 +13,7 @@ export const knownSteps = [
   'contracts',
   'tls',
   'storefront-check',
+  'wasm',
   'start',
 ] as const
 

@@ -18,8 +18,8 @@ export interface IssuedCertificate {
 
 export interface AcmeOrder {
   answer: AcmeAnswer
-  /** The DNS name to be vouched for. */
-  name: string
+  /** The DNS names to be vouched for. */
+  names: readonly [string, ...string[]]
   /** Mode 0600; made at the first order. */
   accountKeyFile: string
   /** What Caddy serves below `/.well-known/acme-challenge/` on port 80. */
@@ -84,16 +84,16 @@ export async function askDirectory(answer: AcmeAnswer, signal: AbortSignal): Pro
 }
 
 /**
- * One certificate by RFC 8555, the name proven over HTTP (8.3). The key is new with every order. Whatever comes back is looked
+ * One certificate by RFC 8555, the names proven over HTTP (8.3). The key is new with every order. Whatever comes back is looked
  * at before it is believed: key, name and dates. Throws `certificate-refused` with what the authority said.
  */
 export async function obtainByAcme(order: AcmeOrder): Promise<IssuedCertificate> {
-  const { answer, name, challenges, signal } = order
+  const { answer, names, challenges, signal } = order
   // first by ourselves: the library tries long, and tells little of an authority that is not there
   await askDirectory(answer, signal)
   const client = await clientFor(answer, await accountKeyOf(order.accountKeyFile))
   const key = await crypto.createPrivateEcdsaKey()
-  const [, csr] = await crypto.createCsr({ commonName: name, altNames: [name] }, key)
+  const [, csr] = await crypto.createCsr({ commonName: names[0], altNames: [...names] }, key)
   await mkdir(challenges, { recursive: true, mode: 0o750 })
   const certificate = await told(answer, async () => {
     await unlessStopped(enter(client, answer), signal)
@@ -111,7 +111,7 @@ export async function obtainByAcme(order: AcmeOrder): Promise<IssuedCertificate>
       signal,
     )
   })
-  return checked({ certificate, key: key.toString() }, name)
+  return checked({ certificate, key: key.toString() }, names)
 }
 
 /** Registers the account's key, or finds it registered. */
@@ -139,14 +139,15 @@ function fileOf(folder: string, token: string): string {
   throw new AppError({ code: 'certificate-refused', detail: 'The authority sent a challenge that is no token.' })
 }
 
-/** Throws `certificate-refused` unless key and name are those that were asked for. */
-export function checked(issued: IssuedCertificate, name: string): IssuedCertificate {
+/** Throws `certificate-refused` unless key and names are those that were asked for. */
+export function checked(issued: IssuedCertificate, names: readonly string[]): IssuedCertificate {
   const certificate = new X509Certificate(issued.certificate)
+  const missing = names.find((name) => certificate.checkHost(name) === undefined)
   const wrong = !certificate.checkPrivateKey(createPrivateKey(issued.key))
     ? 'It is for another key.'
-    : certificate.checkHost(name) === undefined
-      ? `It does not name ${name}.`
-      : undefined
+    : missing === undefined
+      ? undefined
+      : `It does not name ${missing}.`
   if (wrong !== undefined)
     throw new AppError({ code: 'certificate-refused', detail: `The certificate that came is not ours. ${wrong}` })
   return issued

@@ -1,4 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../clock/clock.ts'
 import type { Config } from '../../config/schema.ts'
@@ -9,7 +10,7 @@ import { obtainFromOwnAuthority } from './own-authority.ts'
 import { siteFile, type SiteFileOptions } from './site-file.ts'
 
 /** What the certificate of a host is made by. */
-export type TlsSubject = Pick<Config, 'origin' | 'tls' | 'listen'>
+export type TlsSubject = Pick<Config, 'origin' | 'tls' | 'listen'> & Partial<Pick<Config, 'wasm'>>
 
 /** Caddy before everything, as far as this host changes it. */
 export interface Front {
@@ -77,7 +78,7 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
   const isFor = (known: KnownCertificate | undefined, subject: TlsSubject): known is KnownCertificate =>
     known !== undefined &&
     known.source === sourceOf(subject) &&
-    known.names.includes(nameOf(subject)) &&
+    namesOf(subject).every((name) => known.names.includes(name)) &&
     !isDue(known, clock.now())
 
   async function obtain(subject: TlsSubject, signal: AbortSignal): Promise<KnownCertificate> {
@@ -85,20 +86,20 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
     // got before a kill: not asked for twice
     if (isFor(waiting, subject)) return waiting
     const { tls } = subject
-    const name = nameOf(subject)
+    const names = namesOf(subject)
     try {
       const issued =
         tls.kind === 'acme'
           ? await obtainByAcme({
               answer: tls,
-              name,
+              names,
               accountKeyFile: join(stateFolder, 'secrets/acme-account.key'),
               challenges: join(folder, 'challenges'),
               signal,
             })
           : await obtainFromOwnAuthority(
               { root: join(folder, 'authority/root.pem'), key: join(stateFolder, 'secrets/authority.key') },
-              name,
+              names,
               new Date(clock.now() * 1000),
             )
       trouble = null
@@ -122,13 +123,17 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
       ...(front.httpsPort !== undefined && { httpsPort: front.httpsPort }),
       ...('origin' in subject && { origin: subject.origin }),
       ...(withSite && { site: store.files }),
+      ...('origin' in subject && wasmSiteOf(subject)),
     }
     return siteFile(options)
   }
 
   async function writeSite(subject: TlsSubject | { listen: Config['listen'] }, always = false): Promise<void> {
     const present = 'tls' in subject && subject.tls.kind !== 'first-boot' ? await store.present() : undefined
-    const text = siteOf(subject, present !== undefined && 'origin' in subject && present.names.includes(nameOf(subject)))
+    const text = siteOf(
+      subject,
+      present !== undefined && 'origin' in subject && namesOf(subject).every((name) => present.names.includes(name)),
+    )
     const file = join(folder, 'Caddyfile')
     if (!always && text === (await readFile(file, 'utf8').catch(() => undefined))) return
     for (const place of [folder, join(folder, 'challenges'), join(folder, 'authority')]) {
@@ -182,6 +187,24 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
 
 function nameOf({ origin }: Pick<Config, 'origin'>): string {
   return new URL(origin).hostname.replaceAll(/[[\]]/g, '')
+}
+
+/** What the certificate has to name: the host itself, and WASM hosting where it is on. */
+function namesOf(subject: TlsSubject): [string, ...string[]] {
+  const { wasm } = wasmSiteOf(subject)
+  return wasm === undefined ? [nameOf(subject)] : [nameOf(subject), wasm.name]
+}
+
+/** Where freehold-wasmd listens by its defaults, which are what setup writes (design §4). */
+const wasmUpstream = '127.0.0.1:8430'
+
+/** A host that is known by an address alone has no name to put `wasm.` before: it names one in `wasm.url`. */
+function wasmSiteOf(subject: TlsSubject): { wasm?: { name: string; upstream: string } } {
+  const { wasm } = subject
+  if (wasm?.enabled !== true) return {}
+  const own = nameOf(subject)
+  const name = wasm.url === undefined ? `wasm.${own}` : new URL(wasm.url).hostname
+  return isIP(own) !== 0 && wasm.url === undefined ? {} : { wasm: { name, upstream: wasmUpstream } }
 }
 
 function sourceOf({ tls }: Pick<Config, 'tls'>): string {

@@ -75,8 +75,12 @@ async function openAuthority(files: AuthorityFiles, now: Date): Promise<{ root: 
   return { root: made, key: keys.privateKey }
 }
 
-/** A certificate for a name or an address from the host's own authority, which is made at the first call. */
-export async function obtainFromOwnAuthority(files: AuthorityFiles, name: string, now: Date): Promise<IssuedCertificate> {
+/** A certificate for names or addresses from the host's own authority, which is made at the first call. */
+export async function obtainFromOwnAuthority(
+  files: AuthorityFiles,
+  names: readonly string[],
+  now: Date,
+): Promise<IssuedCertificate> {
   const authority = await openAuthority(files, now)
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const notBefore = new Date(now.getTime() - day)
@@ -94,7 +98,7 @@ export async function obtainFromOwnAuthority(files: AuthorityFiles, name: string
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
         new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1'], false),
-        new SubjectAlternativeNameExtension([{ type: isIP(name) === 0 ? 'dns' : 'ip', value: name }]),
+        new SubjectAlternativeNameExtension(names.map((name) => ({ type: isIP(name) === 0 ? 'dns' : 'ip', value: name }))),
       ],
     },
     engine,

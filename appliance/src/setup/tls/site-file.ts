@@ -17,6 +17,8 @@ export interface SiteFileOptions {
   challenges: string
   /** Folder with `root.pem` of the host's own authority, for people to install; served as `/authority/root.pem`. */
   authority: string
+  /** WASM hosting: the name that callers use, and where freehold-wasmd listens; absent: it is off. */
+  wasm?: { name: string; upstream: string }
   httpPort?: number
   httpsPort?: number
 }
@@ -44,6 +46,11 @@ export function siteFile(options: SiteFileOptions): string {
   const tls = (files: CertificateFiles): string => `	tls ${files.certificate} ${files.key}`
   const name = origin === undefined ? undefined : new URL(origin).hostname
   const own = name === undefined || site === undefined ? '' : `https://${name} {\n${tls(site)}\n${proxy}\n}\n\n`
+  // its callers are programs, and TLS ends here as for the pages; what they send is sealed for the service itself
+  const programs =
+    options.wasm === undefined
+      ? ''
+      : `https://${options.wasm.name} {\n${tls(site ?? firstBoot)}\n\treverse_proxy ${options.wasm.upstream}\n}\n\n`
   const elsewhere = own === '' ? proxy : `	redir ${origin ?? ''}{uri} 308`
   return `{
 	admin off
@@ -63,7 +70,7 @@ http:// {
 	}
 }
 
-${own}https:// {
+${own}${programs}https:// {
 ${tls(firstBoot)}
 ${elsewhere}
 }

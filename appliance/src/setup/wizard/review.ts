@@ -111,6 +111,9 @@ export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
   }
   changes.push(
     { step: 'storefront-check', kind: 'file', values: { name: 'freehold.yaml' }, undo: 'yes', ...none },
+    ...(answers.wasm.enabled
+      ? [{ step: 'wasm', kind: 'file' as const, values: { name: 'wasm.yaml' }, undo: 'yes' as const, ...none }]
+      : []),
     { step: 'start', kind: 'storefront', values: { origin: answers.origin }, undo: 'yes', ...none },
   )
   return changes

@@ -134,8 +134,8 @@ suite('what stands around an executor', () => {
         own: said(() => process.kill(process.pid, 0)),
       }))`
     const heard = async (words: readonly string[]): Promise<Record<string, string>> => {
-      const [command = '', ...args] = [...words, process.execPath, '-e', tries]
-      const child = spawn(command, args, { env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
+      const command = [...words, process.execPath, '-e', tries]
+      const child = spawn(command[0] ?? '', command.slice(1), { env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
       return JSON.parse(await text(child.stdout)) as Record<string, string>
     }
     try {
