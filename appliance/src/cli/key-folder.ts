@@ -104,6 +104,14 @@ export async function keep(keys: string, made: CertificateView, draft: string, h
   if (former?.startsWith(join(keys, '.')) === true) await rm(former, { recursive: true, force: true })
 }
 
+/** What stands for the VM is used no more: after a reinstall it opens nothing, though it has not ended. May be called again. */
+export async function putAside(keys: string, vmId: string): Promise<void> {
+  const link = join(keys, vmId)
+  const former = await readlink(link).catch(() => undefined)
+  await rm(link, { force: true })
+  if (former?.startsWith(join(keys, '.')) === true) await rm(former, { recursive: true, force: true })
+}
+
 /** Private keys lie here: the folder must be this user's, and nobody else may enter. */
 async function makeFolder(keys: string): Promise<void> {
   await mkdir(keys, { recursive: true, mode: 0o700 })

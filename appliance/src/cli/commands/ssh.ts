@@ -8,8 +8,8 @@ import { AppError } from '../../errors/app-error.ts'
 import { certificateFor } from '../certificate.ts'
 import { unreachable } from '../client.ts'
 import type { CliContext } from '../context.ts'
-import { defaultKeysFolder } from '../key-folder.ts'
-import { ExitCode, printJson } from '../output.ts'
+import { currentCertificate, defaultKeysFolder, putAside } from '../key-folder.ts'
+import { ExitCode, printJson, say } from '../output.ts'
 import { relay } from '../relay.ts'
 import { sshConfig, sshOptions } from '../ssh-config.ts'
 
@@ -29,11 +29,18 @@ export function registerSshCommands(program: Command, make: Make): void {
       const context = make(command)
       const vmId = await vmIdFrom(context, vm)
       const folder = resolve(keys)
+      const stood = (await currentCertificate(folder, vmId)) !== undefined
       const { ssh } = await certificateFor(context, vmId, folder)
       const options = sshOptions(folder, vmId).flatMap(([name, value]) => ['-o', `${name}=${value}`])
       // the address comes from the host: never a word that ssh could take for an option
       const target = ['-o', `HostName=${ssh.host}`, '-p', String(ssh.port)]
-      throw new ExitCode(await runSsh([...options, ...target, vmId, ...more]))
+      const code = await runSsh([...options, ...target, vmId, ...more])
+      // ssh's own failure: since that certificate was made the VM may have got another host key and generation
+      if (code === 255 && stood) {
+        await putAside(folder, vmId)
+        say('If the VM was reinstalled, run this again: the next try signs a new certificate.')
+      }
+      throw new ExitCode(code)
     })
 
   program
