@@ -68,9 +68,11 @@ export function testBook(
     path?: string
     clock?: StandingClock
     dataPath?: FakeDataPath
+    /** Goes with the last one that is closed. */
+    folder?: string
   } = {},
 ): TestBook {
-  const folder = options.path === undefined ? mkdtempSync(join(tmpdir(), 'broker-')) : undefined
+  const folder = options.path === undefined ? mkdtempSync(join(tmpdir(), 'broker-')) : options.folder
   const path = options.path ?? join(folder ?? '', 'broker.db')
   const clock = options.clock ?? new StandingClock()
   const db = new BrokerDatabase(path)
@@ -123,7 +125,7 @@ export function testBook(
     },
     reopen() {
       db.close()
-      return testBook({ ...options, path, clock, dataPath })
+      return testBook({ ...options, path, clock, dataPath, ...(folder !== undefined && { folder }) })
     },
     close() {
       db.close()

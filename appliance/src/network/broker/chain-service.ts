@@ -9,6 +9,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { brokerAnswerSchema, grantOf } from './answer-grant.ts'
 import type { BrokerOffer } from './choice.ts'
 import type { Grant } from './grant.ts'
+import { nextSequence } from './sequence.ts'
 import type { BrokerService } from './ports.ts'
 import type { RegisteredBroker } from './registry-brokers.ts'
 
@@ -50,8 +51,6 @@ const granted = 2
 /** Brokers by the registry: sealed questions and answers on chain, for hosts that reach a node and no broker's page. */
 export function createChainService(options: ChainServiceOptions): Omit<BrokerService, 'name'> {
   const { clock, chainId, registry, contract, asker } = options
-  let sequence = 0
-
   async function read(name: string, args: readonly unknown[], block: string): Promise<readonly unknown[]> {
     const data = brokerRegistryInterface.encodeFunctionData(name, args)
     const answer = String(await options.call('eth_call', [{ to: registry, data }, block]))
@@ -81,7 +80,6 @@ export function createChainService(options: ChainServiceOptions): Omit<BrokerSer
     if (kept !== undefined && standing !== undefined) return await answerOf(broker, key, kept)
     const answerKey = await generateMessageKey()
     const now = clock.now()
-    sequence = Math.max(sequence + 1, now * 1000)
     // the seal names the broker: its WireGuard key is not known before it has answered
     const request: Omit<BrokerRequest, 'broker'> = {
       v: 1,
@@ -89,7 +87,7 @@ export function createChainService(options: ChainServiceOptions): Omit<BrokerSer
       contract,
       wireguardKey: await options.publicKey(broker.id),
       presharedKey: true,
-      sequence,
+      sequence: nextSequence(now),
       issuedAt: now,
       expiresAt: now + 600,
       answerKey: Buffer.from(answerKey.publicKey).toString('base64'),

@@ -9,6 +9,7 @@ import { nameRequestText, type NameRequest } from '../../broker/names/name-reque
 import { brokerAnswerSchema, grantOf } from './answer-grant.ts'
 import type { BrokerOffer } from './choice.ts'
 import type { BrokerName, Grant } from './grant.ts'
+import { nextSequence } from './sequence.ts'
 import type { BrokerService } from './ports.ts'
 
 /** A broker by registry or answer file: where it is and who speaks for it. */
@@ -52,12 +53,8 @@ const maxBytes = 65_536
 /** Brokers by their signed HTTP path. What they say is parsed here; whether it can be used is `checkGrant`'s. */
 export function createHttpService(options: HttpServiceOptions): BrokerService {
   const { clock } = options
-  /** Milliseconds since 1970 and a count: higher than in every request before, also after a restart. */
-  let sequence = 0
-
   async function ask(known: KnownBroker, fields: Pick<BrokerRequest, 'verb' | 'prefixLength'>): Promise<Grant> {
     const now = clock.now()
-    sequence = Math.max(sequence + 1, now * 1000)
     const status = await call(known, '/v1/status', statusSchema)
     const request: BrokerRequest = {
       v: 1,
@@ -66,7 +63,7 @@ export function createHttpService(options: HttpServiceOptions): BrokerService {
       contract: options.contract,
       wireguardKey: await options.publicKey(known.id),
       presharedKey: true,
-      sequence,
+      sequence: nextSequence(now),
       issuedAt: now,
       expiresAt: now + 300,
       ...fields,
@@ -149,13 +146,12 @@ export function createHttpService(options: HttpServiceOptions): BrokerService {
     async name(grant, label, address) {
       const known = await find(grant.broker.id)
       const now = clock.now()
-      sequence = Math.max(sequence + 1, now * 1000)
       const request: NameRequest = {
         v: 1,
         broker: grant.publicKey,
         chainId: options.chainId,
         contract: options.contract,
-        sequence,
+        sequence: nextSequence(now),
         issuedAt: now,
         expiresAt: now + 300,
         ...(address === undefined ? { verb: 'unname', label } : { verb: 'name', label, address }),
