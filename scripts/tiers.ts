@@ -86,7 +86,7 @@ const tiers: Tier[] = [
     name: 'unit',
     commands: each(
       nodeTest(
-        found('{appliance,contracts,wizard,testing,scripts}/**/*.test.ts').filter((f) => !/\.(int|vm)\.test\.ts$/.test(f)),
+        found('{appliance,contracts,wizard,testing,scripts,iso}/**/*.test.ts').filter((f) => !/\.(int|vm)\.test\.ts$/.test(f)),
         2,
       ),
     ),

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { InstallAnswer } from './answers.ts'
+import { parseDisks, type Disk } from './disks.ts'
+import { faultLines, InstallFault, type FaultCode } from './fault.ts'
+import { named, needOf, offered, typed } from './guard.ts'
+
+const gib = 2 ** 30
+const need = { unpackedBytes: 1.5 * gib }
+const disk = (path: string, change: Partial<Disk> = {}): Disk => ({
+  path: `/dev/${path}`,
+  bytes: 100 * gib,
+  model: 'Model',
+  serial: `S-${path}`,
+  wwn: '',
+  transport: 'sata',
+  contents: [],
+  inUse: false,
+  ours: false,
+  ...change,
+})
+const answer = (...disks: InstallAnswer['disks']): InstallAnswer => ({
+  disks,
+  wipe: true,
+  wipeInstalled: false,
+  profile: 'libvirt',
+  afterwards: 'power-off',
+})
+const refusedWith = (code: FaultCode) => (error: unknown) => {
+  assert.ok(error instanceof InstallFault)
+  assert.equal(error.code, code)
+  for (const line of faultLines(error)) assert.ok(line.length <= 78, line)
+  return true
+}
+
+suite('an answer file names the disk exactly, or nothing is written', () => {
+  for (const [what, disks, wanted, code] of [
+    ['no disk at all', [], [{ serial: 'S-sda' }], 'disk-none'],
+    ['another serial', [disk('sda')], [{ serial: 'S-sdb' }], 'disk-not-found'],
+    ['never the other one', [disk('sda'), disk('sdb')], [{ serial: 'S-sdc' }], 'disk-not-found'],
+    ['serial right, path wrong', [disk('sda')], [{ serial: 'S-sda', path: '/dev/sdb' }], 'disk-not-found'],
+    ['two of one serial', [disk('sda', { serial: 'X' }), disk('sdb', { serial: 'X' })], [{ serial: 'X' }], 'disk-ambiguous'],
+    ['the same twice', [disk('sda')], [{ serial: 'S-sda' }, { path: '/dev/sda' }], 'disk-ambiguous'],
+    ['in use', [disk('sda', { inUse: true })], [{ serial: 'S-sda' }], 'disk-not-found'],
+    ['one byte too small', [disk('sda', { bytes: needOf(need) - 1 })], [{ serial: 'S-sda' }], 'disk-too-small'],
+    ['installed already', [disk('sda', { ours: true })], [{ serial: 'S-sda' }], 'disk-installed'],
+    ['the mirror’s second is missing', [disk('sda')], [{ serial: 'S-sda' }, { serial: 'S-sdb' }], 'disk-not-found'],
+  ] as const) {
+    test(`refused: ${what}`, () => {
+      assert.throws(() => named(disks, answer(...wanted), need), refusedWith(code))
+    })
+  }
+
+  test('the one that is named, also among others, and two for a mirror', () => {
+    const disks = [disk('sda'), disk('sdb', { bytes: needOf(need) })]
+    assert.deepEqual(named(disks, answer({ serial: 'S-sdb' }), need), [disks[1]])
+    assert.deepEqual(named(disks, answer({ serial: 'S-sdb' }, { path: '/dev/sda' }), need), [disks[1], disks[0]])
+    const again = { ...answer({ serial: 'S-sda' }), wipeInstalled: true }
+    assert.equal(named([disk('sda', { ours: true })], again, need).length, 1)
+  })
+})
+
+suite('by hand', () => {
+  test('only free and large disks are offered; where there is none, the screen lists what is there', () => {
+    const [small, used, good] = [disk('sda', { bytes: gib }), disk('sdb', { inUse: true }), disk('sdc')]
+    assert.deepEqual(offered([small, used, good], need), [good])
+    assert.throws(() => offered([small], need), refusedWith('disk-too-small'))
+    assert.throws(() => offered([used], need), refusedWith('disk-none'))
+    assert.throws(() => offered([], need), refusedWith('disk-none'))
+  })
+
+  test('a name is typed; a number, yes, nothing, three names or the same twice is none', () => {
+    const disks = [disk('sda'), disk('sdb'), disk('nvme0n1')]
+    assert.deepEqual(typed(' sda \n', disks), [disks[0]])
+    assert.deepEqual(typed('/dev/nvme0n1, sdb', disks), [disks[2], disks[1]])
+    for (const text of ['', '1', 'yes', 'sd', 'sda sda', 'sda sdb nvme0n1', 'sda1', 'SDA', 'sdz']) {
+      assert.throws(() => typed(text, disks), refusedWith('not-confirmed'), text)
+    }
+  })
+})
+
+test('disks of lsblk: the medium is in use, optical drives and memory are none, ours is known by its partition', () => {
+  const part = (path: string, more: object) => ({ path, size: gib, type: 'part', ro: false, ...more })
+  const json = JSON.stringify({
+    blockdevices: [
+      { path: '/dev/zram0', size: gib, type: 'disk', ro: false },
+      { path: '/dev/sr0', size: gib, type: 'rom', ro: false },
+      {
+        path: '/dev/sda',
+        size: 8 * gib,
+        type: 'disk',
+        ro: false,
+        tran: 'usb',
+        children: [part('/dev/sda1', { mountpoints: ['/run/live/medium'] })],
+      },
+      {
+        path: '/dev/vda',
+        size: 20 * gib,
+        type: 'disk',
+        ro: false,
+        model: ' QEMU ',
+        serial: 'one',
+        children: [
+          part('/dev/vda3', { partlabel: 'freehold-root', fstype: 'ext4', label: 'freehold-root', mountpoints: [null] }),
+        ],
+      },
+      { path: '/dev/vdb', size: 0, type: 'disk', ro: false },
+      { path: '/dev/vdc', size: gib, type: 'disk', ro: true },
+    ],
+  })
+  const [medium, ours, ...more] = parseDisks(json)
+  assert.deepEqual(more, [])
+  assert.equal(medium?.inUse, true)
+  assert.deepEqual([ours?.ours, ours?.inUse, ours?.model, ours?.contents], [true, false, 'QEMU', ['ext4 "freehold-root" 1.1 GB']])
+})

@@ -1,0 +1,154 @@
+import { randomBytes, scryptSync } from 'node:crypto'
+import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Answers } from './answers.ts'
+import type { Disk } from './disks.ts'
+import { layoutOf, partitionOf, sfdiskScript } from './layout.ts'
+import { followed, tool } from './tools.ts'
+
+const target = '/target'
+/** While this file is there the disk does not start as a host. */
+export const incompleteMark = 'etc/freehold/install-incomplete'
+
+export interface WriteOptions {
+  disks: readonly Disk[]
+  squashfs: string
+  unpackedBytes: number
+  answers: Answers | undefined
+  phase(name: string): void
+  progress(text: string): void
+}
+
+/**
+ * Writes the system: partition, format, unpack, boot loaders for BIOS and UEFI, and last of all takes the mark of an unfinished
+ * installation away. Answers the recovery secret, which nothing keeps but as a hash.
+ */
+export async function writeSystem(options: WriteOptions): Promise<{ recovery: string; warning?: string }> {
+  const { disks, phase } = options
+  const mirror = disks.length === 2
+  const bytes = Math.min(...disks.map((disk) => disk.bytes))
+  const layout = layoutOf(bytes, options.unpackedBytes)
+  for (const disk of disks) {
+    await tool('wipefs', ['--all', '--force', disk.path])
+    await tool('sfdisk', ['--wipe', 'always', '--wipe-partitions', 'always', disk.path], sfdiskScript(layout, mirror))
+  }
+  await tool('udevadm', ['settle', '--timeout=30'])
+  phase('partitioned')
+
+  const root = mirror ? await array('root', disks, 3) : partitionOf(disks[0] as Disk, 3)
+  const vms = layout.vms === 0 ? undefined : mirror ? await array('vms', disks, 4) : partitionOf(disks[0] as Disk, 4)
+  for (const [i, disk] of disks.entries())
+    await tool('mkfs.vfat', ['-F', '32', '-n', i === 0 ? 'FH-ESP' : 'FH-ESP2', partitionOf(disk, 2)])
+  await tool('mkfs.ext4', ['-q', '-F', '-L', 'freehold-root', root])
+  if (vms !== undefined) await tool('mkfs.ext4', ['-q', '-F', '-m', '0', '-L', 'freehold-vms', vms])
+  phase('formatted')
+
+  await mkdir(target, { recursive: true })
+  await tool('mount', [root, target])
+  await mkdir(join(target, 'etc/freehold'), { recursive: true, mode: 0o755 })
+  await writeFile(join(target, incompleteMark), '')
+  // a cut from here on leaves a root that says so
+  await tool('sync', ['-f', target])
+  await followed(
+    'unsquashfs',
+    ['-force', '-dest', target, '-strict-errors', '-quiet', '-data-queue', '32', '-frag-queue', '32', options.squashfs],
+    options.progress,
+  )
+  phase('copied')
+
+  await fstab(disks, root, vms)
+  await rest(options.answers)
+  const recovery = await makeRecovery()
+  if (mirror) {
+    await appendFile(join(target, 'etc/mdadm/mdadm.conf'), await tool('mdadm', ['--detail', '--scan']))
+  }
+  for (const name of ['dev', 'proc', 'sys', 'run']) await tool('mount', ['--rbind', `/${name}`, join(target, name)])
+  const inside = (program: string, ...args: string[]) => tool('chroot', [target, program, ...args])
+  if (mirror) await inside('update-initramfs', '-u')
+  for (const disk of disks) await inside('grub-install', '--target=i386-pc', '--recheck', disk.path)
+  phase('grub-bios')
+  for (const disk of disks) {
+    const esp = partitionOf(disk, 2)
+    await mkdir(join(target, 'boot/efi'), { recursive: true })
+    await tool('mount', [esp, join(target, 'boot/efi')])
+    // both names: the one firmware remembers, and the one it finds by itself
+    await inside(
+      'grub-install',
+      '--target=x86_64-efi',
+      '--efi-directory=/boot/efi',
+      '--bootloader-id=debian',
+      '--no-nvram',
+      '--uefi-secure-boot',
+      '--force-extra-removable',
+      '--recheck',
+    )
+    await tool('umount', [join(target, 'boot/efi')])
+  }
+  phase('grub-uefi')
+  await inside('update-grub')
+  phase('menu')
+  await rm(join(target, incompleteMark))
+  return { recovery, ...(await leave()) }
+}
+
+async function array(name: string, disks: readonly Disk[], number: number): Promise<string> {
+  const path = `/dev/md/freehold-${name}`
+  const members = disks.map((disk) => partitionOf(disk, number))
+  await tool('mdadm', [
+    '--create',
+    path,
+    '--run',
+    '--level=1',
+    '--metadata=1.2',
+    '--homehost=any',
+    `--raid-devices=${members.length}`,
+    ...members,
+  ])
+  return path
+}
+
+const uuidOf = async (path: string): Promise<string> =>
+  (await tool('blkid', ['--match-tag', 'UUID', '--output', 'value', path])).trim()
+
+async function fstab(disks: readonly Disk[], root: string, vms: string | undefined): Promise<void> {
+  const lines = [`UUID=${await uuidOf(root)} / ext4 errors=remount-ro 0 1`]
+  if (vms !== undefined) lines.push(`UUID=${await uuidOf(vms)} /var/lib/freehold-vm ext4 nofail,x-systemd.device-timeout=30 0 2`)
+  const esp = partitionOf(disks[0] as Disk, 2)
+  lines.push(`UUID=${await uuidOf(esp)} /boot/efi vfat umask=0077,nofail 0 1`)
+  await writeFile(join(target, 'etc/fstab'), `${lines.join('\n')}\n`)
+}
+
+/** What the first boot applies; it is removed then. */
+async function rest(answers: Answers | undefined): Promise<void> {
+  if (answers?.rest === undefined) return
+  const file = join(target, 'etc/freehold/answers.yaml')
+  await writeFile(file, answers.rest, { mode: 0o600 })
+  await chmod(file, 0o600)
+}
+
+/** 80 bits in groups that can be read aloud; on the disk only what it hashes to. */
+async function makeRecovery(): Promise<string> {
+  const letters = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
+  const secret = [...randomBytes(16)].map((byte) => letters[byte % 32]).join('')
+  const salt = randomBytes(16)
+  const hash = scryptSync(secret, salt, 32, { N: 16_384, r: 8, p: 1 })
+  await writeFile(join(target, 'etc/freehold/recovery'), `scrypt ${salt.toString('hex')} ${hash.toString('hex')}\n`, {
+    mode: 0o600,
+  })
+  return secret.replaceAll(/(.{4})(?=.)/g, '$1-')
+}
+
+/** What still holds the root is let go lazily; a clean-up that fails is a warning, for the disk works. */
+async function leave(): Promise<{ warning?: string }> {
+  await tool('sync', [])
+  for (const name of ['run', 'sys', 'proc', 'dev'])
+    await tool('umount', ['--recursive', '--lazy', join(target, name)]).catch(() => undefined)
+  try {
+    await tool('umount', ['--recursive', target])
+    return {}
+  } catch {
+    await tool('mount', ['-o', 'remount,ro', target]).catch(() => undefined)
+    const held = await readFile('/proc/mounts', 'utf8').then((text) => text.includes(` ${target} ext4 rw`))
+    return held ? { warning: 'The disk could not be unmounted; it was synced.' } : {}
+  }
+}

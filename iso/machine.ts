@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A machine of QEMU, emulated: what an ISO or a disk is booted in. */
+export interface MachineOptions {
+  /** Disk images in order, each with the serial that its "hardware" says. */
+  disks?: readonly { file: string; format: 'raw' | 'qcow2'; serial: string }[]
+  /** The medium, as a USB stick or a CD. */
+  iso?: { file: string; as: 'cd' | 'usb' }
+  firmware?: 'bios' | 'uefi' | 'secure-boot'
+  memoryMiB?: number
+  /** systemd credentials, by name. */
+  credentials?: Record<string, string>
+  /** Port of 127.0.0.1 that leads to the machine's 443; absent: no network card at all. */
+  httpsPort?: number
+  /** `-rtc base=`. */
+  clock?: string
+}
+
+export interface Machine {
+  /** All that came over the serial line so far. */
+  serial(): Promise<string>
+  /**
+   * Waits until the line matches `good`; anything that says the machine failed ends the wait at once, as does its end.
+   * @throws Error with the end of the line.
+   */
+  waitFor(good: RegExp, seconds: number, options?: { failure?: RegExp }): Promise<RegExpMatchArray>
+  /** Types on the serial line. */
+  type(text: string): Promise<void>
+  /** Resolves when the machine powered itself off. */
+  poweredOff(seconds: number): Promise<void>
+  /** CPU seconds of QEMU until now: what to compare on a busy machine. */
+  cpuSeconds(): Promise<number>
+  /** The power is cut. */
+  cut(): Promise<void>
+}
+
+const failures = /FREEHOLD-FAILED [a-z-]+|Kernel panic|\(initramfs\)|emergency mode/
+
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const folder = await mkdtemp(join(tmpdir(), 'fh-iso-'))
+  const log = join(folder, 'serial.log')
+  const socket = join(folder, 'serial.sock')
+  const argv = machineArguments(options, { log, socket })
+  const qemu = spawn('qemu-system-x86_64', argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let stderr = ''
+  qemu.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const ended = new Promise<void>((resolve) => qemu.once('close', () => resolve()))
+  const kill = (): void => void qemu.kill('SIGKILL')
+  process.once('exit', kill)
+  const serial = (): Promise<string> => readFile(log, 'utf8').catch(() => '')
+  const gone = (): boolean => qemu.exitCode !== null || qemu.signalCode !== null
+  const tail = async (): Promise<string> => `${(await serial()).slice(-3000)}\n${stderr}`
+
+  async function until<T>(what: string, seconds: number, look: () => Promise<T | undefined>): Promise<T> {
+    const deadline = performance.now() + seconds * 1000
+    for (;;) {
+      const found = await look()
+      if (found !== undefined) return found
+      if (performance.now() > deadline) throw new Error(`not in ${seconds} s: ${what}\n${await tail()}`)
+      await delay(250)
+    }
+  }
+  return {
+    serial,
+    waitFor: (good, seconds, { failure = failures } = {}) =>
+      until(String(good), seconds, async () => {
+        const over = gone()
+        const text = await serial()
+        const match = good.exec(text)
+        if (match !== null) return match
+        const bad = failure.exec(text)
+        if (bad !== null || over) throw new Error(`${bad?.[0] ?? 'the machine ended'}\n${await tail()}`)
+        return undefined
+      }),
+    type: (text) =>
+      new Promise((resolve, reject) => {
+        const line = connect(socket, () => line.write(text, () => line.end(resolve)))
+        line.on('error', reject)
+        line.resume()
+      }),
+    async poweredOff(seconds) {
+      await until('powered off', seconds, () => Promise.resolve(gone() || undefined))
+      process.off('exit', kill)
+      await rm(folder, { recursive: true, force: true })
+    },
+    async cpuSeconds() {
+      const stat = await readFile(`/proc/${qemu.pid}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / 100
+    },
+    async cut() {
+      kill()
+      await ended
+      process.off('exit', kill)
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Arguments of QEMU. `qemu64` is close to the oldest machines; without cx16, around which QEMU 7.2 corrupts flags. */
+function machineArguments(options: MachineOptions, files: { log: string; socket: string }): string[] {
+  const { disks = [], iso, firmware = 'bios', memoryMiB = 2048, credentials = {}, httpsPort } = options
+  const secure = firmware === 'secure-boot'
+  const argv = [
+    '-machine',
+    `q35,accel=tcg${secure ? ',smm=on' : ''}`,
+    '-cpu',
+    'qemu64,-cx16',
+    '-smp',
+    '2',
+    '-m',
+    String(memoryMiB),
+  ]
+  argv.push('-display', 'none', '-no-reboot', '-device', 'virtio-rng-pci')
+  argv.push(
+    '-chardev',
+    `socket,id=serial,path=${files.socket},server=on,wait=off,logfile=${files.log}`,
+    '-serial',
+    'chardev:serial',
+  )
+  if (firmware !== 'bios') {
+    const kind = secure ? '_4M.ms.fd' : '_4M.fd'
+    argv.push('-drive', `if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE${kind}`)
+    argv.push('-drive', `if=pflash,unit=1,format=raw,snapshot=on,file=/usr/share/OVMF/OVMF_VARS${kind}`)
+    if (secure) argv.push('-global', 'driver=cfi.pflash01,property=secure,value=on')
+  }
+  disks.forEach(({ file, format, serial }, i) => {
+    argv.push('-drive', `if=none,id=disk${i},format=${format},file=${file},cache=unsafe`)
+    argv.push('-device', `virtio-blk-pci,drive=disk${i},serial=${serial},bootindex=${i + 1}`)
+  })
+  if (iso !== undefined) {
+    argv.push('-drive', `if=none,id=medium,format=raw,readonly=on,file=${iso.file}`)
+    if (iso.as === 'cd') argv.push('-device', 'ide-cd,drive=medium,bootindex=0')
+    else argv.push('-device', 'qemu-xhci', '-device', 'usb-storage,drive=medium,bootindex=0,removable=on')
+  }
+  for (const [name, value] of Object.entries(credentials)) {
+    argv.push('-smbios', `type=11,value=io.systemd.credential.binary:${name}=${Buffer.from(value).toString('base64')}`)
+  }
+  if (httpsPort === undefined) argv.push('-nic', 'none')
+  else argv.push('-nic', `user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:${httpsPort}-:443`)
+  if (options.clock !== undefined) argv.push('-rtc', `base=${options.clock}`)
+  return argv
+}
