@@ -91,6 +91,11 @@ export const hypervisorAnswer = z.discriminatedUnion('kind', [
       .default({ from: 10_000, to: 10_999 }),
     /** Where guests reach this host, `address:port`, where that is not the address it listens at. */
     guestsReachHostAt: z.string().optional(),
+    /** MAC of this host's card on that bridge: the host is gateway, DNS and the way in there. Installed mode. */
+    guestCard: z
+      .string()
+      .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'a MAC is six pairs of hex digits, such as 52:54:00:12:34:56')
+      .optional(),
     /** Networks that guests have addresses of. */
     guestNetworks: z.array(z.string()).default(['10.77.0.0/16']),
     /** For the step of setup that enrols; without it the token must be there already. */

@@ -26,9 +26,14 @@ const addressSchema = z.object({
 })
 const routeSchema = z.object({ dst: z.string(), dev: z.string().optional(), gateway: z.string().optional() })
 
-/** Makes bridge and taps as they are to be; takes away taps of ours that are not named. Other links are not looked at. */
-export async function setLinks(net: GuestNet, taps: readonly HostTap[], owner: number): Promise<void> {
+/**
+ * Makes bridge and taps as they are to be; takes away taps of ours that are not named. With a card in the guests' network the
+ * card is the bridge's only port and there are no taps. Other links are not looked at.
+ */
+export async function setLinks(net: GuestNet, guests: readonly HostTap[], owner: number): Promise<void> {
   await setBridge(net)
+  await setCard(net.card)
+  const taps = net.card === undefined ? guests : []
   const present = new Map((await links()).filter(isTap).map((link) => [link.ifname, link]))
   const wanted = new Set(taps.map((tap) => tapNameOf(tap)))
   const batch: string[] = []
@@ -46,7 +51,22 @@ export async function setLinks(net: GuestNet, taps: readonly HostTap[], owner: n
   }
   await ipBatch('set the taps', batch)
   for (const name of wanted) await sysctl(`net/ipv6/conf/${name}/disable_ipv6`, '1')
-  await setIpv6Routes(net, taps)
+  await setIpv6Routes(net, guests)
+}
+
+/** The card with this MAC becomes a port of the bridge; one that was it and is not named is let go. */
+async function setCard(mac: string | undefined): Promise<void> {
+  const all = (await links()).filter((link) => !isTap(link) && !isBridge(link))
+  const wanted = all.find((link) => link.address === mac)?.ifname
+  const batch = all
+    .filter((link) => link.master === bridgeName && link.ifname !== wanted)
+    .map(({ ifname }) => `link set dev ${ifname} nomaster`)
+  if (wanted !== undefined) {
+    // it has no word of its own in that network: the bridge speaks there
+    await sysctl(`net/ipv6/conf/${wanted}/disable_ipv6`, '1')
+    batch.push(`link set dev ${wanted} master ${bridgeName}`, `link set dev ${wanted} up`)
+  }
+  await ipBatch('set the card of the guests', batch)
 }
 
 /** Who may open a tap; undefined if it went meanwhile. Source: drivers/net/tun.c, attribute `owner`. */
@@ -84,12 +104,28 @@ export async function ownNetworks(): Promise<{ own4: string[]; own6: string[] }>
   }
 }
 
+/** A card of the machine; `used` if the machine itself has an address there, or its way out. */
+export interface OwnCard {
+  mac: string
+  device: string
+  used: boolean
+}
+
 /** Addresses that the machine itself has or sends its own traffic to: its own, and those of its ways out. Without zones. */
-export async function ownAddresses(): Promise<{ addresses: string[]; gateways: string[] }> {
+export async function ownAddresses(): Promise<{ addresses: string[]; gateways: string[]; cards: OwnCard[] }> {
   const all = z.array(addressSchema).parse(JSON.parse(await ip('read the addresses', ['-j', 'addr'])))
   const own = all.filter(({ ifname }) => ifname !== bridgeName).flatMap((link) => link.addr_info.map(({ local }) => local ?? ''))
   const routes = [...(await defaultRoutes('-4')), ...(await defaultRoutes('-6'))]
-  return { addresses: unique(own), gateways: unique(routes.map(({ gateway }) => gateway ?? '').filter((text) => text !== '')) }
+  const used = (link: z.output<typeof addressSchema>) =>
+    routes.some(({ dev }) => dev === link.ifname) || link.addr_info.some(({ local = '' }) => !/^fe80:/i.test(local))
+  const cards = all
+    .filter(({ ifname }) => ifname !== bridgeName && !ifname.startsWith(tapPrefix))
+    .flatMap((link) => (link.address === undefined ? [] : [{ mac: link.address, device: link.ifname, used: used(link) }]))
+  return {
+    addresses: unique(own),
+    gateways: unique(routes.map(({ gateway }) => gateway ?? '').filter((text) => text !== '')),
+    cards,
+  }
 }
 
 /** The device with this MAC, its IPv4 addresses and gateway; undefined if there is none. */

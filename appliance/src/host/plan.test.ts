@@ -9,6 +9,10 @@ const own: OwnWays = {
   own6: ['2001:db8:1::/64'],
   addresses: ['192.0.2.7', '2001:db8:1::2', 'fe80::5054:ff:fe00:99'],
   gateways: ['192.0.2.1', '172.31.1.1', '2001:db8:1::1'],
+  cards: [
+    { mac: '52:54:00:00:00:99', device: 'up0', used: true },
+    { mac: 'bc:24:11:00:00:01', device: 'guests0', used: false },
+  ],
 }
 const tap = (ipv6: string | null, ipv4 = '10.77.0.11') => ({
   installation: '0123456789ab',
@@ -37,9 +41,16 @@ suite('P2 no guest takes the place of the host', () => {
       [],
     ],
   ]
+  denials.push(
+    ['a card of the guests that the host is reached by', { ...net(null), card: '52:54:00:00:00:99' }, []],
+    ['a card of the guests that is not there', { ...net(null), card: '52:54:00:00:00:98' }, []],
+  )
   for (const [what, guests, taps] of denials) {
     test(`denies ${what}`, () => assert.throws(() => checkOwn({ net: guests, taps }, own), { code: 'host-refused' }))
   }
+
+  test('a card that the host has nothing to do with is taken', () =>
+    checkOwn({ net: { ...net(null), card: 'bc:24:11:00:00:01' }, taps: [] }, own))
 
   test('a routed prefix beside it, and one that holds a single address of the host, are taken', () => {
     checkOwn({ net: net('2001:db8:2::'), taps: [tap('2001:db8:2:0:1::1')] }, own)

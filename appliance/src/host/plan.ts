@@ -48,15 +48,21 @@ export interface OwnWays {
   own6: readonly string[]
   addresses: readonly string[]
   gateways: readonly string[]
+  cards: readonly { mac: string; device: string; used: boolean }[]
 }
 
 /**
  * Holds a set of taps against the host: no guest's net, and no guest, takes the place of the host or of its way out.
  * Throws AppError `host-refused`; nothing was changed then.
  */
-export function checkOwn({ net, taps }: Argument<'setTaps'>, { own4, own6, addresses, gateways }: OwnWays): void {
+export function checkOwn({ net, taps }: Argument<'setTaps'>, { own4, own6, addresses, gateways, cards }: OwnWays): void {
   const refuse = (detail: string): never => {
     throw new AppError({ code: 'host-refused', detail })
+  }
+  if (net.card !== undefined) {
+    const card = cards.find(({ mac }) => mac === net.card)
+    if (card === undefined) refuse(`No card of this machine has the MAC ${net.card}.`)
+    if (card?.used === true) refuse(`The machine itself is reached by ${card.device}, which cannot be the guests’ card, too.`)
   }
   const four = networkOf(net)
   const clash = own4.find((range) => overlap4(range, four))

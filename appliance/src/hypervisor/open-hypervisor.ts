@@ -66,7 +66,12 @@ export async function openHypervisor(options: OpenOptions): Promise<Hypervisor> 
     }
     case 'proxmox': {
       const settings = await proxmoxOptions(chosen, { clock, loginEndpoint: config.listen.login })
-      return createProxmoxHypervisor({ ...settings, journalFile: join(stateFolder, 'proxmox-journal.json') })
+      const hypervisor = createProxmoxHypervisor({ ...settings, journalFile: join(stateFolder, 'proxmox-journal.json') })
+      if (config.mode !== 'installed' || chosen.guestCard === undefined) return hypervisor
+      // the host is the guests' router: what leads to them follows the list of VMs, as it does for taps
+      const routed = withTaps(hypervisor, options.host ?? createHostClient(), tapSettingsOf(config.network, chosen.guestCard))
+      await routed.settle()
+      return routed
     }
   }
 }

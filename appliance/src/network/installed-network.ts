@@ -28,14 +28,20 @@ export function addressPlanOf({ mode, hypervisor, network }: Pick<Config, 'mode'
   const sshPorts = hypervisor.kind === 'libvirt' ? hypervisor.sshPorts : defaultSshPorts
   // on an installed host guests have addresses of their own, whoever runs them; user networking is embedded mode's
   if (mode === 'installed' && hypervisor.kind !== 'fake')
-    return { plan: installedPlan(network, sshPorts), guestNet: guestNetOf(network) }
+    return { plan: withWayIn(installedPlan(network, sshPorts), hypervisor), guestNet: guestNetOf(network) }
   return { plan: embeddedPlan(sshPorts), guestNet: null }
 }
 
-/** The same as the root helper takes it. */
-export function tapSettingsOf({ ipv4, ipv6, open }: NetworkAnswer) {
+/** Ports of this host lead nowhere where it has no card in the guests' network. */
+function withWayIn(plan: AddressPlan, hypervisor: Config['hypervisor']): AddressPlan {
+  const leads = hypervisor.kind !== 'proxmox' || hypervisor.guestCard !== undefined
+  return leads ? plan : { ...plan, sshPorts: null }
+}
+
+/** The same as the root helper takes it. `card`: the host's own in the guests' network, where another machine runs them. */
+export function tapSettingsOf({ ipv4, ipv6, open }: NetworkAnswer, card?: string) {
   return {
-    net: { ipv4, ipv6 },
+    net: { ipv4, ipv6, ...(card !== undefined && { card }) },
     open: open.map((range) => {
       const [address = '', length = ''] = range.split('/')
       const prefixLength = Number(length)
