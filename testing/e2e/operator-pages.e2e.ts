@@ -79,6 +79,8 @@ for (const path of operatorPages) {
     stand,
     context,
   }) => {
+    // axe looks at every cell of a long table
+    test.setTimeout(240_000)
     for (const [colorScheme, width, locale] of [
       ['light', 1280, 'en'],
       ['dark', 320, 'de'],

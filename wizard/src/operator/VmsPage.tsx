@@ -19,7 +19,7 @@ import { filterRentals } from './filter-rentals.ts'
 import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
 
-const perPage = 50
+const perPage = 30
 
 /** `/operator/vms`: every VM, filtered by text and state; `?q= &state= &page=` are the state of the page (X10). */
 export function VmsPage() {

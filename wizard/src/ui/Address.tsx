@@ -17,7 +17,7 @@ export function Address({ value, what }: { value: string; what: string }) {
 export function ShortAddress({ value }: { value: string }) {
   const { locale } = useTexts()
   return (
-    <abbr lang={locale} title={value} className="font-mono text-[0.95em] no-underline">
+    <abbr lang={locale} title={value} className="font-mono text-[0.95em] whitespace-nowrap no-underline">
       {shortAddress(value)}
     </abbr>
   )

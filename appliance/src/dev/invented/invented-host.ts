@@ -68,7 +68,13 @@ export async function createInventedHost(options: { origin: string; vms?: number
   const began = real.now()
   const vms = inventedVms(began, options.vms ?? 64)
   await writeHistory(store, vms, began, at)
-  const hypervisor = createFakeHypervisor({ clock: real, storages: ['local'], createSeconds: 0, memoryMiB: 262_144 })
+  const hypervisor = createFakeHypervisor({
+    clock: real,
+    storages: ['local'],
+    createSeconds: 0,
+    diskGiB: 14_000,
+    memoryMiB: 393_216,
+  })
   await hypervisor.importTemplate({ path: 'fake:invented', sha256: template })
   for (const [i, vm] of vms.entries()) await place(i, vm.subscription, vm.wanted)
   const preparing = vms.find((vm) => vm.wanted === 'preparing')

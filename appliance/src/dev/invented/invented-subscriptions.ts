@@ -74,8 +74,8 @@ export function inventedPlans(used: (planId: number) => number): Plan[] {
   return [
     plan(0, 'Small', 1, 1024, 10, 60, 3),
     plan(1, 'Medium', 2, 4096, 40, 24, 9),
-    plan(2, 'Large', 8, 16_384, 160, 6, 34),
-    plan(3, 'Archive 2025', 1, 512, 200, 4, 12),
+    plan(2, 'Large', 8, 16_384, 160, 15, 34),
+    plan(3, 'Archive 2025', 1, 512, 200, 12, 12),
   ]
 }
 
