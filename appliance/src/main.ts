@@ -111,6 +111,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ...(host !== undefined && { host }),
     ...(certificates !== undefined && { certificates }),
     listensAt: () => product && openedAt,
+    publicIpv6: () => product?.api.publicIpv6?.()?.client,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
     finished: openWanted,

@@ -3,6 +3,7 @@ import type { Address } from '../chain/subscription.ts'
 import type { Config } from '../config/schema.ts'
 import type { HostPort } from '../host/port.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
+import type { BrokerClient } from '../network/broker/client.ts'
 import type { Certificates } from './tls/certificates.ts'
 import type { StepIo } from '../steps/step.ts'
 
@@ -33,6 +34,8 @@ export interface SetupContext {
   hooks: SetupHooks
   /** The root helper, on an installed host. */
   host?: HostPort
+  /** The running product's client of IPv6 brokers. */
+  publicIpv6?(): BrokerClient | undefined
   /** Of the public address, on an installed host. */
   certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'switchTo'>
   /** How long the next certificate is announced; absent: as long as people need. */

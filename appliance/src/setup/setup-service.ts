@@ -14,6 +14,7 @@ import type { TaskEvent } from '../steps/task-store.ts'
 import type { SettingRepository } from '../store/settings.ts'
 import type { TaskRepository } from '../store/tasks.ts'
 import type { SetupContext, SetupHooks } from './context.ts'
+import type { BrokerClient } from '../network/broker/client.ts'
 import type { Certificates } from './tls/certificates.ts'
 import { setupSteps } from './setup.ts'
 
@@ -30,6 +31,8 @@ export interface SetupServicePorts {
   host?: HostPort
   /** Of the public address, on an installed host. */
   certificates?: Certificates
+  /** The running product's client of IPv6 brokers. */
+  publicIpv6?(): BrokerClient | undefined
   /** Where the product, if it runs, listens for guests: that port is taken by ourselves. */
   listensAt(): string | undefined
   onEvent(event: TaskEvent): void
@@ -95,6 +98,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
       },
       hooks: ports.hooks(answers),
       ...(ports.host !== undefined && { host: ports.host }),
+      ...(ports.publicIpv6 !== undefined && { publicIpv6: ports.publicIpv6 }),
       ...(ports.certificates !== undefined && answers.mode === 'installed' && { certificates: ports.certificates }),
       hypervisor: () => (hypervisor ??= readConfig().then((present) => openOnce(answers, present))),
       writeConfig: (config) => writeWhole(configFileOf(ports.stateFolder), stringify(config)),

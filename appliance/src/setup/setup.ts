@@ -3,6 +3,7 @@ import type { SetupContext } from './context.ts'
 import { chain } from './steps/chain.ts'
 import { contracts, storefrontCheck } from './steps/contracts.ts'
 import { hypervisorStep, plans, storage, template } from './steps/machine.ts'
+import { ipv6Step } from './steps/ipv6.ts'
 import { preflight } from './steps/preflight.ts'
 import { uplinkStep } from './steps/uplink.ts'
 import { proxmoxEnrolment } from './steps/proxmox-enrolment.ts'
@@ -25,4 +26,5 @@ export const setupSteps: readonly Step<SetupContext>[] = [
   storefrontCheck,
   wasmStep,
   start,
+  ipv6Step,
 ]

@@ -15,6 +15,7 @@ export const knownSteps = [
   'storefront-check',
   'wasm',
   'start',
+  'ipv6',
 ] as const
 
 /** Checks of the wizard that have words of their own. */
@@ -34,6 +35,7 @@ export const knownChecks = [
   'owner-wallet',
   'treasury-apart',
   'hypervisor-answers',
+  'storage-apart',
   'hypervisor-room',
   'network-free',
   'template-named',

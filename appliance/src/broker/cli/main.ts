@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { pino } from 'pino'
 import { AppError, findAppError } from '../../errors/app-error.ts'
 import { loadBrokerConfig, type BrokerConfig } from '../config.ts'
@@ -72,7 +72,8 @@ program
   .option('--zone <domain>', 'serve names of VMs under this domain')
   .option('--hostmaster <mail>', 'who answers for the zone')
   .option('--url <url>', 'base URL of the HTTP path')
-  .option('--fee <wei>', 'price of one term; 0: listed installations only', wei, 0n)
+  // commander writes defaults into its help as JSON, which knows no bigint
+  .addOption(new Option('--fee <wei>', 'price of one term; 0: listed installations only').argParser(wei).default(0n, '0'))
   .action(async (options: Omit<InitAnswers, 'rpcUrl' | 'feeWei' | 'file'> & { rpc: string; fee: bigint }) => {
     const { rpc, fee, ...rest } = options
     const result = await initBroker(

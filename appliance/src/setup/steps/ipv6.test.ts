@@ -17,6 +17,7 @@ function subject(more: Partial<Ipv6Subject>): Ipv6Subject {
     withinSeconds: 5,
     wait: async () => void (time += 1),
     now: () => time,
+    ...(more.client !== undefined && { look: () => more.client?.round() ?? Promise.resolve() }),
     ...more,
   }
 }

@@ -2,7 +2,9 @@ import { parseCidr, specialRangeOf } from 'wireguard-ts/address'
 import { AppError } from '../../errors/app-error.ts'
 import type { BrokerClient } from '../../network/broker/client.ts'
 import { ipv6Modes, type Ipv6Mode } from '../../network/broker/modes.ts'
+import { systemClock } from '../../clock/clock.ts'
 import type { Step } from '../../steps/step.ts'
+import type { SetupContext } from '../context.ts'
 
 /** What the step works on. */
 export interface Ipv6Subject {
@@ -13,6 +15,8 @@ export interface Ipv6Subject {
   client?: BrokerClient
   /** Whether an address of the prefix is answered to from the Internet; undefined: cannot be asked. */
   reachable(prefix: string): Promise<boolean | undefined>
+  /** Looks once more; absent: the client looks by itself. */
+  look?(): Promise<void>
   /** How long a broker may take: the depth of the chain, then one handshake. Seconds. */
   withinSeconds: number
   wait(ms: number, signal: AbortSignal): Promise<void>
@@ -45,7 +49,7 @@ export const ipv6: Step<Ipv6Subject> = {
     const end = subject.now() + subject.withinSeconds
     while (!isUp(client)) {
       io.signal.throwIfAborted()
-      await client.round()
+      await subject.look?.()
       if (isUp(client)) break
       const refused = client.troubles().find((trouble) => trouble.kind === 'broker-refused')
       if (refused !== undefined && client.tunnels().length === 0) {
@@ -91,4 +95,29 @@ function wrong(detail: string, cause?: unknown): AppError {
     cause,
     fields: [{ pointer: '/network/ipv6/prefix', detail }],
   })
+}
+
+/** The step of setup: the product runs already, so it is its own client that is watched. */
+export const ipv6Step: Step<SetupContext> = {
+  name: ipv6.name,
+  estimateSeconds: ipv6.estimateSeconds,
+  check: (context) => ipv6.check(subjectOf(context)),
+  run: (context, io) => ipv6.run(subjectOf(context), io),
+}
+
+/** A request on chain may take as long as the chain needs, and one over HTTP a handshake. */
+const withinSeconds = { http: 120, chain: 1200 } as const
+
+function subjectOf({ answers: { network }, publicIpv6 }: SetupContext): Ipv6Subject {
+  const client = publicIpv6?.()
+  return {
+    mode: network.broker !== null ? 'broker' : network.ipv6 !== null ? 'manual' : 'none',
+    ...(network.ipv6 !== null && { prefix: network.ipv6 }),
+    ...(client !== undefined && { client }),
+    // nobody outside is asked: whether a prefix of one's own is reached shows when somebody calls
+    reachable: async () => undefined,
+    withinSeconds: withinSeconds[network.broker?.path ?? 'http'],
+    wait: (ms, signal) => systemClock.wait(ms, signal),
+    now: () => systemClock.now(),
+  }
 }
