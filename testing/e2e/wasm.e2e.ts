@@ -73,7 +73,7 @@ test('X4 X11 X15 X16 a holder makes a key, runs with it, sees usage and receipts
   await expect(shown).toContainText(/^whv_/)
   const apiKey = (await shown.textContent()) ?? ''
 
-  const client = createWasmClient({ url: host.wasmUrl, apiKey })
+  const client = createWasmClient({ url: host.wasmUrl, apiKey, hostKey: 'first-seen' })
   const ran = await client.run(double, call(21))
   expect(ran.results).toEqual([{ type: 'i32', value: 42 }])
   await expect(client.run(trap, call())).rejects.toBeInstanceOf(WasmCallError)

@@ -48,7 +48,7 @@ async function until(what: string, condition: () => boolean, milliseconds = 20_0
 
 suite('under load', () => {
   test('kill -9 of an executor with 50 calls in flight: the others are unaffected, the killed have an error and a receipt', async () => {
-    const client = createWasmClient({ url, apiKey })
+    const client = createWasmClient({ url, apiKey, hostKey: 'first-seen' })
     const spin = await fromText('(module (func (export "main") (loop br 0)))')
     const calls = Array.from({ length: 50 }, () =>
       client
@@ -140,7 +140,7 @@ suite('under load', () => {
         times.push(performance.now() - begun)
       }
       assert.ok((times.toSorted((a, b) => a - b)[10] ?? 1e9) < 250, `${times.map(Math.round).join(' ')} ms`)
-      const strangers = createWasmClient({ url: wasmUrl })
+      const strangers = createWasmClient({ url: wasmUrl, hostKey: 'first-seen' })
       assert.equal((await strangers.keys()).keys.length, 1)
       for (const socket of open) socket.destroy()
       await until('all given back', () => descriptors() <= before + 50)

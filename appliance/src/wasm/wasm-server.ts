@@ -59,6 +59,8 @@ const newKeySchema = z.strictObject({
   scopes: z.array(z.enum(scopes)).min(1),
   expires_at: z.number().int().positive().optional(),
 })
+/** Headers of an answer that a page may read. */
+const exposed = 'retry-after, ratelimit, ratelimit-policy'
 const idempotencyKey = z.string().min(8).max(200)
 
 /** The hosting service's HTTP: literal paths, fields and codes of its specification. */
@@ -91,6 +93,19 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
   })
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply))
   app.setNotFoundHandler((request, reply) => sendError(new WasmRefusal('NOT_FOUND'), request, reply))
+  // pages of any origin may call: a key in a header is no cookie, nothing that a browser has of its own goes along
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', exposed)
+    done()
+  })
+  app.options('/*', (_request, reply) =>
+    reply
+      .code(204)
+      .header('access-control-allow-methods', 'GET, POST, DELETE')
+      .header('access-control-allow-headers', 'content-type, x-api-key, idempotency-key, accept')
+      .header('access-control-max-age', '86400')
+      .send(),
+  )
   // key and rate come before a byte of the body is read: a stranger sends nothing large
   app.addHook('onRequest', (request, reply, done) => {
     try {

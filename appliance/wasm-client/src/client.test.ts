@@ -111,7 +111,8 @@ async function fakeHost(lies: Lies = {}) {
     if (pathname === '/v1/execute') return await execute(JSON.parse(init?.body as string) as SealedRequest)
     return Response.json(await verify())
   }
-  const client = (more: Partial<ClientOptions> = {}) => createWasmClient({ url: 'http://host', apiKey: 'key', fetch, ...more })
+  const client = (more: Partial<ClientOptions> = {}) =>
+    createWasmClient({ url: 'http://host', apiKey: 'key', hostKey, fetch, ...more })
   return { client, hostKey, own, texts, run: async (more?: Partial<ClientOptions>) => await client(more).run(wasm, request) }
 }
 
@@ -125,6 +126,26 @@ suite('what the client does not believe', () => {
     await assert.rejects(host.run(pinned), untrusted(/another key/))
   })
 
+  test('a host whose key nobody named', async () => {
+    const host = await fakeHost()
+    assert.throws(() => host.client({ hostKey: undefined } as unknown as Partial<ClientOptions>), untrusted(/No key .* pinned/))
+  })
+
+  test('a host that signs with another key than the one first seen', async () => {
+    const other = await publicJwk(createPublicKey(stranger))
+    const named: JWK[] = []
+    const host = await fakeHost({
+      keys: (document) => {
+        named.push(document['host_key'] as JWK)
+        return named.length > 1 ? { ...document, host_key: other } : document
+      },
+    })
+    const client = host.client({ hostKey: 'first-seen' })
+    const { jws } = await client.run(wasm, request)
+    await assert.rejects(client.check(jws), untrusted(/another key/))
+    assert.equal(named.length, 2)
+  })
+
   for (const [what, keys] of [
     ['with a key slipped in', (document) => ({ ...document, keys: [{ kid: 'theirs' }] })],
     ['with a broken signature', (document) => ({ ...document, jws: `${String(document['jws']).slice(0, -4)}AAAA` })],
@@ -132,7 +153,7 @@ suite('what the client does not believe', () => {
     ['without a key of the host', (document) => ({ ...document, host_key: undefined })],
   ] satisfies [string, NonNullable<Lies['keys']>][]) {
     test(`a key document ${what}`, async () => {
-      await assert.rejects((await fakeHost({ keys })).run(), untrusted(/not those that the host has signed/))
+      await assert.rejects((await fakeHost({ keys })).run(), untrusted(/not those that the host has signed|another key/))
     })
   }
 

@@ -47,8 +47,12 @@ export interface ClientOptions {
   url: string
   /** Not needed to check receipts. */
   apiKey?: string
-  /** The key that receipts must be signed with, learnt at an earlier time; absent: what the host names now is taken. */
-  hostKey?: JWK
+  /**
+   * The key that the host signs with, learnt where the host is trusted: its console shows it, and so does an earlier call of
+   * `keys`. `first-seen`: whatever it names first is taken and held to as long as this object lives, so what stands between can
+   * be anybody at that moment.
+   */
+  hostKey: JWK | 'first-seen'
   fetch?: typeof fetch
 }
 
@@ -82,6 +86,9 @@ export interface WasmClient {
 /** A client of one host, for browsers and Node. */
 export function createWasmClient(options: ClientOptions): WasmClient {
   const ask = options.fetch ?? fetch
+  let pinned = options.hostKey === 'first-seen' ? undefined : options.hostKey
+  // not only a matter of types: whoever names none would hold nothing against anything
+  if (pinned === undefined && options.hostKey !== 'first-seen') throw new WasmTrustError('No key of the host is pinned.')
 
   async function call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Record<string, unknown>> {
     const answer = await ask(new URL(path, options.url), {
@@ -104,7 +111,6 @@ export function createWasmClient(options: ClientOptions): WasmClient {
   async function keys(): Promise<{ keys: HostKey[]; hostKey: JWK }> {
     const document = await call('GET', '/v1/keys')
     const named = (document['host_key'] ?? {}) as JWK
-    const pinned = options.hostKey
     if (pinned !== undefined && (pinned.x !== named.x || pinned.crv !== named.crv)) {
       throw new WasmTrustError('The host signs with another key than before.')
     }
@@ -112,6 +118,7 @@ export function createWasmClient(options: ClientOptions): WasmClient {
     if ((await signedText(document['jws'], named)) !== new TextDecoder().decode(canonical({ keys: list }))) {
       throw new WasmTrustError('The keys are not those that the host has signed.')
     }
+    pinned ??= named
     return { keys: list, hostKey: named }
   }
 

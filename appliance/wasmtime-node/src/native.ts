@@ -101,7 +101,7 @@ export function nativeBinding(): NativeBinding {
     throw new WasmError(
       'binary-missing',
       `there is no addon for ${process.platform}-${process.arch}`,
-      'Build it: ./scripts/build-wasmtime-node.sh',
+      'Build it: npx wasmtime-node-build (cargo is needed), or in the checkout ./scripts/build-wasmtime-node.sh',
     )
   }
   loaded = createRequire(import.meta.url)(binaryPath) as NativeBinding

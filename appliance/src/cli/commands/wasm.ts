@@ -188,18 +188,20 @@ async function clientFor(context: CliContext, own: RunOptions): Promise<{ client
   const origin = new URL(context.options.host).origin
   if (own.keyFile !== undefined) {
     const apiKey = await keyFromFile(own.keyFile)
-    return { client: createWasmClient({ url: own.url ?? defaultUrl(origin), apiKey, fetch: localhostFetch }) }
+    return {
+      client: createWasmClient({ url: own.url ?? defaultUrl(origin), apiKey, hostKey: 'first-seen', fetch: localhostFetch }),
+    }
   }
   const wallet = await context.chosenWallet()
   const who = wallet?.address.toLowerCase()
   let known = await knownWasm(origin, who)
   if (known === undefined || !(await counts(known))) known = await makeKnown(context, origin)
   const url = own.url ?? known.url
-  const pinned = known.hostKey === null ? {} : { hostKey: known.hostKey as JWK }
-  const client = createWasmClient({ url, apiKey: known.text, fetch: localhostFetch, ...pinned })
+  const hostKey = known.hostKey === null ? 'first-seen' : (known.hostKey as JWK)
+  const client = createWasmClient({ url, apiKey: known.text, hostKey, fetch: localhostFetch })
   if (known.hostKey === null && who !== undefined) {
-    const { hostKey } = await client.keys().catch((error: unknown) => refuse(error))
-    await keepWasm(origin, who, { ...known, hostKey: { ...hostKey } })
+    const seen = await client.keys().catch((error: unknown) => refuse(error))
+    await keepWasm(origin, who, { ...known, hostKey: { ...seen.hostKey } })
   }
   return { client }
 }
