@@ -86,3 +86,26 @@ export async function tabTo(page: Page, role: Parameters<Page['getByRole']>[0], 
 export async function sidewaysScroll(page: Page): Promise<number> {
   return Number(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'))
 }
+
+/** What is written and cannot be read whole: text wider than the box that hides the rest, or that runs out of its button or row. */
+export async function clippedText(page: Page): Promise<string[]> {
+  return (await page.evaluate(`(() => {
+    const cut = []
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+      const e = node.parentElement
+      if (node.data.trim() === '' || e === null || e.closest('.sr-only, script, style, option, pre') || e.clientWidth + e.offsetWidth === 0) continue
+      const style = getComputedStyle(e)
+      if (style.visibility === 'hidden') continue
+      const text = node.data.trim().slice(0, 60)
+      const hides = ['hidden', 'clip'].includes(style.overflowX) || style.textOverflow === 'ellipsis'
+      if (hides && e.scrollWidth > e.clientWidth + 1) cut.push(e.tagName + ': ' + text)
+      const around = e.closest('button, a, label, li, dd, fieldset')?.getBoundingClientRect()
+      if (around === undefined || around.width < 2) continue
+      const range = document.createRange()
+      range.selectNodeContents(node)
+      if (range.getBoundingClientRect().right > around.right + 2) cut.push('runs out of its box: ' + text)
+    }
+    return cut
+  })()`)) as string[]
+}
