@@ -14,10 +14,10 @@ export const madeUpSha256 = 'ab'.repeat(32)
 type Call = { method: string; params: readonly unknown[] }
 
 /** One JSON-RPC batch over plain fetch. Throws AppError `rpc-refused` with the first refusal. */
-export async function post(url: string, calls: readonly Call[]): Promise<unknown[]> {
+export async function post(url: string, calls: readonly Call[], timeoutMs = 600_000): Promise<unknown[]> {
   const body = JSON.stringify(calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call })))
   const headers = { 'content-type': 'application/json' }
-  const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(120_000) })
+  const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeoutMs) })
   const answers = (await response.json()) as { result?: unknown; error?: { message: string } }[]
   return answers.map(({ result, error }) => {
     if (error !== undefined) throw new AppError({ code: 'rpc-refused', detail: error.message })

@@ -297,7 +297,7 @@ describe('the watch', () => {
       fault.struck(front.struck('sentinel-small-windows'))
       await store.close()
     },
-    { timeout: 120_000 },
+    { timeout: 600_000 },
   )
 })
 

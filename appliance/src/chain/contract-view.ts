@@ -1,8 +1,9 @@
 import { AppError, findAppError } from '../errors/app-error.ts'
 import type { ContractCodec, ContractFacts } from './contract-codec.ts'
+import { HexBytes } from './hex-bytes.ts'
 import type { BlockRef } from './port.ts'
 import { refusalOf, type RpcCall, type RpcClient } from './rpc.ts'
-import type { Address, Plan, Subscription } from './subscription.ts'
+import { sameSubscription, type Address, type Plan, type Subscription } from './subscription.ts'
 
 /** What nodes say of a block that they do not have, or no longer on the chain (geth, reth, erigon, nethermind, anvil). */
 const blockGone =
@@ -19,6 +20,8 @@ export class ContractView {
   /** Learnt: how many ids a node answers in one call. */
   #batch = firstBatch
   #largest = largestBatch
+  /** By digest of a long answer: what it was decoded to. An answer names its ids, so equal ones are equal lists. */
+  #known: ReadonlyMap<string, readonly (Subscription | undefined)[]> = new Map()
 
   constructor(contract: Address, codec: ContractCodec) {
     this.#contract = contract
@@ -50,25 +53,42 @@ export class ContractView {
     return this.#decoded(client, at, answers, () => answers.flatMap((answer) => this.#codec.decodePlans(answer)))
   }
 
-  /** In the order of `ids`; undefined where an id was never sold. Halves its calls where the node refuses their size. */
-  async subscriptions(client: RpcClient, at: BlockRef, ids: readonly bigint[]): Promise<(Subscription | undefined)[]> {
+  /**
+   * In the order of `ids`; undefined where an id was never sold. Halves its calls where the node refuses their size. What has not
+   * changed since `former` are the same objects; a call whose answer is the former one is not decoded at all.
+   */
+  async subscriptions(
+    client: RpcClient,
+    at: BlockRef,
+    ids: readonly bigint[],
+    former: ReadonlyMap<bigint, Subscription> = new Map(),
+  ): Promise<(Subscription | undefined)[]> {
     const found: (Subscription | undefined)[] = []
+    const seen = new Map<string, readonly (Subscription | undefined)[]>()
     while (found.length < ids.length) {
       const part = ids.slice(found.length, found.length + this.#batch)
-      let answers: string[]
+      let answer: unknown
       try {
-        answers = await this.#calls(client, [this.#codec.encodeSubscriptions(part)], at)
+        ;[answer] = await this.#answers(client, [this.#codec.encodeSubscriptions(part)], at, true)
       } catch (error) {
         if (part.length === 1 || !(await this.#tooLarge(client, error))) throw error
         this.#batch = Math.ceil(part.length / 2)
         this.#largest = this.#batch
         continue
       }
-      const list = await this.#decoded(client, at, answers, () => this.#codec.decodeSubscriptions(answers[0] ?? '0x'))
+      const digest = answer instanceof HexBytes ? answer.digest() : undefined
+      let list = digest === undefined ? undefined : this.#known.get(digest)
+      if (list === undefined) {
+        const text = String(answer)
+        const decoded = await this.#decoded(client, at, [text], () => this.#codec.decodeSubscriptions(text))
+        list = decoded.map((one) => shared(one, former))
+      }
+      if (digest !== undefined) seen.set(digest, list)
       if (list.length !== part.length) throw foreign(this.#contract)
       found.push(...list)
       if (part.length === this.#batch) this.#batch = Math.min(this.#largest, this.#batch * 2)
     }
+    if (seen.size > 0) this.#known = seen
     return found
   }
 
@@ -85,10 +105,18 @@ export class ContractView {
   }
 
   async #calls(client: RpcClient, datas: readonly string[], at: BlockRef): Promise<string[]> {
+    return (await this.#answers(client, datas, at)).map(String)
+  }
+
+  async #answers(client: RpcClient, datas: readonly string[], at: BlockRef, hexBytes = false): Promise<unknown[]> {
     const block = { blockHash: at.hash, requireCanonical: true }
-    const calls: RpcCall[] = datas.map((data) => ({ method: 'eth_call', params: [{ to: this.#contract, data }, block] }))
+    const calls: RpcCall[] = datas.map((data) => ({
+      method: 'eth_call',
+      params: [{ to: this.#contract, data }, block],
+      ...(hexBytes && { hexBytes }),
+    }))
     try {
-      return (await client.batch(calls)).map(String)
+      return await client.batch(calls)
     } catch (error) {
       if (!blockGone.test(refusalOf(error)?.message ?? '')) throw error
       throw new AppError({
@@ -116,6 +144,12 @@ export class ContractView {
       throw foreign(this.#contract, cause)
     }
   }
+}
+
+/** The former object where nothing of it has changed. */
+function shared(one: Subscription | undefined, former: ReadonlyMap<bigint, Subscription>): Subscription | undefined {
+  const last = one && former.get(one.tokenId)
+  return sameSubscription(last, one) ? last : one
 }
 
 function foreign(contract: Address, cause?: unknown): AppError {

@@ -1,8 +1,13 @@
-/** Posts JSON and reads JSON back, of at most `maxAnswerBytes`. Throws Error of any kind; the caller gives it a name. */
+import { longHexAnswer } from './hex-bytes.ts'
+
+/**
+ * Posts JSON and reads JSON back, of at most `maxAnswerBytes`; with `hexBytes` a long hex result comes as `HexBytes`. Throws Error of any
+ * kind; the caller gives it a name.
+ */
 export async function postJson(
   address: string,
   body: unknown,
-  { timeoutMs, maxAnswerBytes }: { timeoutMs: number; maxAnswerBytes: number },
+  { timeoutMs, maxAnswerBytes, hexBytes = false }: { timeoutMs: number; maxAnswerBytes: number; hexBytes?: boolean },
 ): Promise<unknown> {
   const url = new URL(address)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
@@ -22,10 +27,12 @@ export async function postJson(
     signal: AbortSignal.timeout(timeoutMs),
     redirect: 'error',
   })
-  const text = await readBounded(response, maxAnswerBytes)
+  const bytes = await readBounded(response, maxAnswerBytes)
+  const long = hexBytes ? longHexAnswer(bytes) : undefined
+  if (long !== undefined) return long
   try {
     // some nodes give a JSON-RPC error under HTTP 4xx: the body decides
-    const answer: unknown = JSON.parse(text)
+    const answer: unknown = JSON.parse(bytes.toString('utf8'))
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
     // told below with the status
@@ -33,7 +40,7 @@ export async function postJson(
   throw new Error(`HTTP ${response.status} without a JSON-RPC answer`)
 }
 
-async function readBounded(response: Response, maxBytes: number): Promise<string> {
+async function readBounded(response: Response, maxBytes: number): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let bytes = 0
   for await (const part of response.body ?? []) {
@@ -42,5 +49,5 @@ async function readBounded(response: Response, maxBytes: number): Promise<string
     if (bytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`)
     parts.push(chunk)
   }
-  return Buffer.concat(parts).toString('utf8')
+  return Buffer.concat(parts)
 }

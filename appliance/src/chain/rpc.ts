@@ -4,6 +4,8 @@ import { postJson } from './rpc-transport.ts'
 export interface RpcCall {
   method: string
   params: readonly unknown[]
+  /** A long hex result may come as `HexBytes`; asked alone, not in a batch. */
+  hexBytes?: true
 }
 
 export interface RpcOptions {
@@ -144,7 +146,10 @@ export class RpcClient {
     const bodies = calls.map(({ method, params }) => ({ jsonrpc: '2.0', id: this.#nextId++, method, params }))
     let answer: unknown
     try {
-      answer = await postJson(this.url, bodies.length === 1 ? bodies[0] : bodies, this.#options)
+      answer = await postJson(this.url, bodies.length === 1 ? bodies[0] : bodies, {
+        ...this.#options,
+        hexBytes: calls.length === 1 && calls[0]?.hexBytes === true,
+      })
     } catch (cause) {
       throw this.#unreachable(cause)
     }

@@ -2,7 +2,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { ContractView } from './contract-view.ts'
 import type { BlockRef, ChainSnapshot, Depth } from './port.ts'
 import type { RpcClient } from './rpc.ts'
-import { sameSubscription, type Address, type Subscription } from './subscription.ts'
+import type { Address, Subscription } from './subscription.ts'
 
 /** Snapshots kept by block hash: the three depths of one pass often name the same block. */
 const remembered = 3
@@ -56,16 +56,14 @@ export class SnapshotReader {
     const { planCount, ...facts } = await this.#view.facts(client, block)
     const plans = await this.#view.plans(client, block, planCount)
     const ids = this.#toAsk(facts.nextTokenId)
-    const found = await this.#view.subscriptions(client, block, ids)
+    const found = await this.#view.subscriptions(client, block, ids, this.#last)
     const subscriptions = new Map<bigint, Subscription>()
     for (const subscription of found) {
       // an id below nextTokenId was sold: its absence is a fault of the node, never an end
       if (subscription === undefined) {
         throw new AppError({ code: 'chain-inconsistent', detail: `Block ${block.number} lacks a subscription that was sold.` })
       }
-      const last = this.#last.get(subscription.tokenId)
-      const shared = last !== undefined && sameSubscription(last, subscription) ? last : subscription
-      if (shared.state !== 'ended') subscriptions.set(shared.tokenId, shared)
+      if (subscription.state !== 'ended') subscriptions.set(subscription.tokenId, subscription)
       else if (depth === 'finalized') this.#ended.add(subscription.tokenId)
     }
     while (this.#ended.delete(this.#endedBelow)) this.#endedBelow += 1n

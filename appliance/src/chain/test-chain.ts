@@ -59,10 +59,15 @@ function freePort(): Promise<number> {
 /** Starts anvil on a free port, finalized two blocks behind the newest, and deploys the contract with one plan. */
 export async function startTestChain(provisioner: string, extraArguments: readonly string[] = []): Promise<TestChain> {
   const port = await freePort()
-  const anvil = join(import.meta.dirname, '../../../node_modules/.bin/anvil')
+  // the node itself, not the wrapper that npm links: that one ends and leaves the node behind. It dies with us, however we die
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch
+  const anvil = join(import.meta.dirname, `../../../node_modules/@foundry-rs/anvil-linux-${architecture}/bin/anvil`)
   const child = spawn(
-    anvil,
+    'setpriv',
     [
+      '--pdeathsig',
+      'KILL',
+      anvil,
       '--host',
       '127.0.0.1',
       '--port',
@@ -75,12 +80,10 @@ export async function startTestChain(provisioner: string, extraArguments: readon
     ],
     { stdio: 'ignore' },
   )
-  // also where a test fails before it could close the chain
-  process.once('exit', () => child.kill('SIGTERM'))
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const url = `http://127.0.0.1:${port}`
   const provider = new JsonRpcProvider(url, 31337, { staticNetwork: true, cacheTimeout: -1, pollingInterval: 50 })
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + 120_000
   while (
     !(await provider.send('eth_chainId', []).then(
       () => true,
@@ -123,7 +126,10 @@ export async function startTestChain(provisioner: string, extraArguments: readon
       return BigInt(await view({ blockTag: block })) - 1n
     },
     async mine(blocks) {
-      await provider.send('anvil_mine', [`0x${blocks.toString(16)}`])
+      // in parts: on a busy machine thousands take the node longer than a call waits
+      for (let left = blocks; left > 0; left -= 250) {
+        await provider.send('anvil_mine', [`0x${Math.min(left, 250).toString(16)}`])
+      }
     },
     async advance(seconds) {
       await provider.send('evm_increaseTime', [seconds])
@@ -131,7 +137,6 @@ export async function startTestChain(provisioner: string, extraArguments: readon
     },
     async close() {
       provider.destroy()
-      // not SIGKILL: what npm links is a wrapper that would leave the node itself behind
       child.kill('SIGTERM')
       await exited
     },

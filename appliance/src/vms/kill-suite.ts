@@ -70,9 +70,10 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
     hypervisor = await options.open(folder)
   })
   after(async () => {
-    await hypervisor.close()
-    await chain.close()
-    await rm(folder, { recursive: true })
+    // also where the start failed half-way
+    await hypervisor?.close()
+    await chain?.close()
+    await rm(folder, { recursive: true, force: true })
   })
 
   async function live(todo = 'settle', deathAt = ''): Promise<{ code: number | null; killedBy: string | null; words: string }> {
