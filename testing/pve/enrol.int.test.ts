@@ -33,6 +33,10 @@ function privileged(t: TestContext, stand: Stand) {
   return client
 }
 
+const anotherTemplate = { path: join(folder, 'another.qcow2'), sha256: '' }
+execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', anotherTemplate.path, '65M'])
+anotherTemplate.sha256 = createHash('sha256').update(readFileSync(anotherTemplate.path)).digest('hex')
+
 /** A vnet of the whole cluster, as an operator defines it. */
 function addVnet(stand: Stand, { applied, nodes }: { applied: 0 | 1; nodes: string }): void {
   stand.world.zones.set('tenants', { zone: 'tenants', type: 'vxlan', nodes })
@@ -227,6 +231,7 @@ const needs: Record<string, (driver: ProxmoxHypervisor) => Promise<unknown>> = {
   'VM.Config.CDROM': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'VM.Config.CPU': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'VM.Config.Disk': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
+  'VM.Config.HWType': (d) => d.importTemplate(anotherTemplate),
   'VM.Config.Memory': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'VM.Config.Network': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'VM.Config.Options': (d) => d.setFacts(testKey(1n), { activating: true }),
@@ -235,6 +240,8 @@ const needs: Record<string, (driver: ProxmoxHypervisor) => Promise<unknown>> = {
   'VM.GuestAgent.FileSystemMgmt': (d) => d.agent(testKey(1n), 'fs-freeze'),
   'VM.PowerMgmt': (d) => d.stop(testKey(1n), 'force'),
   'VM.Snapshot': (d) => d.snapshot(testKey(1n), 'a'),
+  'Datastore.Allocate': (d) => d.destroy(testKey(1n)),
+  'Datastore.AllocateSpace': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'Datastore.AllocateTemplate': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'Sys.Audit': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
   'SDN.Use': (d) => d.create(testSpec(testKey(2n), template.sha256, 20_001)),
@@ -342,11 +349,16 @@ suite('freehold proxmox on the command line', () => {
     const secret = readFileSync(files.token, 'utf8').trim()
     for (const hidden of [secret, stand.rootToken.secret]) assert.ok(!`${done.out}${done.err}${told}`.includes(hidden))
     assert.ok(!secret.includes(stand.rootToken.secret) && !readFileSync(files.answers, 'utf8').includes(stand.rootToken.secret))
+    const looking = stand.log.length
     const fine = await run(['proxmox', 'verify', files.answers])
     assert.equal(fine.code, 0, fine.err)
     stand.access.roles.set('FreeholdNetwork', '')
     const lacking = await run(['proxmox', 'verify', files.answers])
     assert.notEqual(lacking.code, 0)
     assert.match(`${lacking.out}${lacking.err}`, /SDN\.Use/)
+    assert.ok(
+      stand.log.length > looking && stand.log.slice(looking).every((asked) => asked.verb === 'GET'),
+      'verify changes nothing',
+    )
   })
 })

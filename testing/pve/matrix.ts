@@ -30,6 +30,8 @@ export interface VerbCase {
   composed?: true
   /** Each cell has a template of its own. */
   ownTemplate?: true
+  /** A privilege that an operator grants for it. */
+  grants?: string
 }
 
 export interface Cell {
@@ -228,6 +230,12 @@ export const verbs: readonly VerbCase[] = [
   reading('capacity', (driver) => driver.capacity()),
   reading('templates', (driver) => driver.templates()),
   reading('agent ping', (driver, cell) => driver.agent(cell.key, 'ping')),
+  reading('agent network', (driver, cell) => driver.agent(cell.key, 'network')),
+  {
+    ...reading('agent exec', (driver, cell) => driver.agent(cell.key, { exec: ['/bin/echo', 'a b'] })),
+    grants: 'VM.GuestAgent.Unrestricted',
+  },
+  reading('problems', async (driver) => driver.problems?.()),
   reading('console', async (driver, cell) => (await driver.console(cell.key)).close()),
 ]
 

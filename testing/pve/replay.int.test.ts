@@ -77,6 +77,9 @@ suite('Proxmox recordings', () => {
     const stand = await openDriverStand()
     t.after(() => stand.close())
     await stand.hypervisor.importTemplate(template)
+    for (const { grants } of verbs) {
+      if (grants !== undefined) stand.access.roles.set('FreeholdVM', `${stand.access.roles.get('FreeholdVM')} ${grants}`)
+    }
     for (const [i, verb] of verbs.entries()) {
       const cell = { key: testKey(BigInt(i + 1)), template }
       if (verb.ownTemplate === true) continue

@@ -49,7 +49,7 @@ export function grantsFor(scope: RightsScope): Grant[] {
     {
       role: 'FreeholdMedia',
       paths: [`/storage/${scope.mediaStorage}`],
-      privileges: ['Datastore.Allocate', 'Datastore.AllocateSpace', 'Datastore.AllocateTemplate', 'Datastore.Audit'],
+      privileges: ['Datastore.Allocate', 'Datastore.AllocateTemplate', 'Datastore.Audit'],
       why: 'seeds and images; every file on this storage is open to Freehold, so it has one of its own',
     },
     {
