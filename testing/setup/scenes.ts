@@ -120,6 +120,9 @@ export const answers: Record<SectionName, Record<string, unknown>> = {
   },
 }
 
+/** Nothing is announced. */
+const certificate = 'nextCertificate' in wizardSchema.shape ? { nextCertificate: null } : {}
+
 function view(changes: Partial<View> = {}, answered: boolean | 'check-again' = true): PlayedFault {
   const all = sectionNames.map((name) => ({
     name,
@@ -127,7 +130,16 @@ function view(changes: Partial<View> = {}, answered: boolean | 'check-again' = t
     revision: answered === false ? 0 : 1,
     value: answered === false ? null : answers[name],
   }))
-  const whole = { version: '0.1.0', sections: all, next: 'review', browsers: 1, task: null, wallet: null, ...changes }
+  const whole = {
+    version: '0.1.0',
+    sections: all,
+    next: 'review',
+    browsers: 1,
+    task: null,
+    wallet: null,
+    ...certificate,
+    ...changes,
+  }
   return { answer: wizardSchema.parse(whole) }
 }
 

@@ -8,6 +8,7 @@ import { after, before, suite, test } from 'node:test'
 import { startTestChain, type TestChain } from '../chain/test-chain.ts'
 import { systemClock } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
+import { AppError } from '../errors/app-error.ts'
 import { openHypervisor } from '../hypervisor/open-hypervisor.ts'
 import type { TaskRecord } from '../steps/step.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -39,7 +40,15 @@ suite('setup', () => {
   })
 
   async function answers(
-    changes: { rpc?: string; chainId?: number; login?: string; storages?: string; price?: string; disk?: number } = {},
+    changes: {
+      rpc?: string
+      chainId?: number
+      login?: string
+      storages?: string
+      price?: string
+      disk?: number
+      contract?: string
+    } = {},
   ): Promise<string> {
     return `version: 1
 mode: embedded
@@ -51,7 +60,7 @@ roles: { owner: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", treasury: "0x3C44C
 plans:
   - { name: Small, vcpus: 1, memoryMiB: 512, diskGiB: ${changes.disk ?? 4}, graceDays: 7, capacity: 4, prices: { ${changes.price ?? 'native'}: "1000" } }
 hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'local'}] }
-`
+${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contract}" }]\n`}`
   }
 
   interface Host {
@@ -64,7 +73,7 @@ hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'lo
     close(): Promise<void>
   }
 
-  async function host(options: { fund?: boolean; folder?: string } = {}): Promise<Host> {
+  async function host(options: { fund?: boolean; folder?: string; buildFails?: () => boolean } = {}): Promise<Host> {
     const folder = options.folder ?? (await mkdtemp('/tmp/fh-setup-'))
     const store = await openStore(join(folder, 'freehold.db'), { clock: systemClock })
     const opened: Config[] = []
@@ -76,7 +85,12 @@ hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'lo
       settings: store.settings,
       tasks: store.tasks,
       hooks: () => ({
-        buildTemplate: async () => ({ path: image, sha256: createHash('sha256').update('image').digest('hex') }),
+        buildTemplate: async () => {
+          if (options.buildFails?.() === true) {
+            throw new AppError({ code: 'process-failed', detail: 'build-template.sh failed: no space left on device' })
+          }
+          return { path: image, sha256: createHash('sha256').update('image').digest('hex') }
+        },
         ...(options.fund !== false && {
           fund: async (address: string) => void (await chain.rpc('anvil_setBalance', address, '0x56bc75e2d63100000')),
         }),
@@ -172,6 +186,54 @@ hypervisor: { kind: fake, createSeconds: 0, storages: [${changes.storages ?? 'lo
       step: 'storage',
       detail: /not to be there/,
     })
+  })
+
+  test('denies a storage without room for the guest image', async () => {
+    await refused(await answers({ storages: 'sentinel-full' }), { code: 'storage-full', step: 'template', detail: /./ })
+  })
+
+  test('denies an address where no contract is, one of another contract, and one that others govern', async () => {
+    const nobody = '0x00000000000000000000000000000000000000fe'
+    await refused(await answers({ contract: nobody }), { code: 'contract-missing', step: 'storefront-check', detail: /00fe/ })
+    await chain.rpc('anvil_setCode', nobody, '0x00')
+    await refused(await answers({ contract: nobody }), { code: 'contract-missing', step: 'storefront-check', detail: /00fe/ })
+    await refused(await answers({ contract: chain.contract }), {
+      code: 'contract-missing',
+      step: 'storefront-check',
+      detail: /has owner 0x.*the answers say 0x7099/,
+    })
+  })
+
+  test('a template build that fails half-way is told as it is; repeated it goes on from there', async () => {
+    let fails = true
+    const one = await host({ buildFails: () => fails })
+    try {
+      const text = await answers()
+      const task = await one.run(text)
+      assert.deepEqual([task.state, task.error?.code], ['failed', 'process-failed'])
+      assert.equal(task.steps.find((s) => s.state === 'failed')?.name, 'template')
+      assert.match(task.error?.detail ?? '', /no space left/)
+      assert.notEqual(task.error?.hint, '')
+      fails = false
+      const again = await one.run(text)
+      assert.equal(again.state, 'done')
+      assert.equal(one.opened.length, 1)
+    } finally {
+      await one.close()
+    }
+  })
+
+  test('denies other answers while setup runs by some', async () => {
+    const one = await host({ fund: false })
+    try {
+      await one.setup.begin(await answers())
+      await assert.rejects(one.setup.begin(await answers({ disk: 5 })), {
+        code: 'not-in-this-state',
+        detail: /by other answers/,
+      })
+    } finally {
+      await one.close()
+    }
   })
 
   test('L13 denies the development token where nothing offers it', async () => {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test, type TestContext } from 'node:test'
 import { JsonRpcProvider, Wallet } from 'ethers'
+import { startRpcFront } from '../../chain/rpc-front.ts'
 import { startTestChain, type TestChain } from '../../chain/test-chain.ts'
 import { systemClock } from '../../clock/clock.ts'
 import { parseConfig } from '../../config/load.ts'
@@ -288,6 +289,15 @@ suite('the wizard behind the pages', () => {
       [],
     )
     assert.deepEqual(state(await checks(browser, 'chain', network(1, chain.url)), 'rpc-answers'), ['failed', 'wrong-chain'])
+    const front = await startRpcFront(chain.url)
+    t.after(() => front.close())
+    const lying = await checks(browser, 'chain', network(31337, front.url('sentinel-other-chain')))
+    assert.deepEqual(state(lying, 'rpc-answers'), ['failed', 'wrong-chain'])
+    for (const fault of ['sentinel-no-finalized', 'sentinel-null-finalized'] as const) {
+      const never = await checks(browser, 'chain', network(31337, front.url(fault)))
+      assert.deepEqual(state(never, 'rpc-finalized'), ['failed', 'rpc-unreachable'])
+      assert.ok(front.struck(fault) > 0)
+    }
     const silent = await checks(browser, 'chain', network(31337, `http://127.0.0.1:${await freePort()}/KEYKEYKEYKEYKEYKEY`))
     assert.deepEqual(state(silent, 'rpc-answers'), ['failed', 'rpc-unreachable'])
     assert.ok(!JSON.stringify(silent).includes('KEYKEY'), 'the key of the address is not told again')
