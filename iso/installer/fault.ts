@@ -20,7 +20,6 @@ export const faultCodes = [
   'memory-too-small',
   'disk-none',
   'disk-too-small',
-  'disk-choice',
   'disk-not-found',
   'disk-ambiguous',
   'disk-installed',

@@ -7,6 +7,7 @@ import { diskLine, lsblkColumns, parseDisks, type Disk } from './disks.ts'
 import { InstallFault } from './fault.ts'
 import { named, offered, typed, type Need } from './guard.ts'
 import { verifyPayload } from './payload.ts'
+import { rescue } from './rescue.ts'
 import { followed, tool } from './tools.ts'
 import { writeSystem } from './write.ts'
 
@@ -16,10 +17,13 @@ const medium = '/run/live/medium'
 const leastMemoryBytes = 900 * 2 ** 20
 
 async function main(): Promise<void> {
+  const mode = /\bfreehold\.mode=(\w+)/.exec(await readFile('/proc/cmdline', 'utf8'))?.[1]
   marker('started')
+  if (mode === 'rescue') return await rescue()
   await checkMemory()
   const need = await readNeed()
-  const answers = await findAnswers()
+  // a factory reset is asked for by hand, ever
+  const answers = mode === 'reset' ? undefined : await findAnswers()
   const disks = parseDisks(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns]))
   const choice = answers === undefined ? undefined : named(disks, answers.install, need)
   if (choice === undefined) offered(disks, need)

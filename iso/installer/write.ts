@@ -1,8 +1,8 @@
-import { randomBytes, scryptSync } from 'node:crypto'
 import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Answers } from './answers.ts'
 import type { Disk } from './disks.ts'
+import { makeRecovery } from './recovery.ts'
 import { layoutOf, partitionOf, sfdiskScript } from './layout.ts'
 import { followed, tool } from './tools.ts'
 
@@ -58,7 +58,8 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
 
   await fstab(disks, root, vms)
   await rest(options.answers)
-  const recovery = await makeRecovery()
+  const { secret: recovery, line } = makeRecovery()
+  await writeFile(join(target, 'etc/freehold/recovery'), line, { mode: 0o600 })
   if (mirror) {
     await appendFile(join(target, 'etc/mdadm/mdadm.conf'), await tool('mdadm', ['--detail', '--scan']))
   }
@@ -124,18 +125,6 @@ async function rest(answers: Answers | undefined): Promise<void> {
   const file = join(target, 'etc/freehold/answers.yaml')
   await writeFile(file, answers.rest, { mode: 0o600 })
   await chmod(file, 0o600)
-}
-
-/** 80 bits in groups that can be read aloud; on the disk only what it hashes to. */
-async function makeRecovery(): Promise<string> {
-  const letters = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
-  const secret = [...randomBytes(16)].map((byte) => letters[byte % 32]).join('')
-  const salt = randomBytes(16)
-  const hash = scryptSync(secret, salt, 32, { N: 16_384, r: 8, p: 1 })
-  await writeFile(join(target, 'etc/freehold/recovery'), `scrypt ${salt.toString('hex')} ${hash.toString('hex')}\n`, {
-    mode: 0o600,
-  })
-  return secret.replaceAll(/(.{4})(?=.)/g, '$1-')
 }
 
 /** What still holds the root is let go lazily; a clean-up that fails is a warning, for the disk works. */
