@@ -57,7 +57,8 @@ export async function setLinks(net: GuestNet, guests: readonly HostTap[], owner:
 /** The card with this MAC becomes a port of the bridge; one that was it and is not named is let go. */
 async function setCard(mac: string | undefined): Promise<void> {
   const all = (await links()).filter((link) => !isTap(link) && !isBridge(link))
-  const wanted = all.find((link) => link.address === mac)?.ifname
+  // a tunnel has no MAC: where no card is named none is found
+  const wanted = mac === undefined ? undefined : all.find((link) => link.address === mac)?.ifname
   const batch = all
     .filter((link) => link.master === bridgeName && link.ifname !== wanted)
     .map(({ ifname }) => `link set dev ${ifname} nomaster`)
