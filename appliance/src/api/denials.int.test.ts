@@ -348,6 +348,16 @@ suite('what the API refuses', () => {
     }
   })
 
+  test('P8 who guesses codes is stopped: at most 900 looks in five minutes, of 10^12 codes', async () => {
+    const client = stand.client('192.0.2.202')
+    const statuses: number[] = []
+    for (let i = 0; i < 1000 && statuses.at(-1) !== 429; i += 1) {
+      statuses.push((await client.call('GET', `/v1/login-requests/${String(10_000_000 + i)}`)).status)
+    }
+    assert.deepEqual([statuses.at(-1), new Set(statuses.slice(0, -1))], [429, new Set([404])])
+    assert.ok(statuses.length <= 901, `${statuses.length} looks`)
+  })
+
   test('P8 over the rate: 429 with Retry-After, kept over a restart', async () => {
     const client = stand.client('192.0.2.200')
     let answer: Answer | undefined

@@ -17,3 +17,13 @@ test('codes are fresh and their own spelling', () => {
   assert.equal(new Set(made).size, 1000)
   for (const code of made) assert.equal(parseCode(code), code)
 })
+
+test('nothing of a code can be told beforehand: every letter comes at every place, about as often as any other', () => {
+  const made = Array.from({ length: 32_000 }, newCode)
+  for (let place = 0; place < 8; place += 1) {
+    const counts = Map.groupBy(made, (code) => code[place])
+    assert.equal(counts.size, 32)
+    // 1000 expected, standard deviation 31: ten of them are never seen by chance
+    for (const [letter, { length }] of counts) assert.ok(length > 690 && length < 1310, `${letter} ${length} times at ${place}`)
+  }
+})
