@@ -300,6 +300,29 @@ suite('freehold proxmox on the command line', () => {
       )
     })
 
+  test('fingerprint shows what a node shows, with the port, and sends no byte of a request; it says which port was taken', async (t) => {
+    const stand = await openStand()
+    t.after(() => stand.close())
+    const [server] = stand.servers.values()
+    const shown = await run(['--json', 'proxmox', 'fingerprint', `https://127.0.0.1:${server?.port}`])
+    assert.equal(shown.code, 0, shown.err)
+    const { address, fingerprint } = JSON.parse(shown.out) as { address: string; fingerprint: string }
+    assert.deepEqual([address, fingerprint], [`127.0.0.1:${server?.port}`, stand.world.nodes.get('pve1')?.fingerprint])
+    assert.equal(server?.requestBytes, 0)
+    // nothing listens there: 127.1.2.3 is nobody's
+    const left = await run(['proxmox', 'fingerprint', 'https://127.1.2.3'])
+    assert.notEqual(left.code, 0)
+    assert.match(left.err, /127\.1\.2\.3:8006/)
+    for (const [text, says] of [
+      ['http://127.1.2.3:8006', /must not travel unencrypted/],
+      ['https://127.1.2.3:8006/api2/json', /has a path[\s\S]*Leave away/],
+    ] as const) {
+      const refused = await run(['proxmox', 'fingerprint', text])
+      assert.equal(refused.code, 2)
+      assert.match(refused.err, says)
+    }
+  })
+
   test('enrol shows its plan, enrols, writes the secret for its owner alone; verify names what is missing', async (t) => {
     const stand = await openStand()
     t.after(() => stand.close())

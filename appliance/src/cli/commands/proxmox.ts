@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type { Command } from 'commander'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -94,6 +95,8 @@ export function registerProxmoxCommands(program: Command, make: Make): void {
       const endpoint = parseEndpoint(address)
       const certificate = await peekCertificate(endpoint, '')
       const shown = {
+        // with the port, also where none was given
+        address: `${isIPv6(endpoint.host) ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`,
         fingerprint: fingerprintOf(certificate),
         names: certificate.subjectAltName ?? '',
         validTo: certificate.validTo,
