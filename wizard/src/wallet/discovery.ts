@@ -22,11 +22,17 @@ function walletOf(detail: unknown): AnnouncedWallet | undefined {
   if (typeof uuid !== 'string' || typeof name !== 'string' || typeof rdns !== 'string') return undefined
   return {
     uuid,
-    name: name.slice(0, 40),
+    name: plainName(name),
     rdns,
     provider,
     icon: typeof icon === 'string' && icon.startsWith('data:image/') ? icon : null,
   }
+}
+
+/** Its own words, but short, in one line, and without the signs that turn the text around them. */
+export function plainName(name: string): string {
+  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim()
+  return plain === '' ? '?' : Array.from(plain).slice(0, 40).join('')
 }
 
 /** Calls `found` for each installed wallet, now and later ones. Returns what ends it. Source: EIP-6963. */
