@@ -78,6 +78,7 @@ export const answers: Record<SectionName, Record<string, unknown>> = {
     },
     publicChain: true,
   },
+  existing: { contracts: [{ address: '0x5FbDB2315678afecb367f032d93F642f64180aa3', fromBlock: 19_123_456 }] },
   people: { roles: { owner, treasury }, deployment: 'wallet' },
   hypervisor: {
     hypervisor: {

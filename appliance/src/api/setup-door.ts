@@ -9,6 +9,7 @@ import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { ConfigInput } from '../config/schema.ts'
 import type { HostPort } from '../host/port.ts'
+import { defaultLibvirtFolder, installedLibvirt } from '../hypervisor/libvirt/libvirtd.ts'
 import { openHypervisor } from '../hypervisor/open-hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import type { SetupService } from '../setup/setup-service.ts'
@@ -62,6 +63,9 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
   const network = options.host && createNetworkTrials({ host: options.host, settings: store.settings, clock })
   const wizard = createWizard({
     clock,
+    stateFolder,
+    usualFolder:
+      base.mode === 'installed' ? installedLibvirt.folder : defaultLibvirtFolder({ stateFolder, uid: process.getuid?.() ?? 0 }),
     ...(network !== undefined && { network }),
     ...(options.certificates !== undefined && {
       certificates: options.certificates,

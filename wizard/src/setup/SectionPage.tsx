@@ -10,6 +10,7 @@ import { Notice } from '../ui/Notice.tsx'
 import { CheckList } from './CheckList.tsx'
 import { AddressFields } from './forms/AddressFields.tsx'
 import { ChainFields } from './forms/ChainFields.tsx'
+import { ExistingFields } from './forms/ExistingFields.tsx'
 import { HypervisorFields } from './forms/HypervisorFields.tsx'
 import { NetworkFields } from './forms/NetworkFields.tsx'
 import { PeopleFields } from './forms/PeopleFields.tsx'
@@ -24,6 +25,7 @@ import { useChecks } from './use-checks.ts'
 /** What each page asks, and what it proposes before anybody answered. */
 const pages: Record<SectionName, { fields: ComponentType<FieldsProps>; proposal(): Value }> = {
   uplink: { fields: UplinkFields, proposal: () => ({ uplink: null }) },
+  existing: { fields: ExistingFields, proposal: () => ({ contracts: [] }) },
   tls: { fields: TlsFields, proposal: () => ({ tls: { kind: 'own-ca' } }) },
   address: { fields: AddressFields, proposal: () => ({ origin: globalThis.location?.origin ?? '' }) },
   chain: {

@@ -2,11 +2,14 @@ import {
   answerFileSchema,
   changesSchema,
   checksSchema,
+  enrolledSchema,
+  enrolmentPlanSchema,
   enteredSchema,
   entrySchema,
   networkSchema,
   sectionSchema,
   setupLogSchema,
+  storagesSchema,
   triedNetworkSchema,
   wizardSchema,
   type sectionNames,
@@ -21,6 +24,8 @@ export type SectionView = z.output<typeof sectionSchema>
 export type Check = z.output<typeof checksSchema>['checks'][number]
 export type Change = z.output<typeof changesSchema>['changes'][number]
 export type LogLine = z.output<typeof setupLogSchema>['lines'][number]
+export type DiskPlace = z.output<typeof storagesSchema>['places'][number]
+export type EnrolmentPlan = z.output<typeof enrolmentPlanSchema>
 export type NetworkView = z.output<typeof networkSchema>
 /** An answer as it travels; its form is the host's. */
 export type Value = Record<string, unknown>
@@ -34,6 +39,9 @@ export const setupApi = {
     callApi(sectionSchema, 'PUT', `/v1/setup/answers/${name}`, { body: { revision, value } }),
   check: (name: SectionName, value: Value, signal: AbortSignal) =>
     callApi(checksSchema, 'POST', `/v1/setup/checks/${name}`, { body: { value }, signal }),
+  storages: (signal?: AbortSignal) => callApi(storagesSchema, 'GET', '/v1/setup/storages', { signal }),
+  planEnrolment: (body: unknown) => callApi(enrolmentPlanSchema, 'POST', '/v1/setup/enrolment/plan', { body }),
+  enrol: (body: unknown) => callApi(enrolledSchema, 'POST', '/v1/setup/enrolment', { body }),
   network: (signal?: AbortSignal) => callApi(networkSchema, 'GET', '/v1/setup/network', { signal }),
   tryNetwork: (uplink: unknown) => callApi(triedNetworkSchema, 'POST', '/v1/setup/network/try', { body: { uplink } }),
   confirmNetwork: () => callApi(sectionSchema, 'POST', '/v1/setup/network/confirm', { body: {} }),

@@ -1,7 +1,9 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { AppError } from '../../errors/app-error.ts'
 import type { OneTimeCode } from '../../setup/wizard/one-time-code.ts'
 import { setupSessionSeconds, type SetupSessions } from '../../setup/wizard/setup-sessions.ts'
+import type { EnrolmentRequest } from '../../setup/wizard/proxmox-page.ts'
 import type { Wizard } from '../../setup/wizard/wizard-service.ts'
 import type { ApiServer } from '../app.ts'
 import { cookieLine, cookiesOf, setupCookie } from '../identity.ts'
@@ -11,6 +13,9 @@ import {
   changesSchema,
   checkBodySchema,
   checksSchema,
+  enrolledSchema,
+  enrolmentBodySchema,
+  enrolmentPlanSchema,
   enterBodySchema,
   enteredSchema,
   entrySchema,
@@ -18,6 +23,7 @@ import {
   sectionNames,
   sectionSchema,
   setupLogSchema,
+  storagesSchema,
   triedNetworkSchema,
   tryNetworkBodySchema,
   walletSentSchema,
@@ -35,6 +41,15 @@ export interface SetupWizardPorts {
 
 const params = z.strictObject({ section: z.enum(sectionNames) })
 const nothing = z.strictObject({})
+
+function requestOf({ hypervisor, ...rest }: z.output<typeof enrolmentBodySchema>): EnrolmentRequest {
+  if (hypervisor.kind === 'proxmox') return { hypervisor, ...rest }
+  throw new AppError({
+    code: 'bad-input',
+    detail: 'Only Proxmox is enrolled with.',
+    fields: [{ pointer: '/hypervisor/kind', detail: 'only Proxmox is enrolled with' }],
+  })
+}
 
 /** `/v1/setup/*` of the pages: at the door of a host that is not set up, as an `extend` of `createApi`. */
 export function registerSetupWizard({ version, code, sessions, wizard }: SetupWizardPorts): (app: ApiServer) => void {
@@ -111,6 +126,26 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
       '/v1/setup/network/confirm',
       { config: { access: 'setup', acts: 'key' }, schema: { body: nothing, response: { 200: sectionSchema } } },
       ({ headers }) => wizard.confirmNetwork(headers.host ?? ''),
+    )
+
+    app.get(
+      '/v1/setup/storages',
+      { config: { access: 'setup' }, schema: { response: { 200: storagesSchema } } },
+      async (request) => {
+        const { clientAddress } = request
+        const bits = isIP(clientAddress) === 4 ? 32 : isIP(clientAddress) === 6 ? 128 : undefined
+        return { places: await wizard.diskPlaces(), you: bits === undefined ? null : `${clientAddress}/${bits}` }
+      },
+    )
+    app.post(
+      '/v1/setup/enrolment/plan',
+      { config: { access: 'setup' }, schema: { body: enrolmentBodySchema, response: { 200: enrolmentPlanSchema } } },
+      ({ body }) => wizard.planEnrolment(requestOf(body)),
+    )
+    app.post(
+      '/v1/setup/enrolment',
+      { config: { access: 'setup', acts: 'key' }, schema: { body: enrolmentBodySchema, response: { 200: enrolledSchema } } },
+      ({ body }) => wizard.enrol(requestOf(body)),
     )
 
     app.get('/v1/setup/review', { config: { access: 'setup' }, schema: { response: { 200: changesSchema } } }, () =>

@@ -1,8 +1,19 @@
 import { z } from 'zod'
-import { uplinkAnswer } from '../../config/schema.ts'
+import { hypervisorAnswer, uplinkAnswer } from '../../config/schema.ts'
 import { taskSchema } from './tasks.ts'
 
-export const sectionNames = ['uplink', 'address', 'tls', 'chain', 'people', 'hypervisor', 'network', 'template', 'plans'] as const
+export const sectionNames = [
+  'uplink',
+  'address',
+  'tls',
+  'chain',
+  'existing',
+  'people',
+  'hypervisor',
+  'network',
+  'template',
+  'plans',
+] as const
 
 export const sectionSchema = z.strictObject({
   name: z.enum(sectionNames),
@@ -107,6 +118,28 @@ export const networkSchema = z.strictObject({
 export const tryNetworkBodySchema = z.strictObject({ uplink: uplinkAnswer })
 /** `word` lets the browser in at the new address, once, as the fragment of the address: it is sent to nobody by itself. */
 export const triedNetworkSchema = z.strictObject({ trial: trialSchema, word: z.string() })
+
+const diskPlaceSchema = z.strictObject({
+  place: z.string(),
+  kind: z.string(),
+  totalBytes: z.number(),
+  freeBytes: z.number(),
+  /** Names of the first few things in it, or kinds of content that it takes. */
+  holds: z.array(z.string()),
+  refused: z.enum(['shared-with-state', 'read-only', 'unreadable']).nullable(),
+})
+/** GET /v1/setup/storages: where disks may lie on this machine, and the asker's own network. */
+export const storagesSchema = z.strictObject({ places: z.array(diskPlaceSchema), you: z.string().nullable() })
+
+/** POST /v1/setup/enrolment/plan and /v1/setup/enrolment. The privileged token is used for this request and kept nowhere. */
+export const enrolmentBodySchema = z.strictObject({
+  hypervisor: hypervisorAnswer.refine((value) => value.kind === 'proxmox', 'only Proxmox is enrolled with'),
+  privilegedToken: z.string().min(1).max(300),
+  operatorNetworks: z.array(z.string().max(60)).min(1).max(20),
+})
+const enrolmentLines = z.array(z.strictObject({ what: z.string(), done: z.boolean() }))
+export const enrolmentPlanSchema = z.strictObject({ steps: enrolmentLines, storages: z.array(diskPlaceSchema) })
+export const enrolledSchema = z.strictObject({ steps: enrolmentLines, tokenFile: z.string() })
 
 export const answerFileSchema = z.strictObject({ text: z.string(), leftOut: z.array(z.string()) })
 export const walletSentSchema = z.strictObject({ hash: z.string().regex(/^0x[0-9a-fA-F]{64}$/) })

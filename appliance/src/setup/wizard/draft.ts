@@ -131,7 +131,10 @@ function valid(draft: Draft, name: SectionName): Record<string, unknown> | undef
 
 function viewOf(draft: Draft, name: SectionName): SectionView {
   const entry = draft[name]
-  if (entry === undefined) return { name, state: 'open', revision: 0, value: null }
+  const preset = sectionOf(name).preset as Record<string, unknown> | undefined
+  if (entry === undefined) {
+    return { name, state: preset === undefined ? 'open' : 'answered', revision: 0, value: preset ?? null }
+  }
   const { revision, value } = entry
   if (valid(draft, name) === undefined) return { name, state: 'open', revision, value }
   const basis = basisOf(draft, name)

@@ -3,7 +3,17 @@ import type { Config, ConfigInput, TlsAnswer } from '../../config/schema.ts'
 import type { Hypervisor } from '../../hypervisor/port.ts'
 
 /** Sections that the wizard asks, in order. Each is some top-level fields of the answer file. */
-export type SectionName = 'uplink' | 'address' | 'tls' | 'chain' | 'people' | 'hypervisor' | 'network' | 'template' | 'plans'
+export type SectionName =
+  | 'uplink'
+  | 'address'
+  | 'tls'
+  | 'existing'
+  | 'chain'
+  | 'people'
+  | 'hypervisor'
+  | 'network'
+  | 'template'
+  | 'plans'
 
 /** Certificates by ACME, as answered. */
 export type AcmeAnswer = Extract<TlsAnswer, { kind: 'acme' }>
@@ -20,6 +30,14 @@ export interface CheckPorts {
   acmeDirectory?(tls: AcmeAnswer, signal: AbortSignal): Promise<{ terms: string | null }>
   /** Whether a name leads back to this host's own port 80. */
   proveName?(name: string, signal: AbortSignal): Promise<boolean>
+  /** Whether a folder for disks lies on the disk of the host's own state; undefined: the usual folder. */
+  sharesDiskWithState?(folder: string | undefined): Promise<boolean>
+  /** Address of the provisioner's key, where this host has one already. */
+  ownProvisioner?(): Promise<string | null>
+  /** Secrets that guests of a former host know and that are not here, by their files. */
+  missingSecrets?(): Promise<string[]>
+  /** What the installation itself brings. */
+  base?: Partial<ConfigInput>
   signal: AbortSignal
 }
 
@@ -50,6 +68,8 @@ export interface Section<Value = unknown> {
   fields: readonly (keyof Config)[]
   /** False where this kind of installation has no such question; `base` is what it brings itself. */
   asked?(base: Partial<ConfigInput>): boolean
+  /** The answer while nobody gave one, where one is plain. */
+  preset?: Value
   /** Sections whose change makes this one be looked at again (W7). */
   follows: readonly SectionName[]
   checks: readonly LiveCheck<Value>[]

@@ -17,8 +17,11 @@ import { askDirectory } from '../tls/acme.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import { answerFileOf } from './answer-file.ts'
 import { checkRpc } from './check-rpc.ts'
+import { missingSecrets } from './former-secrets.ts'
+import { diskPlaces, sharesDiskWithState, type DiskPlace } from './disk-places.ts'
 import { createDraft, parseSection, type SectionView } from './draft.ts'
 import { runChecks, type CheckResult } from './live-checks.ts'
+import { enrolByPage, storagesOfServer, tokenFileOf, type EnrolmentLine, type EnrolmentRequest } from './proxmox-page.ts'
 import { changesOf, type Change } from './review.ts'
 import type { SectionName } from './section.ts'
 import { sectionOf } from './sections.ts'
@@ -34,6 +37,9 @@ export interface WizardPorts {
   network?: NetworkTrials
   /** Of the public address, on an installed host. */
   certificates?: Pick<Certificates, 'state'>
+  stateFolder: string
+  /** Where libvirt's disks lie if nobody chooses. */
+  usualFolder: string
   /** Whether a name leads back to port 80 of this host. */
   proveName?(name: string, signal: AbortSignal): Promise<boolean>
   clock: Clock
@@ -73,6 +79,12 @@ export interface Wizard {
   tryNetwork(uplink: UplinkAnswer): Promise<TrialView>
   /** Keeps the change and the answer. @param reachedAt the name that the request was sent to. */
   confirmNetwork(reachedAt: string): Promise<SectionView>
+  /** Places for disks on this machine, the best first. */
+  diskPlaces(): Promise<DiskPlace[]>
+  /** What enrolment with Proxmox would do, by looking only; the privileged token is kept nowhere. */
+  planEnrolment(request: EnrolmentRequest): Promise<{ steps: EnrolmentLine[]; storages: DiskPlace[] }>
+  /** Enrols; from then on the answers name the file of the new token. */
+  enrol(request: EnrolmentRequest): Promise<{ steps: EnrolmentLine[]; tokenFile: string }>
   review(): Promise<{ changes: Change[]; estimateSeconds: number }>
   answerFile(): Promise<{ text: string; leftOut: string[] }>
   run(): Promise<TaskRecord>
@@ -197,11 +209,26 @@ export function createWizard(ports: WizardPorts): Wizard {
       return await runChecks(sectionOf(name), parsed, {
         known,
         signal,
+        base: ports.base,
+        ownProvisioner: async () => (await ports.keys()).provisioner,
+        missingSecrets: () => missingSecrets(ports.stateFolder),
+        sharesDiskWithState: (folder) => sharesDiskWithState(folder ?? ports.usualFolder, ports.stateFolder),
         acmeDirectory: askDirectory,
         ...(ports.proveName !== undefined && { proveName: ports.proveName }),
         rpc: (url, method, params) => checkRpc(url, method, params, signal),
         openHypervisor: (answers) => ports.openHypervisor({ ...(ports.base as Config), ...known, ...answers } as Config),
       })
+    },
+    diskPlaces: () => diskPlaces(ports.stateFolder, ports.usualFolder),
+    async planEnrolment(request) {
+      const { stateFolder, clock } = ports
+      const steps = await enrolByPage(request, { stateFolder, clock, go: false })
+      return { steps, storages: await storagesOfServer(request, clock) }
+    },
+    async enrol(request) {
+      await mustBeIdle()
+      const { stateFolder, clock } = ports
+      return { steps: await enrolByPage(request, { stateFolder, clock, go: true }), tokenFile: tokenFileOf(stateFolder) }
     },
     async review() {
       const { config } = await whole()

@@ -1,6 +1,10 @@
 'use client'
 import { useTexts } from '../../i18n/text-context.tsx'
+import { useResource } from '../../api/use-resource.ts'
 import { Choice, TextField } from '../../ui/Field.tsx'
+import { setupApi } from '../resources.ts'
+import { DiskPlaces } from './DiskPlaces.tsx'
+import { Enrolment } from './Enrolment.tsx'
 import type { FieldsProps } from './fields.ts'
 
 type Kind = 'libvirt' | 'proxmox' | 'fake'
@@ -15,6 +19,7 @@ interface Hypervisor {
   tokenFile?: string
   diskStorage?: string
   bridge?: string
+  folder?: string
 }
 
 /** What runs the VMs: this machine, or a Proxmox cluster that was enrolled. */
@@ -22,6 +27,8 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
   const { t } = useTexts()
   const hypervisor = value['hypervisor'] as Hypervisor
   const change = (fields: Partial<Hypervisor>) => onChange({ hypervisor: { ...hypervisor, ...fields } })
+  const storages = useResource('setup storages', setupApi.storages)
+  const places = storages.data?.places ?? []
   const node = hypervisor.nodes?.[0] ?? { url: '', name: '' }
   const changeNode = (fields: Partial<Node>) => change({ nodes: [{ ...node, ...fields }, ...(hypervisor.nodes ?? []).slice(1)] })
   // the fake one is for development: offered only where it was chosen by an answer
@@ -39,7 +46,7 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
                 ? {
                     kind,
                     nodes: [{ url: '', name: '' }],
-                    tokenFile: 'secrets/proxmox-token',
+                    tokenFile: '',
                     diskStorage: 'local-lvm',
                     bridge: 'vmbr0',
                   }
@@ -52,6 +59,9 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
           detail: t(`setup.hypervisor.${kind}Text`),
         }))}
       />
+      {hypervisor.kind === 'libvirt' && (
+        <DiskPlaces places={places} value={hypervisor.folder ?? ''} onChange={(folder) => change({ folder })} />
+      )}
       {hypervisor.kind === 'proxmox' && (
         <div className="grid gap-5 sm:grid-cols-2">
           <TextField
@@ -110,6 +120,15 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
             autoComplete="off"
           />
         </div>
+      )}
+      {hypervisor.kind === 'proxmox' && (
+        <Enrolment
+          hypervisor={{ ...hypervisor }}
+          you={storages.data?.you ?? null}
+          disks={hypervisor.diskStorage ?? ''}
+          onDisks={(diskStorage) => change({ diskStorage })}
+          onEnrolled={(tokenFile) => change({ tokenFile })}
+        />
       )}
     </>
   )

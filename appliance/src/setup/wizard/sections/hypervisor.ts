@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { configSchema } from '../../../config/schema.ts'
+import { AppError } from '../../../errors/app-error.ts'
 import { defineSection } from '../section.ts'
 
 const gib = 2 ** 30
@@ -28,6 +29,17 @@ export const hypervisor = defineSection({
         } finally {
           await (driver as { close?(): Promise<void> }).close?.()
         }
+      },
+    },
+    {
+      name: 'storage-apart',
+      pointer: '/hypervisor/folder',
+      applies: (value) => value.hypervisor.kind === 'libvirt',
+      async run({ hypervisor: chosen }, ports) {
+        if (chosen.kind !== 'libvirt' || (await ports.sharesDiskWithState?.(chosen.folder)) !== true) return {}
+        const detail = 'The disks would lie on the disk of the host’s own state: a full pool would stop the host itself.'
+        if (ports.base?.mode === 'embedded') return { warning: detail }
+        throw new AppError({ code: 'storage-full', detail, hint: 'Choose a folder on another disk or partition.' })
       },
     },
     {
