@@ -225,7 +225,9 @@ test('break-glass: ttyS0 logs the owner in while PAM module, network and login e
   await say(`sudo mv ${module} /root/ && sudo ip link set eth0 down; echo down:$((40+2))`, /down:42/)
   const calls = host.calls.length
   // it struck: nobody comes in by ssh, and no watch reaches the host
-  await assert.rejects(run('ssh', ['-p', String(port), ...login(), '-o', 'ConnectTimeout=5', there, 'true'], { timeout: 30_000 }))
+  // the first value wins
+  const soon = ['-o', 'ConnectTimeout=5', ...login()]
+  await assert.rejects(run('ssh', ['-p', String(port), ...soon, there, 'true'], { timeout: 30_000 }))
   await say('sudo freehold verify; echo broken:$?', /failed +module[^]*failed +reach[^]*broken:1/)
   assert.equal(host.calls.length, calls)
   await say(`sudo mv /root/pam_web3.so ${module} && sudo ip link set eth0 up; echo up:$((40+3))`, /up:43/)
