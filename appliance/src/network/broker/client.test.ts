@@ -204,4 +204,35 @@ suite('the client of IPv6 brokers', () => {
     assert.deepEqual(brokers.log, ['tunnels a'])
     assert.deepEqual(states(again), { a: 'up' })
   })
+
+  test('a root helper that does not take the tunnels is said so, and asked again until it does', async () => {
+    const { brokers, client } = world()
+    brokers.add('a')
+    brokers.failing = true
+    await client.round().catch(() => undefined)
+    await client.round().catch(() => undefined)
+    assert.match(client.troubles().find((t) => t.kind === 'tunnel-down')?.detail ?? '', /could not be set: The helper fails/)
+    brokers.failing = false
+    await client.round()
+    await client.round()
+    assert.deepEqual(client.troubles(), [])
+  })
+
+  test('a broker that moved: its name is looked up again while it is silent, and a private address is not taken', async () => {
+    const { brokers, client, clock, pass } = world()
+    brokers.add('a')
+    brokers.endpoint = 'broker.example.org'
+    brokers.names.set('broker.example.org', ['45.33.32.2'])
+    await pass(10)
+    assert.deepEqual(brokers.dialled, ['45.33.32.2'])
+    brokers.at('a').up = false
+    brokers.names.set('broker.example.org', ['192.168.1.1'])
+    await pass(120)
+    assert.deepEqual(brokers.dialled, ['45.33.32.2'])
+    brokers.names.set('broker.example.org', ['45.33.99.2'])
+    await pass(120)
+    assert.deepEqual(brokers.dialled, ['45.33.99.2'])
+    assert.equal(client.tunnels()[0]?.tunnel.lookedUpAt !== undefined, true)
+    assert.ok(clock.time > 0)
+  })
 })

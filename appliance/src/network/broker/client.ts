@@ -54,6 +54,8 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   let announced = ''
   let set = ''
   let chosenAt: number | undefined
+  /** Why the tunnels do not stand as they are to be. */
+  let unset: string | undefined
   let applying: Promise<void> = Promise.resolve()
   const troubles = new Map<string, BrokerTrouble>()
   const refusedAt = new Map<string, number>()
@@ -232,7 +234,11 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     }
     if (states.some(({ state }) => state === 'up' || state === 'leaving')) return
     const detail =
-      tunnels.length === 0 ? 'No broker has granted a prefix.' : `None of ${tunnels.length} tunnels carries an answer.`
+      unset !== undefined && tunnels.length > 0
+        ? `The tunnels could not be set: ${unset}`
+        : tunnels.length === 0
+          ? 'No broker has granted a prefix.'
+          : `None of ${tunnels.length} tunnels carries an answer.`
     troubles.set('tunnel-down host', { kind: 'tunnel-down', subject: 'host', detail })
   }
 
@@ -240,7 +246,13 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   async function look(): Promise<void> {
     await probeAll()
     await lookUpAgain()
-    await apply()
+    try {
+      await apply()
+      unset = undefined
+    } catch (error) {
+      unset = error instanceof AppError ? error.detail : 'The root helper did not take the tunnels.'
+      log('the tunnels could not be set; tried again', error)
+    }
     await store.save(tunnels)
     judge()
   }

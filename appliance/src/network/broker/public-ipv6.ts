@@ -67,14 +67,10 @@ export function createPublicIpv6(ports: PublicIpv6Ports): PublicIpv6 {
     pricePerDay: 0n,
   }))
   const publicKey = (brokerId: string) => host.publicKey(brokerId)
-  const http = createHttpService({
-    known: async () => [...ofFile, ...(answer.path === 'http' ? await registered() : [])],
-    chainId,
-    contract,
-    sign: (text) => ports.signer.signText(text),
-    publicKey,
-    clock,
-  })
+  const httpOf = (known: () => Promise<readonly KnownBroker[]>): BrokerService =>
+    createHttpService({ known, chainId, contract, sign: (text) => ports.signer.signText(text), publicKey, clock })
+  const every = async () => [...ofFile, ...(await registered())]
+  const http = httpOf(answer.path === 'http' ? every : async () => ofFile)
   const onChain =
     registry === undefined || answer.path === 'http'
       ? undefined
@@ -101,8 +97,8 @@ export function createPublicIpv6(ports: PublicIpv6Ports): PublicIpv6 {
     request: (offer, ask) => serviceOf(offer.name.id).request(offer, ask),
     renew: (grant) => serviceOf(grant.broker.id).renew(grant),
     release: (grant) => serviceOf(grant.broker.id).release(grant),
-    // names are asked for by HTTP alone; a broker that has none says so
-    name: (grant, label, address) => http.name(grant, label, address),
+    // names are asked for by HTTP alone, also where leases are asked for on chain
+    name: (grant, label, address) => httpOf(every).name(grant, label, address),
   }
   const client = createBrokerClient({
     service,

@@ -21,6 +21,10 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
   /** What was asked, in order. */
   readonly log: string[] = []
   granted: readonly Grant[] = []
+  /** The root helper refuses. */
+  failing = false
+  /** Where all brokers say that they are. */
+  endpoint = '45.33.32.2'
   /** Addresses that the tunnels go to. */
   dialled: readonly string[] = []
   announced: readonly Announcement[] = []
@@ -71,7 +75,7 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
       broker: offer.name,
       prefix: parseCidr(odd ? '2001:db8:5::/64' : `${own}:77::/64`),
       publicKey: broker.publicKey,
-      endpoint: { host: '45.33.32.2', port: 51_820 },
+      endpoint: { host: this.endpoint, port: 51_820 },
       gateway: `${own}::1`,
       mtu: 1420,
       zone: `${offer.name.id}.example`,
@@ -111,6 +115,7 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
 
   async setTunnels(tunnels: readonly OpenTunnel[]): Promise<void> {
     this.log.push(`tunnels ${tunnels.map(({ grant }) => grant.broker.id).join(' ')}`)
+    if (this.failing) throw new AppError({ code: 'host-helper-down', detail: 'The helper fails.' })
     this.granted = tunnels.map(({ grant }) => grant)
     this.dialled = tunnels.map(({ endpoint }) => endpoint.host)
   }
