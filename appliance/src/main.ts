@@ -316,6 +316,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       tasks: events,
       vmActions: { begin: (...args) => running().api.vmActions.begin(...args) },
       wasm: () => product?.api.wasm?.(),
+      publicIpv6: () => product?.api.publicIpv6?.(),
       desk: () => product?.api.desk?.(),
       issues: async () => (product === undefined ? [] : await product.api.issues()),
       rpc: (method, params) => running().api.rpc(method, params),
