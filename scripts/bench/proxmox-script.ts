@@ -25,7 +25,12 @@ export class BareHttps {
       response.on('end', () => resolve(text))
     })
     sent.on('error', reject).end(body?.bytes)
-    const text = await promise
+    const text = await promise.catch(async (error: NodeJS.ErrnoException) => {
+      // the server closed a connection that was kept, while this process was busy: it is asked over a new one
+      if (sent.reusedSocket && error.code === 'ECONNRESET') return undefined
+      throw error
+    })
+    if (text === undefined) return await this.call(method, path, body)
     return text === '' ? undefined : (JSON.parse(text) as { data?: unknown }).data
   }
 
