@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { brokerRegistryInterface } from '@freehold/contracts/broker-registry'
 import { isError, JsonRpcProvider, Wallet } from 'ethers'
 import { AppError } from '../../errors/app-error.ts'
@@ -48,8 +49,10 @@ export class Agent {
         ? brokerRegistryInterface.encodeFunctionData('grant', [answer.requestId, answer.payload])
         : brokerRegistryInterface.encodeFunctionData('refuse', [answer.requestId, answer.code])
     try {
-      const nonce = await this.#provider.getTransactionCount(this.address, 'latest')
-      const fees = await this.#provider.getFeeData()
+      const [nonce, fees] = await Promise.all([
+        this.#provider.getTransactionCount(this.address, 'latest'),
+        this.#provider.getFeeData(),
+      ])
       const times = (wei: bigint | null): bigint | undefined =>
         wei === null ? undefined : (wei * (10n + 2n * this.#hurry)) / 10n
       const [maxFeePerGas, maxPriorityFeePerGas] = [times(fees.maxFeePerGas), times(fees.maxPriorityFeePerGas)]
@@ -59,16 +62,19 @@ export class Agent {
         nonce,
         ...(maxFeePerGas === undefined || maxPriorityFeePerGas === undefined ? {} : { maxFeePerGas, maxPriorityFeePerGas }),
       })
-      const receipt = await sent.wait(1, this.#timeoutMs)
-      if (receipt?.status !== 1)
-        throw new AppError({ code: 'transaction-failed', detail: `The answer ${sent.hash} was reverted.` })
+      const status = await this.#mined(sent.hash)
+      if (status === undefined) {
+        this.#hurry += 1n
+        throw new AppError({ code: 'timed-out', detail: `The answer to request ${answer.requestId} is not mined yet.` })
+      }
+      if (status !== 1) throw new AppError({ code: 'transaction-failed', detail: `The answer ${sent.hash} was reverted.` })
       this.#hurry = 0n
     } catch (cause) {
       if (cause instanceof AppError) throw cause
       if (isError(cause, 'INSUFFICIENT_FUNDS')) {
         throw new AppError({ code: 'no-funds', detail: `The agent ${this.address} cannot pay for an answer.`, cause })
       }
-      if (isError(cause, 'TIMEOUT') || isError(cause, 'REPLACEMENT_UNDERPRICED')) {
+      if (isError(cause, 'REPLACEMENT_UNDERPRICED')) {
         this.#hurry += 1n
         throw new AppError({ code: 'timed-out', detail: `The answer to request ${answer.requestId} is not mined yet.`, cause })
       }
@@ -77,6 +83,17 @@ export class Agent {
         detail: `The answer to request ${answer.requestId} could not be sent.`,
         cause,
       })
+    }
+  }
+
+  /** Status of the receipt; undefined: none in time. Asked for at once and then ever more rarely: the library looks twice a second. */
+  async #mined(hash: string): Promise<number | undefined> {
+    const end = performance.now() + this.#timeoutMs
+    for (let pauseMs = 20; ; pauseMs = Math.min(1000, pauseMs * 1.5)) {
+      const receipt = await this.#provider.getTransactionReceipt(hash)
+      if (receipt !== null) return receipt.status ?? 0
+      if (performance.now() >= end) return undefined
+      await setTimeout(pauseMs)
     }
   }
 
