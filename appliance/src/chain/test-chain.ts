@@ -76,6 +76,9 @@ export async function startTestChain(provisioner: string, extraArguments: readon
       '1',
       '--silent',
       '--disable-block-gas-limit',
+      // states of old blocks would be written below the home folder, and stay there when the node ends
+      '--max-persisted-states',
+      '0',
       ...extraArguments,
     ],
     { stdio: 'ignore' },

@@ -36,6 +36,9 @@ export function localChainProcess(options: { anvil: string; port: number; folder
       '--slots-in-an-epoch',
       '1',
       '--silent',
+      // states of old blocks, which nobody reads, would fill the home folder and stay there when the node ends
+      '--max-persisted-states',
+      '0',
       // the state is written every few seconds too: a power cut costs seconds, not the chain
       '--state',
       join(options.folder, 'chain.json'),

@@ -39,9 +39,8 @@ export const snapshot: Bench = {
       await apply()
       const [ours, bare]: [number[], number[]] = [[], []]
       for (let i = 0; i < runs; i += 1) {
-        // once and in one call, as the node takes half a minute for them, on a busy machine many; and a snapshot of a block
-        // that was read before is remembered
-        await post(chain.url, [{ method: 'anvil_mine', params: [`0x${(i === 0 ? missed : 1).toString(16)}`] }], 3_600_000)
+        // once, as the node takes long for them; and a snapshot of a block that was read before is remembered
+        await chain.mine(i === 0 ? missed : 1)
         bare.push(await timed(() => bareCalls(chain)))
         ours.push(await timed(apply))
         report(`snapshot ${ours.at(-1)?.toFixed(0)} ms, bare calls ${bare.at(-1)?.toFixed(0)} ms`)
