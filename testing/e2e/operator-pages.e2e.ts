@@ -128,10 +128,6 @@ test('O12 the demo shows the overview to a visitor without a wallet, says that i
   }
 })
 
-/** The text that a control is described by. Runs in the page. */
-const describedBy = `(element) => (element.getAttribute('aria-describedby') ?? '').split(' ').filter(Boolean)
-  .map((id) => document.getElementById(id)?.textContent ?? '').join(' ')`
-
 /** Counts changes of the page from now on. Runs in the page. */
 const watchPage = `(() => {
   window.freeholdChanges = 0
@@ -188,9 +184,7 @@ test('X8 O3 press everything: every button of every page works, or is off and sa
     await page.goto(stand.origin + path)
     await settled(page)
     const buttons = page.getByRole('main').getByRole('button')
-    const names = (await buttons.evaluateAll(
-      '(all) => all.map((e) => e.getAttribute("aria-label") ?? e.textContent)',
-    )) as unknown as string[]
+    const names = await buttons.evaluateAll((all) => all.map((e) => e.getAttribute('aria-label') ?? String(e.textContent)))
     // one of each name: a list of fifty rows has the same button fifty times
     const first = names.map((name, i) => ({ name, i })).filter(({ name, i }) => names.indexOf(name) === i)
     for (const [n, { name, i }] of first.entries()) {
@@ -203,7 +197,13 @@ test('X8 O3 press everything: every button of every page works, or is off and sa
       await expect(button).toBeVisible()
       const where = `${path} › ${name}`
       if ((await button.getAttribute('aria-disabled')) === 'true') {
-        expect(String(await button.evaluate(describedBy)).length, `${where} says why it is off`).toBeGreaterThan(10)
+        const reason = await button.evaluate((e) =>
+          (e.getAttribute('aria-describedby') ?? '')
+            .split(' ')
+            .map((id: string) => e.ownerDocument.getElementById(id)?.textContent ?? '')
+            .join(' '),
+        )
+        expect(reason.trim().length, `${where} says why it is off`).toBeGreaterThan(10)
         off += 1
         continue
       }

@@ -30,7 +30,7 @@ export function AuditPage() {
           {t('operator.audit.export')}
         </a>
       }
-      behind={{ api: 'GET /v1/audit, GET /v1/audit/export', cli: 'freehold audit' }}
+      behind={{ api: 'GET /v1/audit, GET /v1/audit/export' }}
       name={`audit ${target}`}
       load={(signal) => operatorApi.audit(target === '' ? undefined : target, undefined, signal)}
       everyMs={10_000}

@@ -34,7 +34,7 @@ export function IssuesPage() {
     <OperatorPage
       title={t('operator.nav.issues')}
       lead={t('operator.issues.lead')}
-      behind={{ api: 'GET /v1/issues', cli: 'freehold status' }}
+      behind={{ api: 'GET /v1/issues', cli: 'freehold issues' }}
       name="issues"
       load={operatorApi.issues}
       everyMs={5000}

@@ -28,7 +28,7 @@ export function TasksPage() {
   return (
     <OperatorPage
       title={t('operator.nav.tasks')}
-      behind={{ api: 'GET /v1/tasks', cli: 'freehold log' }}
+      behind={{ api: 'GET /v1/tasks', cli: 'freehold tasks' }}
       name="tasks"
       load={(signal) => operatorApi.tasks(undefined, undefined, signal)}
       everyMs={3000}

@@ -27,7 +27,7 @@ export function VmsPage() {
   return (
     <OperatorPage
       title={t('operator.nav.vms')}
-      behind={{ api: 'GET /v1/rentals', cli: 'freehold vms --all --json' }}
+      behind={{ api: 'GET /v1/rentals' }}
       name="rentals"
       load={operatorApi.rentals}
       everyMs={15_000}

@@ -42,7 +42,7 @@ export const operatorApi = {
     (await callApi(nextKeySchema, 'POST', '/v1/host/provisioner-key', { body: {} })).address,
   money: (signal?: AbortSignal): Promise<Money> => callApi(moneySchema, 'GET', '/v1/money', { signal }),
   entries: (cursor: string | undefined, signal?: AbortSignal): Promise<Entries> =>
-    callApi(moneyEntriesSchema, 'GET', `/v1/money/entries${query({ cursor })}`, { signal }),
+    callApi(moneyEntriesSchema, 'GET', `/v1/money/entries${query({ limit: '25', cursor })}`, { signal }),
   issues: async (signal?: AbortSignal): Promise<Issues> => (await callApi(issuesSchema, 'GET', '/v1/issues', { signal })).issues,
   fix: async (code: string): Promise<string> =>
     (await callApi(fixSchema, 'POST', `/v1/issues/${encodeURIComponent(code)}/fixes`, { body: {} })).done,

@@ -135,7 +135,8 @@ function Footer({ theme }: { theme: Theme }) {
         <div className="max-w-xl space-y-1 text-soft">
           <p>{t('footer.help')}</p>
           <p>
-            <Link href="/operator" className={textLink}>
+            {/* subscribers need none of its scripts */}
+            <Link href="/operator" prefetch={false} className={textLink}>
               {t('footer.operator')}
             </Link>
           </p>

@@ -74,7 +74,7 @@ export function registerMoney(app: ApiServer, ports: ApiPorts): void {
       ),
       asked('eth_getBalance', [desk.provisioner, 'latest']),
       ports.store.transactions.spentSince(account, ports.clock.now() - day),
-      ports.store.transactions.recent(50),
+      ports.store.transactions.recent(20),
     ])
     return {
       tokens,

@@ -229,7 +229,7 @@ export async function createInventedHost(options: { origin: string; vms?: number
     issue(
       'plan-capacity',
       `${inventedInstallation} plan 2`,
-      'Plan Large offers 3 more, and 2 fit. Set its capacity to 5.',
+      'Plan Large offers 3 more, and 2 fit. Set its capacity to 14.',
       began - 90_000,
     ),
     issue('single-rpc', inventedInstallation, 'Invented network: one node.', began - 900_000),
