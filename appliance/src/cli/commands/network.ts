@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { networkSchema, publicAddressesSchema } from '../../api/schemas/public-ipv6.ts'
 import type { CliContext } from '../context.ts'
@@ -55,7 +56,10 @@ export function registerNetworkCommands(program: Command, make: (command: Comman
       const context = make(command)
       await context.signedIn()
       const path = `/v1/vms/${encodeURIComponent(vmId)}/name`
-      const view = await context.client.call(publicAddressesSchema, 'POST', path, { body: { label } })
+      const view = await context.client.call(publicAddressesSchema, 'POST', path, {
+        body: { label },
+        headers: { 'idempotency-key': randomBytes(16).toString('hex') },
+      })
       if (context.options.json) return printJson(view)
       printTable(view.addresses.map((a) => [a.name ?? '-', a.address]))
     })
