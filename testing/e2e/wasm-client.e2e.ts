@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, normalize } from 'node:path'
+import type { createWasmClient as create } from '@freehold/wasm-client/client'
 import { expect, test } from '@playwright/test'
 import { fromText } from 'wasmtime-node/wat'
 import { openStand, type WasmStand } from '../wasm/stand/stand.ts'
@@ -54,7 +55,7 @@ test('a page of another origin seals, runs, opens, checks the receipt, and hears
   const said = await page.evaluate(async ({ wasm, url, apiKey, hostKey }) => {
     // as a page writes it; the specifier is the page's own, so no compiler here is asked about it
     const place: string = '/dist/client.js'
-    const { createWasmClient } = (await import(place)) as typeof import('@freehold/wasm-client/client')
+    const { createWasmClient } = (await import(place)) as { createWasmClient: typeof create }
     const client = createWasmClient({ url, apiKey, hostKey })
     const request = { function_name: 'main', arguments: [{ value: '9007199254740993' }], timeout_seconds: 2 }
     const ran = await client.run(new Uint8Array(wasm), request)

@@ -49,6 +49,8 @@ function refused(ran: Ran, status: number, code: string): void {
   )
 }
 
+/** Whether times are held too: a busy machine proves nothing by them. */
+const timed = process.env['FREEHOLD_ALL'] === '1'
 const runText = async (text: string, request: Partial<RunRequest> = {}) => await stand.run(await fromText(text), request)
 const main = (body: string, more = '') => `(module ${more} (func (export "main") ${body}))`
 
@@ -62,7 +64,7 @@ suite('hostile programs: outcome, code and gas of each', () => {
       ended: 'deadline',
       gas: (gas) => gas > 10n ** 7n && gas % sliceGas === 0n,
     })
-    assert.ok((ran.summary?.run_ms ?? 0) < 1100 && performance.now() - began < 3000)
+    if (timed) assert.ok((ran.summary?.run_ms ?? 0) < 1100 && performance.now() - began < 3000)
   })
 
   test('an endless loop ends with its gas, to the unit', async () => {
@@ -167,13 +169,25 @@ suite('hostile programs: outcome, code and gas of each', () => {
     test(`${what}: INVALID_WASM before anything runs, in no time`, async () => {
       const began = performance.now()
       refused(await stand.run(wasm), 422, 'INVALID_WASM')
-      assert.ok(performance.now() - began < 2000)
+      if (timed) assert.ok(performance.now() - began < 2000)
     })
   }
 
   for (const [what, text, feature] of [
     ['several memories', '(module (memory 1) (memory 1) (func (export "main")))', { multi_memory: true }],
     ['a 64-bit memory', '(module (memory i64 1) (func (export "main")))', { memory64: true }],
+    ['a memory shared among threads', '(module (memory 1 1 shared) (func (export "main")))', { threads: true }],
+    [
+      'an atomic operation',
+      '(module (memory 1) (func (export "main") (result i32) (i32.atomic.load (i32.const 0))))',
+      { threads: true },
+    ],
+    ['an exception', '(module (tag $e) (func (export "main") (throw $e)))', { exceptions: true }],
+    [
+      'relaxed SIMD, whose result the processor chooses',
+      '(module (func (export "main") (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))',
+      { relaxed_simd: true },
+    ],
   ] as const) {
     test(`${what}: INVALID_WASM`, async () => refused(await stand.run(await fromText(text, feature, false)), 422, 'INVALID_WASM'))
   }

@@ -344,7 +344,7 @@ suite('bad input', () => {
     const begun = performance.now()
     await new Promise((resolve) => socket.once('close', resolve))
     clearInterval(drip)
-    assert.ok(performance.now() - begun < 6000)
+    assert.ok(performance.now() - begun < 60_000)
     assert.match(text, /^HTTP\/1\.1 400 [\s\S]*"error_code":"INVALID_REQUEST"[\s\S]*too long/)
     assert.deepEqual(state(), before)
   })

@@ -165,7 +165,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     const { running, waiting, memoryBytes } = queue.state
     const full = running >= config.wasm.max_concurrent_executions
     return {
-      status: full && waiting > 0 ? 'overloaded' : pool.pids.length < workers ? 'degraded' : 'ok',
+      status: full && waiting > 0 ? 'overloaded' : pool.ready < workers ? 'degraded' : 'ok',
       capacity: { max: config.wasm.max_concurrent_executions, in_flight: running, queued: waiting },
       memory_budget: { bytes: config.wasm.memory_budget_mb * MiB, admitted_bytes: memoryBytes },
       engine: { name: 'wasmtime', version: '48' },

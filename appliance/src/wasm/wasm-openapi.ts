@@ -38,6 +38,32 @@ export function wasmOpenApi(): Record<string, unknown> {
           execution_summary: { type: 'object' },
           receipt: text,
         }),
+        Key: object(['kid', 'kty', 'crv', 'x', 'y', 'suite', 'not_before', 'expires_at'], {
+          kid: text,
+          kty: { const: 'EC' },
+          crv: { const: 'P-256' },
+          expires_at: { type: 'string', format: 'date-time' },
+        }),
+        KeyDocument: object(['keys', 'jws', 'host_key'], {
+          keys: { type: 'array', items: ref('Key') },
+          jws: text,
+          host_key: { type: 'object' },
+        }),
+        Verified: object(['verified', 'committed_at', 'expires_at'], {
+          verified: { type: 'boolean' },
+          committed_at: { type: 'string', format: 'date-time' },
+          expires_at: { type: 'string', format: 'date-time' },
+          receipt: text,
+          inclusion_proof: object(['index', 'size', 'hashes', 'root'], { index: { type: 'integer' }, size: { type: 'integer' } }),
+          log_head: text,
+        }),
+        Head: object(['size', 'root', 'timestamp', 'jws'], { size: { type: 'integer' }, root: text, jws: text }),
+        Consistency: object(['from', 'to', 'hashes'], { hashes: { type: 'array', items: text } }),
+        Health: object(['status', 'capacity', 'memory_budget', 'engine', 'key_expires_in_seconds', 'uptime_seconds'], {
+          status: { enum: ['ok', 'degraded', 'overloaded'] },
+          capacity: object(['max', 'in_flight', 'queued'], {}),
+        }),
+        NewApiKey: object(['id', 'text', 'scopes', 'label'], { text, scopes: { type: 'array', items: text } }),
         Error: object(['error_code', 'message', 'timestamp', 'request_id'], {
           error_code: { enum: Object.keys(wasmErrors) },
           message: text,
@@ -57,8 +83,8 @@ export function wasmOpenApi(): Record<string, unknown> {
         },
       },
       '/v1/keys': {
-        get: { responses: { '200': json({ type: 'object' }, 'The keys to seal for, signed') } },
-        post: { security: secured, responses: { '201': json({ type: 'object' }, 'A key for one request, for five minutes') } },
+        get: { responses: { '200': json(ref('KeyDocument'), 'The keys to seal for, signed') } },
+        post: { security: secured, responses: { '201': json(ref('Key'), 'A key for one request, for five minutes') } },
       },
       '/v1/verify/{request_id}': {
         get: {
@@ -70,21 +96,38 @@ export function wasmOpenApi(): Record<string, unknown> {
           ],
           responses: {
             '200': json(
-              { type: 'object' },
+              ref('Verified'),
               'Whether it is what was committed to; its owner also gets the receipt, a proof of its place in the log, and as `log_head` the signed head that the proof leads to',
             ),
             '404': refusals['404'],
           },
         },
       },
-      '/v1/log/head': { get: { responses: { '200': json({ type: 'object' }, 'Size and root of the log, signed') } } },
+      '/v1/log/head': { get: { responses: { '200': json(ref('Head'), 'Size and root of the log, signed') } } },
       '/v1/log/consistency': {
         get: {
           parameters: ['from', 'to'].map((name) => ({ name, in: 'query', required: true, schema: { type: 'integer' } })),
-          responses: { '200': json({ type: 'object' }, 'That one log is the beginning of the other') },
+          responses: { '200': json(ref('Consistency'), 'That one log is the beginning of the other') },
         },
       },
-      '/health': { get: { responses: { '200': json({ type: 'object' }, 'How it goes') } } },
+      '/health': { get: { responses: { '200': json(ref('Health'), 'How it goes') } } },
+      '/health/live': { get: { responses: { '200': json(object(['status'], { status: text }), 'It answers') } } },
+      '/health/ready': {
+        get: {
+          responses: {
+            '200': json(object(['status'], { status: text }), 'It would take a call now'),
+            '503': json(object(['status'], { status: text }), 'It would not'),
+          },
+        },
+      },
+      '/v1/api-keys': {
+        get: { security: secured, responses: { '200': json(object(['keys'], { keys: { type: 'array' } }), 'For the operator') } },
+        post: { security: secured, responses: { '201': json(ref('NewApiKey'), 'The only time its text is shown') } },
+      },
+      '/v1/api-keys/{id}': { delete: { security: secured, responses: { '204': { description: 'It has ended' } } } },
+      '/v1/api-keys/{id}/rotation': {
+        post: { security: secured, responses: { '201': json(ref('NewApiKey'), 'Its successor; the old one goes on for a day') } },
+      },
       '/metrics': { get: { security: secured, responses: { '200': { description: 'For Prometheus' } } } },
     },
   }

@@ -7,12 +7,13 @@ const mb = 1_000_000
 
 export const wasmMemory: Bench = {
   id: 'wasm-memory',
-  about: '100 WASM programs at once, each touching 4 MiB for two seconds: memory of the service and its executors together',
+  about:
+    '100 WASM programs at once, each touching 4 MiB for two seconds: memory of the service, executors and compilers together',
   slow: false,
   async run(report) {
     const stand = await openStand({ server: { workers: 2 }, wasm: { default_gas_limit: '100000000000' } })
     try {
-      const idle = stand.residentBytes()
+      const idle = stand.residentWithCompilers()
       // ends by its deadline: until then it holds what it touched
       const wasm = await touching(4 * 2 ** 20, 2 ** 31)
       await stand.run(wasm, { timeout_seconds: 1 })
@@ -21,7 +22,7 @@ export const wasmMemory: Bench = {
       let over = false
       void all.finally(() => (over = true))
       while (!over) {
-        most = Math.max(most, stand.residentBytes())
+        most = Math.max(most, stand.residentWithCompilers())
         const { body } = await stand.get('/health')
         atOnce = Math.max(atOnce, (body['capacity'] as { in_flight: number }).in_flight)
       }

@@ -35,6 +35,8 @@ export interface WasmStand {
   executors(): number[]
   /** Bytes that the service and its executors hold, shared pages counted in parts. */
   residentBytes(): number
+  /** The same with the compilers. */
+  residentWithCompilers(): number
   /** The same of each: the service, then its executors. */
   residentEach(): number[]
   close(): Promise<void>
@@ -96,6 +98,7 @@ export async function openStand(config: Record<string, unknown> = {}): Promise<W
     },
     executors: () => childrenOf(pid),
     residentBytes: () => residentEach().reduce((sum, one) => sum + one, 0),
+    residentWithCompilers: () => [pid, ...childrenOf(pid, true)].map(proportionalBytes).reduce((sum, one) => sum + one, 0),
     residentEach,
     async close() {
       child.stdin.end()
@@ -105,11 +108,11 @@ export async function openStand(config: Record<string, unknown> = {}): Promise<W
   }
 }
 
-/** Children of a process that run executors; compilers come and go beside them. */
-function childrenOf(pid: number): number[] {
+/** Children of a process that run executors; compilers come and go beside them, and count where `all` are asked for. */
+function childrenOf(pid: number, all = false): number[] {
   try {
     const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
-    return pids.filter((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8').includes('executor-child'))
+    return pids.filter((one) => all || readFileSync(`/proc/${one}/cmdline`, 'utf8').includes('executor-child'))
   } catch {
     return []
   }

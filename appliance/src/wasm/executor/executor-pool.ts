@@ -35,6 +35,11 @@ export class ExecutorPool {
     return [...this.#executors].reduce((sum, executor) => sum + executor.load, 0)
   }
 
+  /** Executors that take calls at once; others are starting. */
+  get ready(): number {
+    return [...this.#executors].filter((executor) => executor.takesCalls).length
+  }
+
   get pids(): number[] {
     return [...this.#executors].flatMap((executor) => executor.pid ?? [])
   }
@@ -56,7 +61,10 @@ export class ExecutorPool {
   }
 
   #leastBusy(): Executor | undefined {
-    const [best] = [...this.#executors].filter((one) => one.alive).toSorted((a, b) => a.load - b.load)
+    const alive = [...this.#executors].filter((one) => one.alive)
+    // one that is starting has the least to do, and a call would wait for its start
+    const ready = alive.filter((one) => one.takesCalls)
+    const [best] = (ready.length > 0 ? ready : alive).toSorted((a, b) => a.load - b.load)
     return best
   }
 

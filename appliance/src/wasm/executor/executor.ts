@@ -30,6 +30,7 @@ export class Executor {
   /** Resolves when the process is gone and all its calls have been answered `lost`. */
   readonly ended: Promise<void>
   #alive = true
+  #takesCalls = false
 
   constructor(options: EngineOptions) {
     const [command = process.execPath, ...before] = sandboxed([process.execPath, '--max-old-space-size=128'])
@@ -45,8 +46,9 @@ export class Executor {
     this.ready = ready.promise
     this.ended = ended.promise
     this.#child.on('message', (message: FromExecutor) => {
-      if (message.kind === 'ready') ready.resolve(message.compatibility)
-      else this.#hear(message)
+      if (message.kind !== 'ready') return this.#hear(message)
+      this.#takesCalls = true
+      ready.resolve(message.compatibility)
     })
     const over = (): void => {
       if (!this.#alive) return
@@ -66,6 +68,11 @@ export class Executor {
 
   get alive(): boolean {
     return this.#alive
+  }
+
+  /** It has started and lives. */
+  get takesCalls(): boolean {
+    return this.#alive && this.#takesCalls
   }
 
   /** Calls under way. */
