@@ -42,6 +42,8 @@ export class Media {
         hint: `On a node: pvesm set ${this.#storage} --content ${status.content},${content}`,
       })
     }
+    // an upload that an earlier process began is waited for, and its task forgotten
+    await this.#server.finishFormer(file.name, taskLimitsMs.upload, verb.signal)
     await this.#server.reach({
       about: file.name,
       node,
