@@ -151,9 +151,10 @@ ${[
     iifname "${bridgeName}" jump from_guest
     oifname "${bridgeName}" jump to_guest
   }
-  # a connection keeps the number it was opened under; when the VM's number changes, both ends hear that it is over
+  # a connection keeps the number it was opened under; when the VM's number changes, both ends hear that it is over: the kernel
+  # has forgotten it by then, if the guest spoke first
   chain ssh_in {
-    ct state new tcp flags & (fin | syn | rst | ack) != syn drop
+    ct state new tcp flags & (fin | syn | rst | ack) != syn counter reject with tcp reset comment "cut"
     ct state new meta nfproto ipv4 ct status dnat ct mark set ip daddr map @epoch4
     ct state new meta nfproto ipv6 ct mark set ip6 daddr map @epoch6
     ip daddr . ct mark @live4 accept

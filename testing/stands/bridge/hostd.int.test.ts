@@ -386,6 +386,19 @@ suite('the root helper', () => {
     await until('new ones to be greeted', 5, async () => fresh.every((t) => t.lines.includes('heard SSH-2.0-stand')))
     assert.deepEqual(await stand.reach(stand.outside, [[alice.ipv4, 22]]), [false], 'past the forwarded port there is no way in')
     fault.struck((await stand.counted('cut')) - cut)
+
+    // the guest speaks first: it hears, and the kernel forgets the connection, for which it need not take its ten seconds here
+    await stand.in(stand.host, 'sysctl', '-qw', 'net.netfilter.nf_conntrack_tcp_timeout_close=1')
+    await stand.client.cutConnections(alice)
+    const heard = () => sshd.lines.filter((line) => line.startsWith('cut 22')).length
+    const before = heard()
+    sshd.say('the guest speaks first')
+    await until('the guest to hear', 60, async () => heard() > before)
+    await until('the other ends to hear all the same', 60, async () => {
+      for (const t of fresh) t.say('still there?')
+      return fresh.every((t) => t.lines.some((line) => line.startsWith('cut')))
+    })
+    assert.ok(fresh.every((t) => !t.lines.includes('heard the guest speaks first')))
   })
 
   reliability('isolation-helper-killed', 'V3 killed at any moment, the next start ends in the same world', async (fault) => {

@@ -1,6 +1,7 @@
 """Ends of connections, one line of output per event.
 
-peer.py listen tcp:22 udp:9000 ...  greets on TCP with its protocol line and echoes; prints `udp SOURCE PORT TEXT`, `tcp SOURCE PORT`
+peer.py listen tcp:22 udp:9000 ...  greets on TCP with its protocol line and echoes; prints `udp SOURCE PORT TEXT`, `tcp SOURCE PORT`;
+                                    what it is told it says to all that are connected
 peer.py try ADDRESS PORT ...        tries all at once; one line each, in their order: `open` where somebody greeted, else `closed`
 peer.py hold ADDRESS PORT           connects, prints what it hears, sends what it is told; prints `cut ERRNO` when it is over
 """
@@ -25,6 +26,17 @@ def listen(specs):
         if kind == "tcp":
             s.listen(64)
         selector.register(s, selectors.EVENT_READ, (kind, port))
+    connections = []
+
+    def speak():
+        for line in sys.stdin:
+            for connection in connections:
+                try:
+                    connection.sendall(line.encode())
+                except OSError:
+                    pass
+
+    threading.Thread(target=speak, daemon=True).start()
     say("up")
     while True:
         for key, _ in selector.select():
@@ -35,6 +47,7 @@ def listen(specs):
             else:
                 connection, source = key.fileobj.accept()
                 say("tcp", plain(source[0]), port)
+                connections.append(connection)
                 threading.Thread(target=echo, args=(connection, port), daemon=True).start()
 
 
@@ -60,13 +73,15 @@ def hold(address, port):
         for line in sys.stdin:
             try:
                 s.sendall(line.encode())
-            except OSError:
+            except OSError as error:
+                # a reset is told once: to whichever of us asks first
+                say("cut", error.errno)
                 return
 
     threading.Thread(target=forward, daemon=True).start()
     try:
         while data := s.recv(2048):
-            say("heard", data.decode().strip())
+            say("heard", data.decode(errors="replace").strip())
         say("cut", 0)
     except OSError as error:
         say("cut", error.errno)
