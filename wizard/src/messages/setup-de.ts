@@ -161,6 +161,8 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.review.run': 'Bestätigen und einrichten',
   'setup.review.starting': 'Wird begonnen…',
   'setup.review.export': 'Antwortdatei herunterladen',
+  'setup.review.download': 'Diese Übersicht herunterladen',
+  'setup.log.download': 'Protokoll herunterladen',
   'setup.review.exporting': 'Wird erstellt…',
   'setup.review.exportText':
     'Die Antwortdatei richtet eine andere Maschine mit denselben Antworten ein. Geheimnisse sind weggelassen, und sie sagt, welche.',

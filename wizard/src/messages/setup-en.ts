@@ -157,6 +157,8 @@ export const setupEn = {
   'setup.review.run': 'Confirm and set up',
   'setup.review.starting': 'Starting…',
   'setup.review.export': 'Download the answer file',
+  'setup.review.download': 'Download this review',
+  'setup.log.download': 'Download the log',
   'setup.review.exporting': 'Making it…',
   'setup.review.exportText':
     'The answer file sets another machine up by the same answers. Secrets are left out of it, and it says which.',

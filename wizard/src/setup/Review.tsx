@@ -7,6 +7,7 @@ import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { saveFile } from './save-file.ts'
 import { setupApi, type WizardView } from './resources.ts'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import type { Place } from './Steps.tsx'
@@ -24,7 +25,7 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
     setBusy(what)
     setError(undefined)
     try {
-      if (what === 'file') return save('answers.yaml', (await setupApi.answerFile()).text)
+      if (what === 'file') return saveFile('answers.yaml', (await setupApi.answerFile()).text, 'application/yaml')
       await setupApi.run()
       onGo('run')
     } catch (e) {
@@ -36,6 +37,13 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
 
   if (review.data === undefined) return review.error === undefined ? <SkeletonCard /> : <ErrorBox error={review.error} />
   const { changes, estimateSeconds } = review.data
+  const asText = () =>
+    changes
+      .flatMap((change, i) => [
+        `${i + 1}. ${t(`setup.change.${change.kind}`, change.values)} (${t(`setup.undo.${change.undo}`)})`,
+        ...(change.costWei === null ? [] : [`   ${t('setup.review.cost', { amount: shortEther(change.costWei) })}`]),
+      ])
+      .join('\n')
   return (
     <Card>
       <CardTitle>{t('setup.review.title')}</CardTitle>
@@ -73,6 +81,9 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
           >
             {t('setup.review.export')}
           </Button>
+          <Button look="secondary" onClick={() => saveFile('review.txt', `${asText()}\n`)}>
+            {t('setup.review.download')}
+          </Button>
         </div>
         <p className="text-sm text-soft">{t('setup.review.exportText')}</p>
       </div>
@@ -83,12 +94,4 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
 /** Four digits are enough for "about". */
 function shortEther(wei: string): string {
   return Number(formatEther(BigInt(wei))).toPrecision(2)
-}
-
-function save(name: string, text: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type: 'application/yaml' }))
-  link.download = name
-  link.click()
-  URL.revokeObjectURL(link.href)
 }

@@ -10,6 +10,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
 import { setupApi, type LogLine, type WizardView } from './resources.ts'
+import { saveFile } from './save-file.ts'
 import { stepText } from './step-text.ts'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import type { Place } from './Steps.tsx'
@@ -59,10 +60,18 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
             <span aria-hidden="true" className="w-5 text-center font-bold">
               {step.state === 'running' ? <Spinner /> : signs[step.state]}
             </span>
-            <span className={classes('min-w-0', step.state === 'failed' && 'font-semibold text-bad')}>
+            <span
+              className={classes(
+                'min-w-0',
+                step.state === 'failed' && 'font-semibold text-bad',
+                step.state === 'running' && 'font-semibold',
+              )}
+            >
               {stepText(step.name, t)}
               <span className="sr-only">, {t(`setup.stepState.${step.state}`)}</span>
-              {step.state === 'running' && step.phase !== null && <span className="block text-sm text-soft">{step.phase}</span>}
+              {step.state === 'running' && step.phase !== null && (
+                <span className="block text-sm font-normal text-soft">{step.phase}</span>
+              )}
             </span>
           </li>
         ))}
@@ -167,7 +176,12 @@ function Log({ lines }: { lines: readonly LogLine[] }) {
     <section aria-label={t('setup.log')}>
       <div className="flex flex-wrap items-center justify-between gap-2">
         <h3 className="font-medium">{t('setup.log')}</h3>
-        <CopyButton value={text} what={t('setup.log')} />
+        <div className="flex flex-wrap gap-2">
+          <CopyButton value={text} what={t('setup.log')} />
+          <Button look="secondary" onClick={() => saveFile('setup.log', `${text}\n`)}>
+            {t('setup.log.download')}
+          </Button>
+        </div>
       </div>
       <pre
         ref={box}
