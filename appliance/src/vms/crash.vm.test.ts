@@ -143,7 +143,10 @@ suite('crashes under a paid VM', () => {
       const guest = await inside(libvirt)
       await guest.write('kept')
       // resolves once the console shows the second boot
-      await guest.panic()
+      const { kernel = assert.fail('this guest has no kernel') } = guest
+      const boots = await kernel.boots()
+      await kernel.panic()
+      assert.ok((await kernel.boots()) > boots)
       fault.struck(machines)
       assert.equal(await (await inside(libvirt)).read(), 'kept')
       await stand.settle()
