@@ -49,7 +49,8 @@ started=$SECONDS
 phase() { say "$1 ($((SECONDS - started)) s)"; }
 
 phase 'packages of Freehold'
-mapfile -t debs < <(./scripts/build-deb.sh)
+packages=$(./scripts/build-deb.sh)
+mapfile -t debs <<<"$packages"
 phase 'guest image'
 template=$(./scripts/build-template.sh)
 template_sha=$(basename "$template" .qcow2)

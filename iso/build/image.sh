@@ -11,6 +11,7 @@ security=${MIRROR_SECURITY:-}
 lb config noauto \
   --mode debian --distribution trixie --architectures amd64 --archive-areas main \
   --mirror-bootstrap "$MIRROR" --mirror-chroot "$MIRROR" --mirror-chroot-security "${security:-$MIRROR}" \
+  --mirror-binary "$MIRROR" --mirror-binary-security "${security:-$MIRROR}" \
   --security "$([ -n "$security" ] && echo true || echo false)" --updates true \
   --debian-installer none --memtest none --apt-recommends false --apt-indices false --apt-source-archives false --zsync false \
   --bootloaders 'grub-pc grub-efi' --uefi-secure-boot enable --binary-images iso-hybrid \
@@ -19,4 +20,9 @@ lb config noauto \
   --chroot-squashfs-compression-type zstd --chroot-squashfs-compression-level "${SQUASH_LEVEL:-15}" \
   --iso-volume FREEHOLD_INSTALL --iso-publisher Freehold --iso-application 'Freehold installer' \
   --cache true --cache-packages true --cache-stages bootstrap --checksums none --image-name live-image
+# live-config makes a user with a known password
+rm -f config/package-lists/live.list.chroot
+# the build machine's mirror is no host's: the installer writes Debian's own names
+mkdir -p config/rootfs
+echo 'etc/apt/sources.list' > config/rootfs/excludes
 lb build

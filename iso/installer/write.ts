@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Answers } from './answers.ts'
 import type { Disk } from './disks.ts'
@@ -57,6 +57,7 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
   phase('copied')
 
   await fstab(disks, root, vms)
+  await copyFile(join(target, 'usr/share/freehold/debian.sources'), join(target, 'etc/apt/sources.list.d/debian.sources'))
   await rest(options.answers)
   const { secret: recovery, line } = makeRecovery()
   await writeFile(join(target, 'etc/freehold/recovery'), line, { mode: 0o600 })
