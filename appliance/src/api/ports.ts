@@ -8,6 +8,7 @@ import type { IssueOptions, UserCertificate } from '../sign-in/certificates/issu
 import type { PassWatch } from '../sign-in/pass-watch.ts'
 import type { SignIn } from '../sign-in/sign-in.ts'
 import type { Sessions } from '../sign-in/sessions.ts'
+import type { TaskRecord } from '../steps/step.ts'
 import type { TaskEvent } from '../steps/task-store.ts'
 import type { Store } from '../store/store.ts'
 import type { Consoles } from './consoles.ts'
@@ -72,7 +73,7 @@ export interface ApiPorts {
   store: Pick<Store, 'audit' | 'history' | 'idempotency' | 'rateLimits' | 'tasks' | 'transactions' | 'loginOutcomes'>
   /** Undefined before the host is set up. */
   desk?(): OperatorDesk | undefined
-  tasks: { subscribe(listener: (event: TaskEvent) => void): () => void }
+  tasks: { subscribe(listener: (event: TaskEvent) => void): () => void; live(kept: TaskRecord): TaskRecord }
   vmActions: {
     /** Begins the work and resolves with its task's id: `beginAction` of vms/operations.ts. Throws `task-running`, `not-in-this-state`. */
     begin(vmId: VmId, action: TaskAction, facts: ActionFacts): Promise<string>

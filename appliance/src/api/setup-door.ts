@@ -73,6 +73,7 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
     }),
     settings: store.settings,
     tasks: store.tasks,
+    live: (task) => ports.tasks.live(task),
     journal: {
       get: (key) => store.settings.get(`setup ${key}`, z.unknown()),
       put: (key, value) => store.settings.put(`setup ${key}`, value),

@@ -1,7 +1,9 @@
+import type { TaskRecord } from './step.ts'
 import type { TaskEvent } from './task-store.ts'
 
 /** Hands every change of every job to whoever listens. A listener that throws harms nobody else. */
 export class TaskEvents {
+  readonly #running = new Map<string, TaskRecord>()
   readonly #listeners = new Set<(event: TaskEvent) => void>()
 
   /** Returns what ends the subscription; calling that twice is harmless. */
@@ -10,7 +12,14 @@ export class TaskEvents {
     return () => this.#listeners.delete(listener)
   }
 
+  /** A running task with its phase, which is display and on no disk; any other as it was kept. */
+  live(kept: TaskRecord): TaskRecord {
+    return (kept.state === 'running' ? this.#running.get(kept.taskId) : undefined) ?? kept
+  }
+
   emit = (event: TaskEvent): void => {
+    if (event.type === 'task' && event.task.state === 'running') this.#running.set(event.task.taskId, event.task)
+    else if (event.type === 'task') this.#running.delete(event.task.taskId)
     for (const listener of this.#listeners) {
       try {
         listener(event)

@@ -30,7 +30,7 @@ export function registerTasks(app: ApiServer, ports: ApiPorts): void {
     } catch {
       throw none()
     }
-    return task
+    return ports.tasks.live(task)
   }
 
   app.get(
@@ -42,7 +42,7 @@ export function registerTasks(app: ApiServer, ports: ApiPorts): void {
         throw new AppError({ code: 'bad-input', detail: 'Name the VM.', fields: [{ pointer: '/subject', detail: 'is missing' }] })
       }
       const page = await ports.store.tasks.list({ cursor, limit, ...(subject !== undefined && { subject }) })
-      return { items: page.items.map(taskView), nextCursor: page.nextCursor }
+      return { items: page.items.map((task) => taskView(ports.tasks.live(task))), nextCursor: page.nextCursor }
     },
   )
 
@@ -104,7 +104,7 @@ export function registerTasks(app: ApiServer, ports: ApiPorts): void {
         leave()
       })
       for (const { at, line } of await ports.store.tasks.logSince(taskId)) send('log', { at, line })
-      const newest = (await ports.store.tasks.get(taskId)) ?? task
+      const newest = ports.tasks.live((await ports.store.tasks.get(taskId)) ?? task)
       send('task', taskView(newest))
       if (newest.state !== 'running') end()
     },

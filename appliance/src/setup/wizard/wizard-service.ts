@@ -30,6 +30,8 @@ export interface WizardPorts {
   settings: SettingRepository
   tasks: TaskRepository
   journal: Journal
+  /** A running task with its phase, which is on no disk. */
+  live(kept: TaskRecord): TaskRecord
   /** What the installation itself brings to the answers: version, mode, listeners. */
   base: Partial<ConfigInput>
   openHypervisor(answers: Config): Promise<Hypervisor>
@@ -193,7 +195,7 @@ export function createWizard(ports: WizardPorts): Wizard {
       return {
         sections: views,
         next: busy ? 'run' : (open?.name ?? 'review'),
-        task: running ?? null,
+        task: running === undefined ? null : ports.live(running),
         wallet: running?.state === 'running' ? (wallet ?? null) : null,
         nextCertificate: tls?.next?.fingerprint ?? null,
       }

@@ -382,6 +382,13 @@ suite('the wizard behind the pages', () => {
       const { body } = await browser.call('GET', '/v1/setup/log?after=0')
       return JSON.stringify(body).match(/provisioner (0x[0-9a-fA-F]{40})/)?.[1]
     })
+    // a phase is on no disk: the page must be told of it nevertheless, or nobody knows what to pay where
+    await until('the phase of the step', async () => {
+      const { body } = await browser.call('GET', '/v1/setup/wizard')
+      const { steps } = body['task'] as { steps: { state: string; phase: string | null }[] }
+      const phase = steps.find((step) => step.state === 'running')?.phase ?? ''
+      return phase.includes(address) && phase.startsWith('waiting for ') ? true : undefined
+    })
     const busy = await browser.call('PUT', '/v1/setup/answers/plans', { revision: 1, value: { plans: [plan] } })
     assert.equal(busy.status, 409, 'what is being made is not changed under the hand')
     await chain.rpc('anvil_setBalance', address, '0xde0b6b3a7640000')
