@@ -394,6 +394,8 @@ suite('the root helper', () => {
     const before = heard()
     sshd.say('the guest speaks first')
     await until('the guest to hear', 60, async () => heard() > before)
+    const known = async () => (await stand.in(stand.host, 'cat', '/proc/net/nf_conntrack')).stdout
+    await until('the kernel to forget', 60, async () => !/ CLOSE .*dport=22 /.test(await known()))
     await until('the other ends to hear all the same', 60, async () => {
       for (const t of fresh) t.say('still there?')
       return fresh.every((t) => t.lines.some((line) => line.startsWith('cut')))
