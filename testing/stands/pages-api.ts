@@ -15,6 +15,7 @@ import {
   replyBodySchema,
   sessionSchema,
 } from '@freehold/appliance/api/schemas/sign-in'
+import { vmMetricsSchema } from '@freehold/appliance/api/schemas/operator'
 import { plansSchema, quoteQuerySchema, quoteSchema, statusSchema } from '@freehold/appliance/api/schemas/status'
 import { taskSchema } from '@freehold/appliance/api/schemas/tasks'
 import { keepBodySchema, purchaseSchema, vmActionBodySchema, vmSchema, vmsPageSchema } from '@freehold/appliance/api/schemas/vms'
@@ -504,6 +505,19 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     return send(vmsPageSchema, { items, nextCursor: null })
   })
   app.get('/v1/vms/:vmId', async (request) => send(vmSchema, await ownVm(request)))
+  app.get('/v1/vms/:vmId/metrics', async (request) => {
+    await ownVm(request)
+    const at = now()
+    return send(vmMetricsSchema, {
+      at,
+      cpuSeconds: at / 10,
+      memoryUsedMiB: 200,
+      diskReadBytes: at * 1000,
+      diskWrittenBytes: at * 2000,
+      networkReceivedBytes: at * 3000,
+      networkSentBytes: null,
+    })
+  })
   app.post('/v1/vms/:vmId/actions', async (request, reply) => {
     const vm = await ownVm(request)
     const { action, requestId } = vmActionBodySchema.parse(request.body)

@@ -5,7 +5,6 @@ import { PageFailure, hasCode } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
 import { useResource } from '../api/use-resource.ts'
-import { signAct } from '../sign-in/sign.ts'
 import type { ConnectedWallet } from '../wallet/wallet-context.tsx'
 
 /** Who this browser has proved to be. It proves an address, nothing else: the host looks rights up at every call. */
@@ -48,6 +47,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [])
   const signIn = useCallback(
     async (wallet: ConnectedWallet) => {
+      // what makes and checks the text comes with the first signature, not with the first page
+      const { signAct } = await import('../sign-in/sign.ts')
       const { requestId, approval } = await signAct(wallet, 'session')
       if (approval.state !== 'approved') throw new PageFailure('reply')
       await open(requestId)

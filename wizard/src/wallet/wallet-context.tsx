@@ -1,5 +1,4 @@
 'use client'
-import { getAddress } from 'ethers'
 import { createContext, use, useCallback, useEffect, useMemo, useState, type ReactNode } from 'react'
 import { PageFailure } from '../api/failure.ts'
 import { discoverWallets, type AnnouncedWallet, type Eip1193Provider } from './discovery.ts'
@@ -26,6 +25,11 @@ export interface Wallets {
   disconnect(): void
 }
 
+async function checksummed(address: string): Promise<string> {
+  const { withChecksum } = await import('./checksum.ts')
+  return withChecksum(address)
+}
+
 const WalletContext = createContext<Wallets | undefined>(undefined)
 const memory = 'freehold-wallet'
 
@@ -42,7 +46,7 @@ async function connectionOf(
     icon: wallet.icon,
     rdns: wallet.rdns,
     provider: wallet.provider,
-    address: getAddress(account),
+    address: await checksummed(account),
     chainId,
   }
 }
@@ -82,9 +86,15 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   const provider = current?.provider
   useEffect(() => {
     if (provider === undefined) return undefined
+    let told = 0
     const accounts = (value: unknown) => {
       const account = (value as string[])[0]
-      setCurrent((now) => (now === undefined || account === undefined ? undefined : { ...now, address: getAddress(account) }))
+      const turn = (told += 1)
+      if (account === undefined) return setCurrent(undefined)
+      void checksummed(account).then(
+        (address) => turn === told && setCurrent((now) => now && { ...now, address }),
+        () => setCurrent(undefined),
+      )
     }
     const chain = (value: unknown) => setCurrent((now) => now && { ...now, chainId: Number(value) })
     provider.on?.('accountsChanged', accounts)
