@@ -138,6 +138,7 @@ function startDaemon(folder: string) {
       ...process.env,
       FREEHOLD_LOG: 'error',
       NODE_OPTIONS: '--max-semi-space-size=4',
+      MALLOC_ARENA_MAX: '1',
       NODE_COMPILE_CACHE: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freehold/node'),
     },
   })
