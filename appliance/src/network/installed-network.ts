@@ -13,8 +13,13 @@ export function installedPlan({ ipv4, ipv6 }: NetworkAnswer, sshPorts: { from: n
 }
 
 /** What the seed tells a guest of its net. */
-export function guestNetOf({ ipv4, ipv6 }: NetworkAnswer): { prefixLength: number; gateway: string; ipv6PrefixLength: number } {
-  return { ...ipv4, ipv6PrefixLength: ipv6?.prefixLength ?? 64 }
+export function guestNetOf({ ipv4, ipv6, broker }: NetworkAnswer): {
+  prefixLength: number
+  gateway: string
+  ipv6PrefixLength: number
+  announced?: boolean
+} {
+  return { ...ipv4, ipv6PrefixLength: ipv6?.prefixLength ?? 64, ...(broker !== null && { announced: true }) }
 }
 
 /** Ports of this host by which guests without a routed address are reached. */

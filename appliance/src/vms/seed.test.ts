@@ -41,6 +41,19 @@ for (const [name, [h, v]] of Object.entries(cases)) {
   })
 }
 
+test('a guest of a host with brokers listens to routers, any other does not', () => {
+  const net = { prefixLength: 16, gateway: '10.77.0.1', ipv6PrefixLength: 64 }
+  const installed = { ...vm, addresses: { ipv4: '10.77.0.11', ipv6: null, sshPort: 20_001 } }
+  const card = (announced: boolean) =>
+    (
+      JSON.parse(buildSeed({ ...host, guestNet: { ...net, announced } }, installed).networkConfig) as {
+        ethernets: { eth0: object }
+      }
+    ).ethernets.eth0
+  assert.equal('accept-ra' in card(true), true)
+  assert.equal('accept-ra' in card(false), false)
+})
+
 test('guests need no YAML parser: all but user-data is JSON', () => {
   const seed = buildSeed(host, vm)
   assert.deepEqual(JSON.parse(seed.metaData), { 'instance-id': 'freehold:0123456789ab/42/3', 'local-hostname': 'vm-42' })

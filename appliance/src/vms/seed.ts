@@ -14,7 +14,13 @@ export interface SeedHost {
   chainId: number
   contract: string
   /** Inner network of the guests; null: the guest asks by DHCP (user networking). */
-  guestNet: { prefixLength: number; gateway: string; ipv6PrefixLength: number } | null
+  guestNet: {
+    prefixLength: number
+    gateway: string
+    ipv6PrefixLength: number
+    /** Prefixes are announced by the host: the guest makes its addresses of them. */
+    announced?: boolean
+  } | null
 }
 
 /** What is this VM's own. */
@@ -56,6 +62,7 @@ function interfaceOf(host: SeedHost, { ipv4, ipv6 }: VmAddresses): object {
     addresses: [`${ipv4}/${net.prefixLength}`, ...(ipv6 === null ? [] : [`${ipv6}/${net.ipv6PrefixLength}`])],
     routes: [{ to: 'default', via: net.gateway }, ...(ipv6 === null ? [] : [{ to: '::/0', via: 'fe80::1', 'on-link': true }])],
     nameservers: { addresses: [net.gateway] },
+    ...(net.announced === true && { 'accept-ra': true }),
   }
 }
 

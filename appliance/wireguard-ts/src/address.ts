@@ -37,7 +37,8 @@ const parsed = new Map<string, Bits>()
 function remember<T>(table: Map<string, T>, text: string, value: T): T {
   if (table.size >= 65_536) table.clear()
   // a piece of a long answer would keep all of it in memory: the key is a copy
-  if (text.length <= 64) table.set(Buffer.from(text, 'latin1').toString('latin1'), value)
+  const key: string = typeof value === 'string' && value === text ? value : Buffer.from(text, 'latin1').toString('latin1')
+  if (text.length <= 64) table.set(key, value)
   return value
 }
 

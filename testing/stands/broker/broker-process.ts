@@ -14,6 +14,7 @@ const store = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as Store
 const began = performance.now()
 const { lastSeen } = store
 const dataPath = createLinuxDataPath({ ...store.settings, ...(lastSeen !== undefined && { lastSeen: (id) => lastSeen[id] }) })
-const changes = await dataPath.apply(store.leases)
-process.stdout.write(`applied ${changes.length} changes in ${Math.round(performance.now() - began)} ms\n`)
+// the service keeps no list of what it changed: neither does this
+const { length } = await dataPath.apply(store.leases)
+process.stdout.write(`applied ${length} changes in ${Math.round(performance.now() - began)} ms\n`)
 setInterval(() => undefined, 60_000)
