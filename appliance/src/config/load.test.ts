@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { parse, stringify } from 'yaml'
 import { AppError } from '../errors/app-error.ts'
 import { parseConfig } from './load.ts'
 
@@ -77,5 +80,51 @@ suite('freehold.yaml', () => {
     assert.equal(config.taking.waitSeconds, 86_400)
     assert.equal(config.plans[0]?.maxSeconds, 90 * 86_400)
     assert.equal(config.chain.confirmations, 12)
+  })
+})
+
+suite('brokers of public IPv6', () => {
+  const agent = `0x${'1'.repeat(40)}`
+  const withBroker = async (network: object, more: object = {}) => {
+    const example = parse(await readFile(join(import.meta.dirname, '../../../scripts/embedded.yaml'), 'utf8')) as object
+    return stringify({ ...example, mode: 'installed', hypervisor: { kind: 'libvirt' }, network, ...more })
+  }
+  const known = (fields: object = {}) => ({
+    name: 'a',
+    url: 'https://broker.example.org',
+    agent,
+    pool: '2a01:7e00:a00::/48',
+    ...fields,
+  })
+  const cases: [string, object, object, string][] = [
+    ['neither registry nor broker', { broker: {} }, {}, '/network/broker/registry'],
+    [
+      'a prefix of one’s own beside it',
+      { broker: { known: [known()] }, ipv6: { prefix: '2a01:7e00:1::', prefixLength: 64 } },
+      {},
+      '/network/broker',
+    ],
+    ['embedded mode', { broker: { known: [known()] } }, { mode: 'embedded' }, '/network/broker'],
+    ['a documentation pool', { broker: { known: [known({ pool: '2001:db8::/32' })] } }, {}, '/network/broker/known/0/pool'],
+    ['a ULA pool', { broker: { known: [known({ pool: 'fd00::/48' })] } }, {}, '/network/broker/known/0/pool'],
+    ['an IPv4 pool', { broker: { known: [known({ pool: '45.33.0.0/16' })] } }, {}, '/network/broker/known/0/pool'],
+    ['plain http', { broker: { known: [known({ url: 'http://broker.example.org' })] } }, {}, '/network/broker/known/0/url'],
+    ['four at once', { broker: { known: [known()], count: 4 } }, {}, '/network/broker/count'],
+    ['two of one name', { broker: { known: [known(), known()] } }, {}, '/network/broker/known/1/name'],
+  ]
+  for (const [what, network, more, pointer] of cases) {
+    test(`denies ${what}, naming the very field`, async () => {
+      const text = await withBroker(network, more)
+      assert.throws(
+        () => parseConfig(text, 'answers'),
+        (error: AppError) => error.code === 'config-invalid' && error.fields.some((field) => field.pointer === pointer),
+      )
+    })
+  }
+
+  test('takes a registry, and one broker at a time unless told', async () => {
+    const { network } = parseConfig(await withBroker({ broker: { registry: agent } }), 'answers')
+    assert.equal(network.broker?.count, 1)
+    assert.equal(network.broker?.path, 'http')
   })
 })
