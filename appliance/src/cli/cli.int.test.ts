@@ -123,7 +123,41 @@ suite('the command freehold, given wrong input', () => {
     }
   })
 
-  test('validate names line, field and remedy of each mistake', async () => {
+  test('W15 apply refuses what validate refuses, with the same lines, before any host is asked', async () => {
+    const text = await readFile(resolve(import.meta.dirname, '../../../scripts/embedded.yaml'), 'utf8')
+    const file = join(folder, 'wrong.yaml')
+    const wrong: [from: string, to: string, says: RegExp][] = [
+      ['mode: embedded', 'mode: embedded\ncolour: red', /line \d+, \/colour: this field is not known; check its spelling/],
+      ['confirmations: 1', 'confirmations: many', /line \d+, \/chain\/confirmations: /],
+      ['memoryMiB: 512', 'memoryMiB: 512M', /line \d+, \/plans\/0\/memoryMiB: /],
+      ['version: 1', 'version: 2', /line \d+, \/version: this file is of version 2.*update Freehold/],
+      ['http://127.0.0.1:8545', 'http://LEFT-OUT@127.0.0.1:8545', /line \d+, \/chain\/rpcUrls\/0: a secret was left out/],
+      ['version: 1', 'version: [1', /not valid YAML/],
+    ]
+    for (const [from, to, says] of wrong) {
+      await writeFile(file, text.replace(from, to))
+      // a process each: all verbs for the first, then the one that would change something
+      for (const args of wrong[0]?.[1] === to ? [['validate'], ['apply', '--dry-run'], ['apply']] : [['apply']]) {
+        const { code, stderr, stdout } = await run(packaged, ...args, file)
+        assert.deepEqual([code, stdout], [2, ''], `${args.join(' ')}: ${stderr}`)
+        assert.match(stderr, says)
+        assert.match(stderr, /config-invalid/)
+      }
+    }
+    // a file that is right is asked of the host, and there is none
+    await writeFile(file, text)
+    for (const args of [['apply'], ['apply', '--dry-run']]) {
+      const { code, stderr } = await run(packaged, ...args, file)
+      assert.equal(code, 3, stderr)
+      assert.match(stderr, /admin\.sock/)
+    }
+    const missing = await run(packaged, 'apply', join(folder, 'nowhere.yaml'))
+    assert.deepEqual([missing.code, /config-unreadable/.test(missing.stderr)], [2, true])
+    const nothing = await run(packaged, 'apply')
+    assert.deepEqual([nothing.code, /missing required argument 'file'/.test(nothing.stderr)], [2, true])
+  })
+
+  test('W15 validate names line, field and remedy of each mistake', async () => {
     const file = join(folder, 'answers.yaml')
     const text = await readFile(resolve(import.meta.dirname, '../../../scripts/embedded.yaml'), 'utf8')
     await writeFile(
