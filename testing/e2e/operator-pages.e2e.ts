@@ -176,50 +176,55 @@ class Effects {
   }
 }
 
-test('X8 O3 press everything: every button of every page works, or is off and says why', async ({ page, stand, context }) => {
-  test.setTimeout(600_000)
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
-  const errors: string[] = []
-  page.on('pageerror', (error) => errors.push(error.message))
-  await page.emulateMedia({ reducedMotion: 'reduce' })
-  await page.clock.install()
-  const effects = new Effects(page)
-  let [pressed, off] = [0, 0]
-  for (const path of await pathsOf(stand)) {
-    await page.goto(stand.origin + path)
-    await settled(page)
-    const buttons = page.getByRole('main').getByRole('button')
-    const names = await buttons.evaluateAll((all) => all.map((e) => e.getAttribute('aria-label') ?? String(e.textContent)))
-    // one of each name: a list of fifty rows has the same button fifty times
-    const first = names.map((name, i) => ({ name, i })).filter(({ name, i }) => names.indexOf(name) === i)
-    for (const [n, { name, i }] of first.entries()) {
-      if (n > 0) {
-        await page.clock.resume()
-        await page.goto(stand.origin + path)
-        await settled(page)
+const parts = [
+  ['the operator’s pages', (path: string) => path.startsWith('/operator')],
+  ['a running VM', (path: string) => /^\/vms\/[^/]+-141$/.test(path)],
+  // every state of a VM, and all other pages: some minutes
+  ...(process.env['FREEHOLD_ALL'] === '1'
+    ? ([
+        ['every state of a VM', (path: string) => path.startsWith('/vms/') && !path.endsWith('-141')],
+        ['all other pages', (path: string) => !path.startsWith('/operator') && !path.startsWith('/vms/')],
+      ] as const)
+    : []),
+] as const
+
+for (const [part, belongs] of parts) {
+  test(`X8 O3 press everything: ${part}: every button works, or is off and says why`, async ({ page, stand, context }) => {
+    test.setTimeout(600_000)
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+    const errors: string[] = []
+    page.on('pageerror', (error) => errors.push(error.message))
+    await page.emulateMedia({ reducedMotion: 'reduce' })
+    await page.clock.install()
+    const effects = new Effects(page)
+    let met = 0
+    for (const path of (await pathsOf(stand)).filter(belongs)) {
+      await page.goto(stand.origin + path)
+      await settled(page)
+      const buttons = page.getByRole('main').getByRole('button')
+      const names = await buttons.evaluateAll((all) => all.map((e) => e.getAttribute('aria-label') ?? String(e.textContent)))
+      for (const name of new Set(names)) {
+        const where = `${path} › ${name}`
+        const button = page.getByRole('main').getByRole('button', { name, exact: true }).first()
+        // a press may have led away or opened a dialog: then the page is opened anew
+        if (page.url() !== stand.origin + path || !(await button.isVisible())) {
+          await page.clock.resume()
+          await page.goto(stand.origin + path)
+          await settled(page)
+        }
+        await expect(button, where).toBeVisible()
+        met += 1
+        if ((await button.getAttribute('aria-disabled')) === 'true') {
+          await expect(button, `${where} says why it is off`).toHaveAccessibleDescription(/.{10,}/)
+          continue
+        }
+        await effects.begin()
+        await button.click()
+        await expect(async () => expect(await effects.any(), `${where} does something`).toBe(true)).toPass({ timeout: 20_000 })
       }
-      const button = buttons.nth(i)
-      await expect(button).toBeVisible()
-      const where = `${path} › ${name}`
-      if ((await button.getAttribute('aria-disabled')) === 'true') {
-        const reason = await button.evaluate((e) =>
-          (e.getAttribute('aria-describedby') ?? '')
-            .split(' ')
-            .map((id: string) => e.ownerDocument.getElementById(id)?.textContent ?? '')
-            .join(' '),
-        )
-        expect(reason.trim().length, `${where} says why it is off`).toBeGreaterThan(10)
-        off += 1
-        continue
-      }
-      await effects.begin()
-      await button.click({ timeout: 10_000 })
-      await expect(async () => expect(await effects.any(), `${where} does something`).toBe(true)).toPass({ timeout: 10_000 })
-      pressed += 1
+      await page.clock.resume()
     }
-    await page.clock.resume()
-  }
-  expect(errors).toEqual([])
-  expect(pressed, 'a run that met no button has tested nothing').toBeGreaterThan(30)
-  expect(off, 'some buttons are off in some state').toBeGreaterThan(20)
-})
+    expect(errors).toEqual([])
+    expect(met, 'a run that met no button has tested nothing').toBeGreaterThan(5)
+  })
+}
