@@ -216,6 +216,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       events,
       log,
       ...(options.host !== undefined && { host: options.host }),
+      ...(certificates !== undefined &&
+        answers.mode === 'installed' && {
+          certificate: async () => {
+            const { present, trouble } = await certificates.state()
+            return present && { name: new URL(answers.origin).hostname, until: present.until, trouble }
+          },
+        }),
       renew: () => void openWanted(answers).catch(() => undefined),
     })
     publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })
@@ -225,7 +232,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const socket = isAbsolute(answers.listen.api) ? answers.listen.api : join(stateFolder, answers.listen.api)
     await listen(publicDoor, socket, 0o660)
     if (answers.mode === 'installed') {
-      await writeSite(answers)
       stopKeeping = certificates?.keep(answers)
     }
   }

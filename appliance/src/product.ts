@@ -17,6 +17,7 @@ import type { Clock } from './clock/clock.ts'
 import type { Config } from './config/schema.ts'
 import { AppError } from './errors/app-error.ts'
 import { createMetricsServer } from './api/metrics.ts'
+import type { HealthFacts } from './health/facts.ts'
 import { gatherFacts } from './health/gather.ts'
 import { openAlerts } from './health/alerts/alerts.ts'
 import { createHealth, type Health } from './health/health.ts'
@@ -58,6 +59,8 @@ export interface ProductPorts {
   hypervisor: Hypervisor
   events: TaskEvents
   log: ApiPorts['log']
+  /** How the certificate of the public address stands, where this host gets it by itself. */
+  certificate?(): Promise<HealthFacts['certificate']>
   /** Called once, when another key has taken the provisioner's place and everything has to begin anew with it. */
   renew?(): void
   /** The root helper; default: the one of this mode. */
@@ -286,6 +289,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         reconciler,
         template: () => Promise.resolve(config.template.sha256),
         brokers: () => publicIpv6?.troubles(),
+        ...(ports.certificate !== undefined && { certificate: ports.certificate }),
         wasm: () => (wasm === undefined ? undefined : wasm.delivers() ? 'up' : 'down'),
       }),
   })

@@ -303,6 +303,19 @@ export const declaredIssues: readonly Declaration[] = [
   noIsolation,
   ...fromBrokers(),
   defineIssue<HealthFacts>({
+    code: 'certificate-not-renewed',
+    severity: 'high',
+    title: 'The certificate is not renewed',
+    effect: 'The present one is shown until its end. After that browsers refuse the storefront; VMs and guests’ logins go on.',
+    remedy: 'See why the authority gives none: usually its way to port 80 of this host is closed, or the name leads elsewhere.',
+    visibleAfterSeconds: 0,
+    hiddenBy: [],
+    check: ({ certificate, now }) =>
+      certificate !== undefined && certificate.trouble !== null
+        ? [at(certificate.name, `${daysLeft(certificate.until - now)} left. ${certificate.trouble}`)]
+        : [],
+  }),
+  defineIssue<HealthFacts>({
     code: 'wasm-down',
     severity: 'high',
     title: 'WASM hosting does not answer',
@@ -345,6 +358,11 @@ function roomOf(
 
 function at(subject: string, detail: string): Finding {
   return { subject, detail }
+}
+
+function daysLeft(seconds: number): string {
+  const days = Math.max(0, Math.floor(seconds / 86_400))
+  return `${days} ${days === 1 ? 'day' : 'days'}`
 }
 
 function gib(bytes: number): string {

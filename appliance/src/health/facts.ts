@@ -38,6 +38,8 @@ export interface HealthFacts {
   wasm?: 'up' | 'down'
   /** What stands in the way of public IPv6; undefined: this host has none from brokers. */
   brokers?: readonly BrokerTrouble[]
+  /** Of the public address, where this host gets it by itself; `trouble`: why the last try brought none. */
+  certificate?: { name: string; until: UnixSeconds; trouble: string | null }
   /** What the loop of the VMs found at its last pass. */
   vms: readonly StandingIssue[]
 }

@@ -18,6 +18,8 @@ export interface GatherPorts {
   template(): Promise<string | undefined>
   /** Undefined where WASM is not served. */
   wasm?(): 'up' | 'down' | undefined
+  /** Undefined where the certificate is none of this host's to get. */
+  certificate?(): Promise<HealthFacts['certificate']>
   /** Undefined where no broker serves this host. */
   brokers?(): readonly BrokerTrouble[] | undefined
 }
@@ -30,6 +32,7 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
     ports.template().catch(() => undefined),
   ])
   const wasm = ports.wasm?.()
+  const certificate = await ports.certificate?.().catch(() => undefined)
   const brokers = ports.brokers?.()
   const { issues: vms } = ports.reconciler.status()
   return {
@@ -40,6 +43,7 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
     vms,
     ...(wasm !== undefined && { wasm }),
     ...(brokers !== undefined && { brokers }),
+    ...(certificate !== undefined && { certificate }),
   }
 }
 

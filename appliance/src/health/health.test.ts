@@ -74,6 +74,12 @@ const table: [string, Partial<HealthFacts>, string[]][] = [
     ['provisioner-balance-low: 0xb1 has 0.0100 of its coin left on Local network.'],
   ],
   ['no balance is not a low one', { chains: [{ ...chain, balance: undefined }] }, []],
+  [
+    'certificate-not-renewed',
+    { certificate: { name: 'host.example', until: 2000 + 9 * 86_400, trouble: 'The authority does not answer.' } },
+    ['certificate-not-renewed: 9 days left. The authority does not answer.'],
+  ],
+  ['a certificate that is renewed in time is none', { certificate: { name: 'host.example', until: 2001, trouble: null } }, []],
   ['hypervisor-down', { hypervisor: { up: false, detail: 'No socket.' } }, ['hypervisor-down: No socket.']],
   [
     'disk-nearly-full',
@@ -113,7 +119,7 @@ const table: [string, Partial<HealthFacts>, string[]][] = [
         ],
       },
     },
-    ['vm-lock-stuck: qm unlock 1', 'clone-left-over: qm destroy 2'],
+    ['vm-lock-stuck: qm unlock 1', 'template-not-on-node: pve2 has no template.', 'clone-left-over: qm destroy 2'],
   ],
   [
     'what the loop found',

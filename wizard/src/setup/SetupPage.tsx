@@ -46,6 +46,10 @@ function Wizard() {
     if (lost) reloadEntry()
   }, [lost, reloadEntry])
 
+  // by the address of the machine the host answers no more: it has a name now
+  const moved = [entry.error, view.error].some((error) => hasCode(error, 'misdirected'))
+  const named = view.data?.sections.find((one) => one.name === 'address')?.value?.['origin']
+  if (moved && typeof named === 'string') return <Done origin={named} />
   if (open && (hasCode(entry.error, 'not-found') || hasCode(view.error, 'not-found'))) return <Done origin={status.origin} />
   const title = <PageHeading title={t('setup.heading')} lead={t('setup.lead')} />
   if (entry.data === undefined) {

@@ -66,6 +66,8 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
   const store = createCertificateStore(folder)
   let trouble: string | null = null
   let renewedAt = -day
+  /** Known from `keep`: the product runs. */
+  let setUp = false
   let turn: Promise<unknown> = Promise.resolve()
 
   /** One at a time: setup and the renewal may meet. */
@@ -123,6 +125,7 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
       ...(front.httpsPort !== undefined && { httpsPort: front.httpsPort }),
       ...('origin' in subject && { origin: subject.origin }),
       ...(withSite && { site: store.files }),
+      setUp,
       ...('origin' in subject && wasmSiteOf(subject)),
     }
     return siteFile(options)
@@ -155,8 +158,10 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
       }),
     writeSite: (subject) => inTurn(() => writeSite(subject)),
     keep(subject) {
+      setUp = true
       const stopping = new AbortController()
       const look = async (): Promise<void> => {
+        await inTurn(() => writeSite(subject))
         if (subject.tls.kind === 'first-boot' || isFor(await store.present(), subject)) return
         // an authority whose clock is far from ours must not be asked every hour
         if (clock.now() - renewedAt < day) return

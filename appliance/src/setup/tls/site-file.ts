@@ -13,6 +13,8 @@ export interface SiteFileOptions {
   firstBoot: CertificateFiles
   /** Of the origin's name, once there is one. */
   site?: CertificateFiles
+  /** Setup has ended: pages are at the origin alone. Before that the address of the machine is the only way in. */
+  setUp?: boolean
   /** Folder in which answers to ACME challenges lie, as files named by their tokens. */
   challenges: string
   /** Folder with `root.pem` of the host's own authority, for people to install; served as `/authority/root.pem`. */
@@ -51,7 +53,16 @@ export function siteFile(options: SiteFileOptions): string {
     options.wasm === undefined
       ? ''
       : `https://${options.wasm.name} {\n${tls(site ?? firstBoot)}\n\treverse_proxy ${options.wasm.upstream}\n}\n\n`
-  const elsewhere = own === '' ? proxy : `	redir ${origin ?? ''}{uri} 308`
+  // the API answers there still, and says where the host is now: the page that set it up is open at this address
+  const elsewhere =
+    own === '' || options.setUp !== true
+      ? proxy
+      : `	handle /v1/* {
+		reverse_proxy unix/${apiSocket}
+	}
+	handle {
+		redir ${origin ?? ''}{uri} 308
+	}`
   return `{
 	admin off
 	auto_https off
