@@ -13,6 +13,9 @@ const all = process.env['FREEHOLD_ALL'] === '1'
 const elsewhere: Readonly<Record<string, string>> = {
   uplink: 'testing/stands/bridge/network-trial.int.test.ts',
   enrolment: 'testing/pve/setup-step.int.test.ts',
+  tls: 'testing/tls/certificates.int.test.ts',
+  wasm: 'testing/tls/wasm-site.int.test.ts',
+  ipv6: 'appliance/src/setup/steps/ipv6.test.ts',
 }
 
 /**
