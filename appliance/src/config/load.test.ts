@@ -65,6 +65,30 @@ suite('freehold.yaml', () => {
     ['refuses a file of a newer version', 'version: 1', 'version: 7', /^1 \/version: .*version 7.*update Freehold/],
     ['refuses where a secret was left out', 'http://127.0.0.1:8545', 'http://LEFT-OUT@127.0.0.1:8545', /^6 .*LEFT-OUT stands/],
     ['refuses a wrong unit', 'memoryMiB: 512', 'memoryMiB: 512M', /^13 \/plans\/0\/memoryMiB: /],
+    [
+      'refuses ACME without consent to the terms',
+      'mode: embedded',
+      'mode: embedded\ntls: { kind: acme }',
+      /^3 \/tls\/termsAgreed: the terms of the certificate authority must be accepted/,
+    ],
+    [
+      'refuses a directory without TLS',
+      'mode: embedded',
+      'mode: embedded\ntls: { kind: acme, termsAgreed: true, directory: "http://ca.example/dir" }',
+      /^3 \/tls\/directory: /,
+    ],
+    [
+      'refuses a card named otherwise than by its MAC',
+      'mode: embedded',
+      'mode: embedded\nuplink: { mac: enp3s0, ipv4: dhcp }',
+      /^3 \/uplink\/mac: a MAC is/,
+    ],
+    [
+      'refuses an address with its prefix length in one',
+      'mode: embedded',
+      'mode: embedded\nuplink: { mac: "52:54:00:12:34:56", ipv4: { address: 192.0.2.5/24, prefixLength: 24, gateway: 192.0.2.1 } }',
+      /\/uplink\/ipv4/,
+    ],
     ['refuses broken YAML', 'version: 1', 'version: [1', /^\d+ : /],
   ]
   for (const [name, from, to, expected] of cases) {
