@@ -122,7 +122,7 @@ export async function startInstalledStand(
     )
     await start([anvil, ...localChainProcess({ anvil, port: rpcPort, folder: join(folder, 'chain') }).args])
     const listens = async () => (await bridge.in(host, 'bash', '-c', `</dev/tcp/127.0.0.1/${rpcPort}`)).code === 0
-    await until('the chain', 20, listens)
+    await until('the chain', 120, listens)
 
     report('hypervisor')
     const session = join(checkout, 'appliance/src/hypervisor/libvirt/session.ts')
@@ -134,18 +134,18 @@ export async function startInstalledStand(
       if (code !== 0) throw new Error(`virsh ${args.join(' ')}: ${stderr}`)
       return stdout
     }
-    await ready('libvirtd', libvirtd, 30, async () => (await virsh('uri')) !== '')
+    await ready('libvirtd', libvirtd, 120, async () => (await virsh('uri')) !== '')
 
     report('daemon')
     const rpc = `http://127.0.0.1:${rpcPort}`
     const program = [process.execPath, join(import.meta.dirname, 'daemon.ts'), '--state', stateFolder, '--rpc', rpc]
     const other = await otherNetwork?.(bridge)
     const daemon = await start(unit('freehold', stateFolder, 'env', ...(other?.environment ?? []), ...program))
-    await ready('the daemon', daemon, 30, async () => daemon.lines.includes('the daemon is up'))
+    await ready('the daemon', daemon, 120, async () => daemon.lines.includes('the daemon is up'))
     const obey = async (line: string): Promise<void> => {
       const before = daemon.lines.length
       daemon.say(line)
-      await until(line, 30, async () => daemon.lines.slice(before).includes(`done ${line}`))
+      await until(line, 120, async () => daemon.lines.slice(before).includes(`done ${line}`))
     }
 
     report('front')
@@ -174,7 +174,7 @@ export async function startInstalledStand(
     await applyAnswers(operator, answers, report)
     await until(
       'the storefront',
-      60,
+      180,
       async () => (await operator.call(statusSchema, 'GET', '/v1/status')).storefront === 'open',
       200,
     )

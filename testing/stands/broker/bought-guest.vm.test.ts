@@ -12,7 +12,7 @@ import { walletOf } from '@freehold/appliance/cli/wallet'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { sshLogin } from '@freehold/appliance/dev/ssh-login'
 import { until } from '@freehold/appliance/dev/supervisor'
-import { runOrFail } from 'wireguard-ts/run'
+import { run, runOrFail } from 'wireguard-ts/run'
 import { z } from 'zod'
 import { startInstalledStand, type InstalledStand, type OtherNetwork } from '../bridge/installed.ts'
 import { world, type BridgeStand, type Talker } from '../bridge/stand.ts'
@@ -27,6 +27,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
     let stand: InstalledStand
     let broker: Talker
     let folder = ''
+    let stopped = false
     const namespace = `fh${process.pid}w`
     const trace = (line: string): void => (process.env['FREEHOLD_TRACE'] === undefined ? undefined : console.error(line))
 
@@ -57,7 +58,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       await bridge.talker(bridge.host, 'socat', `TCP-LISTEN:8546,fork,reuseaddr,bind=${world.uplink4}`, 'TCP:127.0.0.1:8545')
       const script = join(import.meta.dirname, 'whole-broker.ts')
       broker = await bridge.talker(namespace, process.execPath, script, folder, `http://${world.uplink4}:8546`, place, pool)
-      await until('the broker', 120, async () => {
+      await until('the broker', 300, async () => {
         if (broker.child.exitCode !== null) throw new Error(broker.lines.join('\n'))
         return broker.lines.some((line) => line.startsWith('serving '))
       })
@@ -75,7 +76,8 @@ if (process.env['FREEHOLD_ALL'] === '1') {
     /** As systemd does: the announcer runs once there is something to say, and reads it again when it changes. */
     async function announce(bridge: BridgeStand): Promise<void> {
       const conf = join(bridge.folder, 'announce/radvd.conf')
-      await until('the announcer’s file', 600, async () => existsSync(conf))
+      await until('the announcer’s file', 600, async () => stopped || existsSync(conf))
+      if (stopped) return
       const radvd = await bridge.talker(
         bridge.host,
         'radvd',
@@ -90,7 +92,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       let read = 0
       await until('the end', 3600, async () => {
         const now = statSync(conf, { throwIfNoEntry: false })?.mtimeMs
-        if (now === undefined || radvd.child.exitCode !== null || radvd.child.signalCode !== null) return true
+        if (stopped || now === undefined || radvd.child.exitCode !== null || radvd.child.signalCode !== null) return true
         if (now !== read) radvd.child.kill('SIGHUP')
         read = now
         return false
@@ -105,7 +107,16 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       await writeFile(`/etc/netns/${stand.bridge.outside}/resolv.conf`, `nameserver ${place}\n`)
     })
     after(async () => {
-      broker?.child.kill('SIGTERM')
+      stopped = true
+      // Knot, Caddy and the broker are children of a child: what is in its namespace is ours
+      const { stdout } = await run('ip', ['netns', 'pids', namespace])
+      for (const pid of stdout.split('\n').filter((line) => line !== '')) {
+        try {
+          process.kill(Number(pid), 'SIGKILL')
+        } catch {
+          // it ended by itself
+        }
+      }
       if (stand !== undefined) await rm(`/etc/netns/${stand.bridge.outside}`, { recursive: true, force: true })
       await stand?.stop()
       await runOrFail('remove a namespace', 'ip', ['netns', 'delete', namespace]).catch(() => undefined)

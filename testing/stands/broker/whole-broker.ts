@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { deployBrokerRegistry } from '@freehold/contracts/broker-registry'
@@ -10,19 +10,9 @@ import { until } from '@freehold/appliance/dev/supervisor'
 // A broker as its operator runs it, in its own namespace: made by `init`, registered on the chain, Knot DNS and Caddy beside it.
 const [folder = '', rpc = '', address = '', pool = ''] = process.argv.slice(2)
 const zone = 'vm.example.net'
-const children: ChildProcess[] = []
-const start = (program: string, args: readonly string[], environment: Record<string, string> = {}): ChildProcess => {
-  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...environment } })
-  children.push(child)
-  return child
-}
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
-    for (const child of children) child.kill('SIGKILL')
-    process.exit(0)
-  })
-}
-
+// whoever made the namespace ends what is in it
+const start = (program: string, args: readonly string[], environment: Record<string, string> = {}): void =>
+  void spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...environment } })
 const provider = new JsonRpcProvider(rpc, 31_337, { staticNetwork: true, cacheTimeout: -1, pollingInterval: 100 })
 const operator = new Wallet(devWallet(7).privateKey, provider)
 const registry = await deployBrokerRegistry(operator)
@@ -65,7 +55,7 @@ const site = `{\n\tadmin off\n\tskip_install_trust\n\tdefault_sni ${address}\n}\
 await writeFile(caddyfile, site)
 start('caddy', ['run', '--config', caddyfile], { XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder })
 const authority = join(folder, 'caddy/pki/authorities/local/root.crt')
-await until('the authority', 60, async () => (await readFile(authority, 'utf8').catch(() => '')) !== '')
+await until('the authority', 120, async () => (await readFile(authority, 'utf8').catch(() => '')) !== '')
 await writeFile(join(folder, 'root.crt'), await readFile(authority))
 await chmod(join(folder, 'root.crt'), 0o644)
 start(process.execPath, [resolve(import.meta.dirname, '../../../appliance/src/broker/cli/main.ts'), '-c', file, 'serve'])
