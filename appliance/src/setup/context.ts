@@ -37,9 +37,7 @@ export interface SetupContext {
   /** The running product's client of IPv6 brokers. */
   publicIpv6?(): BrokerClient | undefined
   /** Of the public address, on an installed host. */
-  certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'switchTo'>
-  /** How long the next certificate is announced; absent: as long as people need. */
-  announceMs?: number
+  certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'announced' | 'switchTo'>
   hypervisor(): Promise<Hypervisor>
   /** Writes the finished configuration; the daemon starts the product from it. */
   writeConfig(config: Config): Promise<void>

@@ -1,8 +1,6 @@
+import { announceSeconds } from '../tls/certificates.ts'
 import type { Step } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
-
-/** How long the next fingerprint stands on page and screen before browsers meet it. */
-export const announceSeconds = 15
 
 /**
  * The public address gets its certificate. The next one's fingerprint is told first, on page and screen; until the switch, and if
@@ -13,16 +11,13 @@ export const tlsStep: Step<SetupContext> = {
   name: 'tls',
   estimateSeconds: 20,
   check: async ({ answers, certificates }) => certificates === undefined || (await certificates.isCurrent(answers)),
-  async run({ answers, certificates, announceMs = announceSeconds * 1000 }, io) {
+  async run({ answers, certificates }, io) {
     if (certificates === undefined) return
     io.progress(answers.tls.kind === 'acme' ? 'asking the authority' : 'making it')
     const next = await certificates.prepare(answers, io.signal)
-    io.log(`The certificate changes in ${Math.ceil(announceMs / 1000)} s. SHA-256 of the next one: ${next.fingerprint}`)
+    io.log(`The certificate changes in ${announceSeconds} s. SHA-256 of the next one: ${next.fingerprint}`)
     io.progress('announced: compare the fingerprint after the change')
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, announceMs)
-    io.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
-    await promise
+    await certificates.announced(io.signal)
     io.signal.throwIfAborted()
     await certificates.switchTo(answers)
     io.log(`in use: ${next.names.join(', ')}, until ${new Date(next.until * 1000).toISOString().slice(0, 10)}`)

@@ -18,6 +18,8 @@ export interface Front {
   httpsPort?: number
   /** Caddy reads its configuration and certificates anew. */
   reload(): Promise<void>
+  /** Resolves when the next certificate was announced long enough; default: after `announceSeconds`. Resolves when aborted. */
+  announced?(signal: AbortSignal): Promise<void>
 }
 
 export interface CertificatesOptions {
@@ -42,6 +44,8 @@ export interface Certificates {
   isCurrent(subject: TlsSubject): Promise<boolean>
   /** Gets the next one, or finds it got already. Throws `certificate-refused`. */
   prepare(subject: TlsSubject, signal: AbortSignal): Promise<KnownCertificate>
+  /** While this is pending, the next fingerprint stands on page and screen. */
+  announced(signal: AbortSignal): Promise<void>
   /** From now on the next one is shown. Repeated it changes nothing. */
   switchTo(subject: TlsSubject): Promise<void>
   /** Caddy's configuration as it has to be; Caddy reads it anew if it was another. @param subject absent before setup. */
@@ -50,6 +54,9 @@ export interface Certificates {
   keep(subject: TlsSubject): () => void
   state(): Promise<CertificateState>
 }
+
+/** How long the next fingerprint is told before browsers meet it. */
+export const announceSeconds = 15
 
 /** How often the date is looked at; a failed try waits as long. */
 export const lookMs = 3_600_000
@@ -150,6 +157,7 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
   return {
     store,
     isCurrent: async (subject) => subject.tls.kind === 'first-boot' || isFor(await store.present(), subject),
+    announced: (signal) => front.announced?.(signal) ?? clock.wait(announceSeconds * 1000, signal),
     prepare: (subject, signal) => inTurn(() => obtain(subject, signal)),
     switchTo: (subject) =>
       inTurn(async () => {
