@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { AxeBuilder } from '@axe-core/playwright'
 import { test as base, expect, type Page } from '@playwright/test'
 import { Wallet } from 'ethers'
@@ -24,7 +25,7 @@ const test = base.extend<object, { host: WizardStand }>({
 async function enter(page: Page, host: WizardStand): Promise<void> {
   await page.goto(`${host.origin}/setup`)
   await page.getByLabel('Code', { exact: true }).fill(await host.code())
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Go on', exact: true }).click()
   await expect(page.getByRole('navigation', { name: 'Pages of the setup' })).toBeVisible()
 }
 
@@ -56,13 +57,31 @@ test('W2 W4 a wrong code is counted down; the code of the QR leaves the address 
   await whole(page, 'code')
   const right = await host.code()
   await page.getByLabel('Code', { exact: true }).fill(right === '000000' ? '111111' : '000000')
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Go on', exact: true }).click()
   await expect(page.getByText('That is not the code. 4 tries are left.')).toBeVisible()
   // another fragment alone is no new page
   await page.goto('about:blank')
   await page.goto(`${host.origin}/setup#${right}`)
   await expect(page.getByLabel('Code', { exact: true })).toHaveValue(right)
   expect(page.url()).not.toContain(right)
+})
+
+test('X3 X14 W6 a session that ends in the middle of a form: the code is asked again and nothing typed is lost', async ({
+  page,
+  host,
+}) => {
+  await enter(page, host)
+  await expect(section(page, 'Address')).toBeVisible()
+  await page.getByLabel('Address', { exact: true }).fill('https://half-typed.example')
+  await page.context().clearCookies()
+  await expect(page.getByText('Your time in the wizard is over')).toBeVisible()
+  await expect(page.getByLabel('Address', { exact: true })).toHaveValue('https://half-typed.example')
+  await whole(page, 'session over')
+  await page.getByLabel('Code', { exact: true }).fill(await host.code())
+  await page.getByRole('button', { name: 'Go on', exact: true }).click()
+  await expect(page.getByText('Your time in the wizard is over')).toHaveCount(0)
+  await expect(page.getByLabel('Address', { exact: true })).toHaveValue('https://half-typed.example')
+  await expect(page.getByRole('button', { name: 'Save and go on' })).toBeEnabled()
 })
 
 test('W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon killed in the middle, review, wallet, open storefront', async ({
@@ -143,10 +162,17 @@ test('W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon 
     const download = page.waitForEvent('download')
     await press(page, 'Download the answer file')
     expect((await download).suggestedFilename()).toBe('answers.yaml')
+    const reviewed = page.waitForEvent('download')
+    await press(page, 'Download this review')
+    const text = await readFile(await (await reviewed).path(), 'utf8')
+    expect(text).toMatch(/\d+\. The plan Small is sold, at most 4 at once \(can be ended, not unmade\)/)
     await press(page, 'Confirm and set up')
 
     await expect(section(page, 'Setting up')).toBeVisible()
     await expect(page.getByText('Sign the deployment with your wallet')).toBeVisible()
+    const logged = page.waitForEvent('download')
+    await press(page, 'Download the log')
+    expect(await readFile(await (await logged).path(), 'utf8')).toContain('programs, room and ports are there')
     await whole(page, 'run')
     wallet.mood = 'decline'
     await press(page, 'Sign the deployment')
