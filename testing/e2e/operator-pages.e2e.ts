@@ -207,11 +207,13 @@ for (const [part, belongs] of parts) {
         const where = `${path} › ${name}`
         const button = page.getByRole('main').getByRole('button', { name, exact: true }).first()
         // a press may have led away or opened a dialog: then the page is opened anew
-        if (page.url() !== stand.origin + path || !(await button.isVisible())) {
+        const gone = async () => page.url() !== stand.origin + path || !(await button.isVisible())
+        const again = async () => {
           await page.clock.resume()
           await page.goto(stand.origin + path)
           await settled(page)
         }
+        if (await gone()) await again()
         await expect(button, where).toBeVisible()
         met += 1
         if ((await button.getAttribute('aria-disabled')) === 'true') {
@@ -219,7 +221,12 @@ for (const [part, belongs] of parts) {
           continue
         }
         await effects.begin()
-        await button.click()
+        // the press before may lead away only now
+        if (await gone()) {
+          await again()
+          await effects.begin()
+        }
+        await button.click({ timeout: 20_000 })
         await expect(async () => expect(await effects.any(), `${where} does something`).toBe(true)).toPass({ timeout: 20_000 })
       }
       await page.clock.resume()
