@@ -22,4 +22,8 @@ check() { # check NAME COMMAND…: one test
 check 'wasmtime-node: cargo fmt' cargo fmt --check
 check 'wasmtime-node: build' "$here/scripts/build-wasmtime-node.sh"
 [ "${FREEHOLD_ALL:-0}" != 1 ] || check 'wasmtime-node: cargo clippy' cargo clippy --release --locked --quiet -- -D warnings
+# against the database of advisories, where the tool is installed: it is no part of the toolchain, and needs the network
+if [ "${FREEHOLD_ALL:-0}" = 1 ] && command -v cargo-audit > /dev/null; then
+  check 'wasmtime-node: cargo audit' cargo audit --deny warnings
+fi
 exit "$failed"

@@ -35,6 +35,17 @@ suite('the package that would be published', () => {
       readFileSync(join(installed, 'THIRD-PARTY.md'), 'utf8'),
       /\| wasmtime \| 48\.\d+\.\d+ \| Apache-2\.0 WITH LLVM-exception/,
     )
+    // nothing is linked in that asks for more than to be named
+    const free =
+      /^(?:\(?(?:MIT|Apache-2\.0|Apache-2\.0 WITH LLVM-exception|BSD-2-Clause|BSD-3-Clause|ISC|Zlib|Unicode-3\.0|Unlicense|0BSD)\)?(?: OR | AND |\/| \/ |$))+$/
+    const licences = readFileSync(join(installed, 'THIRD-PARTY.md'), 'utf8')
+      .split('\n')
+      .flatMap((line) => /^\| [\w-]+ \| \d[^|]* \| ([^|]+) \|/.exec(line)?.[1] ?? [])
+    assert.ok(licences.length > 50)
+    assert.deepEqual(
+      licences.filter((licence) => !free.test(licence)),
+      [],
+    )
     const main = `import { compileInChild } from 'wasmtime-node/compiler'
 import { Engine, type Outcome } from 'wasmtime-node/engine'
 const engine = new Engine({ slots: 2, threads: 1 })

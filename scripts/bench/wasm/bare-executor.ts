@@ -1,5 +1,5 @@
 // The bare executor of the comparison: one executor child and the same crypto, without HTTP, admission, receipts, log. Prints calls
-// a second as JSON. Argument: number of calls.
+// a second and microseconds of processor for each as JSON. Argument: number of calls.
 import { generateKeyPairSync } from 'node:crypto'
 import { ExecutorPool } from '@freehold/appliance/wasm/executor/executor-pool'
 import { canonicalJson } from '@freehold/appliance/wasm/protocol/canonical'
@@ -8,6 +8,7 @@ import { requestAad, requestInfo } from '@freehold/appliance/wasm/protocol/reque
 import { responseSecret, sealResponse } from '@freehold/appliance/wasm/protocol/response-seal'
 import { sealRequest, type HostKey } from '@freehold/wasm-client/seal'
 import { compileInChild } from 'wasmtime-node/compiler'
+import { cpuMicros } from './cpu-time.ts'
 import { adding } from './programs.ts'
 
 const count = Number(process.argv[2] ?? 3000)
@@ -37,8 +38,11 @@ async function caller(): Promise<void> {
     sealResponse(responseSecret(context), enc, canonicalJson({ results }), { requestId: 'r', resultCommitment: '', summary: {} })
   }
 }
+const used = () => [process.pid, ...pool.pids].reduce((sum, pid) => sum + cpuMicros(pid), 0)
+const before = used()
 const began = performance.now()
 await Promise.all(Array.from({ length: 100 }, caller))
 const perSecond = count / ((performance.now() - began) / 1000)
+const cpuPerCall = (used() - before) / count
 await pool.close()
-process.stdout.write(JSON.stringify({ perSecond, wrong }))
+process.stdout.write(JSON.stringify({ perSecond, wrong, cpuPerCall }))
