@@ -172,6 +172,9 @@ test('W14 W9 a certificate by ACME: terms must be accepted, the next fingerprint
     await expect(visitor.getByRole('heading', { name: 'Small' })).toBeVisible({ timeout: 2000 })
   }).toPass({ timeout: 60_000 })
   expect(await fingerprintInBrowser(visitor, origin)).toBe(announced)
+  // the page that set the host up leads on from the address of the machine
+  await expect(page.getByRole('heading', { name: 'The host is set up' })).toBeVisible({ timeout: 60_000 })
+  await expect(page.getByRole('link', { name: 'Open the storefront' })).toHaveAttribute('href', origin)
 })
 
 test('W14 I5 guests’ logins go on through a change of the certificate: their connection lives, their key stays', async ({
