@@ -1,6 +1,6 @@
 /** One wrong contract: what is replaced, what that breaks, and which test must fail by it. */
 export interface Mutant {
-  file: 'Earning' | 'Plans' | 'Subscriptions'
+  file: 'BrokerRegistry' | 'Earning' | 'PassImage' | 'Plans' | 'Subscriptions'
   /** Stands exactly once in the file. */
   before: string
   after: string
@@ -368,5 +368,76 @@ export const mutants: readonly Mutant[] = [
     after: '        return super',
     breaks: 'a pass is sent to the contract and lost',
     killedBy: 'BuyTest.test_refuses_theContractItselfAsHolder',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'if (!_speaksFor(installation, msg.sender)) revert NotInstallation(installation, msg.sender);',
+    after: '',
+    breaks: 'anybody asks in the name of any installation',
+    killedBy: 'BrokerTest.test_ask_refusesWhoDoesNotSpeakForTheInstallation',
+    always: true,
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'else if (fee == 0) revert NotListed(brokerId, installation);',
+    after: '',
+    breaks: 'a deployed empty contract is a ticket',
+    killedBy: 'BrokerTest.test_ask_aDeployedEmptyContractIsNoTicket',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'if (msg.value != fee) revert WrongValue(fee);',
+    after: 'if (msg.value < fee) revert WrongValue(fee);',
+    breaks: 'what is paid above the fee is lost',
+    killedBy: 'BrokerTest.test_ask_refusesAnotherSumThanTheFee',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'if (broker_.termsVersion != termsVersion) revert TermsChanged(broker_.termsVersion);',
+    after: '',
+    breaks: 'other terms than were read are agreed to',
+    killedBy: 'BrokerTest.test_ask_refusesOtherTermsThanWereRead',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'if (newest != 0 && _requests[newest - 1].outcome == Outcome.Open) revert RequestOpen(newest - 1);',
+    after: '',
+    breaks: 'one installation floods a broker with open requests',
+    killedBy: 'BrokerTest.test_ask_refusesASecondOpenRequest',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'if (row.outcome != Outcome.Open) revert RequestDone(requestId, row.outcome);',
+    after: '',
+    breaks: 'a request is answered twice, its fee paid twice',
+    killedBy: 'BrokerTest.test_answer_happensOnce',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'credited[row.asker] += row.fee;',
+    after: '',
+    breaks: 'a refused request loses its fee',
+    killedBy: 'BrokerTest.test_refuse_givesTheFeeBack',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'if (block.timestamp < row.askedAt + ANSWER_WINDOW) revert AnswerWindowOpen(requestId);',
+    after: '',
+    breaks: 'a fee is taken back while the broker may still answer',
+    killedBy: 'BrokerTest.test_takeBack_afterTheWindowOnly',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: '        credited[msg.sender] = 0;',
+    after: '',
+    breaks: 'a credit is paid out again and again',
+    killedBy: 'BrokerTest.test_withdraw_refusingAndGreedyReceivers',
+  },
+  {
+    file: 'BrokerRegistry',
+    before: 'done && data.length == 32 && abi.decode',
+    after: 'done && data.length >= 32 && abi.decode',
+    breaks: 'a long lie about the owner is believed',
+    killedBy: 'BrokerTest.test_ask_refusesALongLieAboutTheOwner',
   },
 ]

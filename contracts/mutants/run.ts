@@ -20,7 +20,14 @@ const environment = {
   // not optimised: half the time of the compiler
   FOUNDRY_CODE_SIZE_LIMIT: '100000',
 }
-const names = ['Earning', 'PassImage', 'Plans', 'Subscriptions'] as const
+/** What is deployed, and the sources that it is made of. */
+const contracts = {
+  Subscriptions: ['Earning', 'PassImage', 'Plans', 'Subscriptions'],
+  BrokerRegistry: ['BrokerRegistry'],
+} as const satisfies Record<string, readonly Mutant['file'][]>
+type ContractName = keyof typeof contracts
+/** Creation code of each contract that tests deploy. */
+type Codes = Record<ContractName, string>
 const twoAtATime = 2
 
 function run(command: string, args: readonly string[], cwd: string, input = ''): Promise<{ code: number; output: string }> {
@@ -35,10 +42,10 @@ function run(command: string, args: readonly string[], cwd: string, input = ''):
   })
 }
 
-/** The creation code of the sources with `mutant` in them. Throws where they do not compile. */
-async function compile(mutant: Mutant | undefined): Promise<string> {
+/** The creation code of a contract with `mutant` in its sources. Throws where they do not compile. */
+async function compile(contract: ContractName, mutant: Mutant | undefined): Promise<string> {
   const sources: Record<string, { content: string }> = {}
-  for (const name of names) {
+  for (const name of contracts[contract]) {
     let content = await readFile(join(workspace, 'src', `${name}.sol`), 'utf8')
     if (mutant?.file === name) {
       const times = content.split(mutant.before).length - 1
@@ -55,7 +62,7 @@ async function compile(mutant: Mutant | undefined): Promise<string> {
       evmVersion: 'prague',
       remappings: ['@openzeppelin/contracts/=lib/@openzeppelin/contracts/'],
       metadata: { bytecodeHash: 'none' },
-      outputSelection: { 'src/Subscriptions.sol': { Subscriptions: ['evm.bytecode.object'] } },
+      outputSelection: { [`src/${contract}.sol`]: { [contract]: ['evm.bytecode.object'] } },
     },
   }
   const allowed = ['--base-path', workspace, '--allow-paths', modules]
@@ -66,7 +73,7 @@ async function compile(mutant: Mutant | undefined): Promise<string> {
   }
   const error = answer.errors?.find(({ severity }) => severity === 'error')
   if (error !== undefined) throw new Error(`it does not compile: ${error.formattedMessage}`)
-  return `0x${answer.contracts?.['src/Subscriptions.sol']?.['Subscriptions']?.evm.bytecode.object ?? ''}`
+  return `0x${answer.contracts?.[`src/${contract}.sol`]?.[contract]?.evm.bytecode.object ?? ''}`
 }
 
 async function copyOfWorkspace(): Promise<string> {
@@ -86,13 +93,16 @@ async function copyOfWorkspace(): Promise<string> {
 /** Runs tests of the copy against that bytecode. */
 async function suite(
   folder: string,
-  code: string,
+  codes: Codes,
   tests: readonly string[],
 ): Promise<{ passed: number; failed: number; output: string }> {
-  const file = join(folder, 'contracts/out/Subscriptions.sol/Subscriptions.json')
-  const artifact = JSON.parse(await readFile(file, 'utf8')) as { bytecode: { object: string } }
-  artifact.bytecode.object = code
-  await writeFile(file, JSON.stringify(artifact))
+  // all of them each time: what an earlier mutant broke must not kill this one
+  for (const [name, code] of Object.entries(codes)) {
+    const file = join(folder, `contracts/out/${name}.sol/${name}.json`)
+    const artifact = JSON.parse(await readFile(file, 'utf8')) as { bytecode: { object: string } }
+    artifact.bytecode.object = code
+    await writeFile(file, JSON.stringify(artifact))
+  }
   // else the world that killed the last one is played again, and kills this one for another reason
   await rm(join(folder, 'contracts/cache/invariant'), { recursive: true, force: true })
   const contracts = [...new Set(tests.map((name) => name.split('.')[0]))].join('|')
@@ -104,9 +114,11 @@ async function suite(
   return { passed: Number(passed), failed: Number(failed), output }
 }
 
-async function tryOne(mutant: Mutant, folder: string): Promise<string | undefined> {
+async function tryOne(mutant: Mutant, sound: Codes, folder: string): Promise<string | undefined> {
   try {
-    const { failed, output } = await suite(folder, await compile(mutant), [mutant.killedBy])
+    const broken = mutant.file === 'BrokerRegistry' ? 'BrokerRegistry' : 'Subscriptions'
+    const codes = { ...sound, [broken]: await compile(broken, mutant) }
+    const { failed, output } = await suite(folder, codes, [mutant.killedBy])
     if (failed !== 1) return 'it lives'
     return mutant.says === undefined || output.includes(`("${mutant.says}"`) ? undefined : `it dies of something else: ${output}`
   } catch (error) {
@@ -124,7 +136,11 @@ if (build.code !== 0) throw new Error(build.output)
 const folders = await Promise.all(Array.from({ length: twoAtATime }, copyOfWorkspace))
 try {
   const tests = [...new Set(chosen.map(({ killedBy }) => killedBy))]
-  const whole = await suite(folders[0] ?? '', await compile(undefined), tests)
+  const codes: Codes = {
+    Subscriptions: await compile('Subscriptions', undefined),
+    BrokerRegistry: await compile('BrokerRegistry', undefined),
+  }
+  const whole = await suite(folders[0] ?? '', codes, tests)
   const sound = whole.failed === 0 && whole.passed === tests.length
   process.stdout.write(`${sound ? 'ok' : 'not ok'} 1 - the tests named pass against the contract as it is\n`)
   if (!sound) process.stdout.write(whole.output)
@@ -135,7 +151,7 @@ try {
       for (let i = next++; i < chosen.length; i = next++) {
         const mutant = chosen[i]
         if (mutant === undefined) return
-        const trouble = await tryOne(mutant, folder)
+        const trouble = await tryOne(mutant, codes, folder)
         if (trouble !== undefined) alive += 1
         const line = `${i + 2} - ${mutant.breaks}: killed by ${mutant.killedBy}`
         process.stdout.write(trouble === undefined ? `ok ${line}\n` : `not ok ${line}\n  ${trouble}\n`)
