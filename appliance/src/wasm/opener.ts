@@ -79,7 +79,12 @@ export class Opener {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL('opener-thread.ts', import.meta.url), { workerData: { scheme: this.#scheme }, env: {} })
+    const worker = new Worker(new URL('opener-thread.ts', import.meta.url), {
+      workerData: { scheme: this.#scheme },
+      env: {},
+      // its garbage goes early: what it holds for long is nothing
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
     const thread: Thread = { worker, waiting: new Map() }
     worker.on('message', (results: OpenResult[]) => {
       for (const { id, opened } of results) {
