@@ -78,6 +78,8 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       const conf = join(bridge.folder, 'announce/radvd.conf')
       await until('the announcer’s file', 600, async () => stopped || existsSync(conf))
       if (stopped) return
+      // a signal before it listens to signals would end it: only what changes after its start is told
+      let read = statSync(conf).mtimeMs
       const radvd = await bridge.talker(
         bridge.host,
         'radvd',
@@ -89,12 +91,13 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         '--pidfile',
         join(folder, 'radvd.pid'),
       )
-      let read = 0
       await until('the end', 3600, async () => {
         const now = statSync(conf, { throwIfNoEntry: false })?.mtimeMs
         if (stopped || now === undefined || radvd.child.exitCode !== null || radvd.child.signalCode !== null) return true
-        if (now !== read) radvd.child.kill('SIGHUP')
-        read = now
+        if (now !== read && radvd.lines.some((line) => line.includes('started'))) {
+          radvd.child.kill('SIGHUP')
+          read = now
+        }
         return false
       }).catch(() => undefined)
     }
