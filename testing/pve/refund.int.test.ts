@@ -36,7 +36,10 @@ suite('a purchase on a Proxmox cluster whose disks are full', () => {
       await loop.reconciler.settled()
     }
     const full = new Set(stand.faults.struck.map((strike) => /"node":"(\w+)"/.exec(strike.at)?.[1]))
-    assert.deepEqual([...full].toSorted(), ['pve1', 'pve2'])
+    assert.deepEqual(
+      [...full].toSorted((a = '', b = '') => a.localeCompare(b)),
+      ['pve1', 'pve2'],
+    )
     await loop.reconciler.pass()
     await loop.reconciler.settled()
     const issue = loop.reconciler.status().issues.find(({ subject }) => subject === loop.id(id))
