@@ -92,10 +92,13 @@ function stage(recipe: Recipe, target: string, pages: string | undefined): void 
     } else put(join(root, from), join(target, to), notShipped)
   }
   if (recipe.npmPackages.length > 0) {
-    const own = workspaces.map(({ name }) => name)
-    for (const folder of npmClosure(root, recipe.npmPackages, own)) {
-      const inside = relative(join(root, 'node_modules'), folder)
-      put(folder, join(target, recipe.npmFolder, inside), notRun)
+    // of the workspaces, those that are in the package: another's own version of something is not ours
+    const own = new Map(workspaces.map(({ name, folder }) => [name, folder]))
+    const there = new Map(
+      [...own].filter(([, folder]) => recipe.install.some(([from]) => from === folder || from === `${folder}/package.json`)),
+    )
+    for (const folder of npmClosure(root, recipe.npmPackages, there, own)) {
+      put(folder, join(target, dirname(recipe.npmFolder), relative(root, folder)), notRun)
     }
   }
   for (const { name, folder } of workspaces) {

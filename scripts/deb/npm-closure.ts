@@ -21,15 +21,28 @@ function found(root: string, from: string, name: string): string | undefined {
 }
 
 /**
- * All folders below `node_modules` that these packages need, themselves included, sorted. What is optional and not installed
- * (other platforms' binaries) is left out; what is needed and not installed is an error. Workspaces (`own`) are not followed.
+ * All folders of npm packages that these ones need, themselves included, sorted. Each is looked for from the workspace of ours
+ * that names it among its dependencies, which may have a version of its own beside it. What is optional and not installed (other
+ * platforms' binaries) is left out; what is needed and not installed is an error. Workspaces are not followed.
+ * @param users workspaces in the package, name → folder; @param own all of them
  */
-export function npmClosure(root: string, names: readonly string[], own: readonly string[]): string[] {
+export function npmClosure(
+  root: string,
+  names: readonly string[],
+  users: ReadonlyMap<string, string>,
+  own: ReadonlyMap<string, string>,
+): string[] {
   const folders = new Set<string>()
-  const waiting = names.map((name) => ({ name, from: root, needed: true }))
+  const homes = (name: string): string[] => {
+    const found = [...users.values()]
+      .map((folder) => join(root, folder))
+      .filter((folder) => name in (manifestOf(folder).dependencies ?? {}))
+    return found.length === 0 ? [root] : found
+  }
+  const waiting = names.flatMap((name) => homes(name).map((from) => ({ name, from, needed: true })))
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { name, from, needed } = next
-    if (own.includes(name)) continue
+    if (own.has(name)) continue
     const folder = found(root, from, name)
     if (folder === undefined) {
       if (needed) throw new Error(`${name}, which ${from} needs, is not installed: npm install --ignore-scripts`)

@@ -22,10 +22,10 @@ if (process.env['FREEHOLD_ALL'] === '1') {
   suite('the package freehold-broker', () => {
     let folder = ''
     let deb = ''
-    const script = join(root, 'scripts/build-broker-deb.sh')
+    const builder = ['scripts/deb/build.ts', 'freehold-broker']
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'broker-deb-'))
-      deb = (await run(script, [folder], { timeout: 600_000 })).stdout.trim()
+      deb = (await run(process.execPath, [...builder, '--out', folder], { cwd: root, timeout: 600_000 })).stdout.trim()
     })
     after(() => rm(folder, { recursive: true, force: true }))
 
