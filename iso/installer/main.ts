@@ -59,7 +59,8 @@ async function main(): Promise<void> {
   )
   marker('installed')
   if (answers === undefined) await ask('  Press Enter when you have written it down. The machine powers off. ')
-  await tool('systemctl', ['--no-block', answers?.install.afterwards === 'reboot' ? 'reboot' : 'poweroff'])
+  // everything is written and unmounted: units of a live system have nothing to end well
+  await tool('systemctl', ['--force', answers?.install.afterwards === 'reboot' ? 'reboot' : 'poweroff'])
 }
 
 async function checkMemory(): Promise<void> {
