@@ -68,12 +68,15 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         await machine.poweredOff(200)
         const httpsPort = await freePort()
         machine = await startMachine({ disks: [host], firmware, httpsPort })
-        const [, fingerprint] = await machine.waitFor(
-          /((?:[0-9A-F]{2}:){15}[0-9A-F]{2}:?\s+(?:[0-9A-F]{2}:){15}[0-9A-F]{2})/,
+        const [, upper = '', lower = ''] = await machine.waitFor(
+          /must be\s+((?:[0-9A-F]{2}:){15}[0-9A-F]{2})\s+((?:[0-9A-F]{2}:){15}[0-9A-F]{2})/,
           600,
         )
+        const screen = await machine.serial()
+        assert.match(screen, /Type this code:\s+[0-9A-Z]{3} [0-9A-Z]{3}/)
+        assert.match(screen, /https:\/\/10\.0\.2\.15/)
         const seen = await fingerprintAt(httpsPort)
-        assert.equal(seen.replaceAll(':', ''), fingerprint?.replaceAll(/[^0-9A-F]/g, ''))
+        assert.equal(seen, `${upper}:${lower}`)
       })
     })
   }

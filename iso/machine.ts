@@ -52,7 +52,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const ended = new Promise<void>((resolve) => qemu.once('close', () => resolve()))
   const kill = (): void => void qemu.kill('SIGKILL')
   process.once('exit', kill)
-  const serial = (): Promise<string> => readFile(log, 'utf8').catch(() => '')
+  // without what moves the cursor: texts are looked for as people see them
+  const serial = (): Promise<string> =>
+    readFile(log, 'utf8')
+      .then((text) => text.replaceAll(/\x1b(?:\[[0-9;?!]*[a-zA-Z]|c)/g, ''))
+      .catch(() => '')
   const gone = (): boolean => qemu.exitCode !== null || qemu.signalCode !== null
   const tail = async (): Promise<string> => `${(await serial()).slice(-3000)}\n${stderr}`
 

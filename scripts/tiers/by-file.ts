@@ -1,9 +1,8 @@
-// A reporter of node:test: one JSON line for each test at the top of a file, with its file and the time since the one before.
-// With files run one after the other that time is the file's own, its imports and hooks included.
+// A reporter of node:test: JSON lines of each file, how long it ran, imports and hooks included, and whether something failed.
 import { relative, resolve } from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 
-/** One line of the reporter. `file` is relative to the root of the tree; `seconds` is wall time. */
+/** One line of the reporter. `file` is relative to the root of the tree; `seconds` is wall time; 0 where the line tells a failure. */
 export interface FileLine {
   file: string
   failed: boolean
@@ -12,17 +11,26 @@ export interface FileLine {
 
 const root = resolve(import.meta.dirname, '../..')
 
+/** `entryFile` is the file that was run; `file` the one that registered the test, such as a suite that several share. */
+interface Ended {
+  nesting: number
+  file?: string
+  entryFile?: string
+  details: { duration_ms?: number }
+}
+
 export default async function* byFile(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  let last = performance.now()
   for await (const { type, data } of source) {
-    if ((type !== 'test:pass' && type !== 'test:fail') || data.nesting > 0) continue
-    const now = performance.now()
+    if ((type !== 'test:complete' && type !== 'test:fail') || data.nesting > 0) continue
+    const { file = '', entryFile, details } = data as Ended
+    const failed = type === 'test:fail'
+    // the end of a file is told as that of a test without an entry file
+    if (!failed && entryFile !== undefined) continue
     const line: FileLine = {
-      file: relative(root, data.file ?? ''),
-      failed: type === 'test:fail',
-      seconds: (now - last) / 1000,
+      file: relative(root, entryFile ?? file),
+      failed,
+      seconds: failed ? 0 : (details.duration_ms ?? 0) / 1000,
     }
-    last = now
     yield `${JSON.stringify(line)}\n`
   }
 }
