@@ -106,7 +106,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   }
 }
 
-/** Arguments of QEMU. `qemu64` is close to the oldest machines; without cx16, around which QEMU 7.2 corrupts flags. */
+/** Arguments of QEMU. `qemu64` is close to the oldest machines; without cx16, around which QEMU 7.2 corrupts flags; one
+ * processor, as with two Debian 13's kernel panicked once in an interrupt on a busy machine. */
 function machineArguments(options: MachineOptions, files: { log: string; socket: string }): string[] {
   const { disks = [], iso, firmware = 'bios', memoryMiB = 2048, credentials = {}, httpsPort } = options
   const secure = firmware === 'secure-boot'
