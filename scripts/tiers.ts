@@ -54,7 +54,7 @@ const tiers: Tier[] = [
       ['npm', 'run', 'typecheck'],
       ['npm', 'run', 'lint'],
       ['npm', 'run', 'format:check'],
-      ['shellcheck', '-x', ...found('scripts/**/*.sh', 'template-vm/**/*.sh')],
+      ['shellcheck', '-x', ...found('scripts/**/*.sh', 'template-vm/**/*.sh', 'iso/**/*.sh')],
     ),
     count: (output) => countTap(output),
     minutes: 5,
