@@ -116,7 +116,7 @@ const tiers: Tier[] = [
       ...(all ? [] : ['--retries=1']),
     ]),
     count: countPlaywright,
-    minutes: 20,
+    minutes: 40,
   },
 ]
 
