@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { createHash, webcrypto, X509Certificate } from 'node:crypto'
+import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto'
 import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509'
 
 /** Key and certificate of the login endpoint, as PEM. Guests know the key by its hash, nothing else of it counts. */
@@ -23,9 +23,8 @@ export async function newTlsIdentity(): Promise<TlsIdentity> {
     },
     webcrypto as unknown as Crypto,
   )
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
   return {
-    keyPem: `-----BEGIN PRIVATE KEY-----\n${der.replaceAll(/.{64}/g, '$&\n').trimEnd()}\n-----END PRIVATE KEY-----\n`,
+    keyPem: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
     certificatePem: `${certificate.toString('pem').trim()}\n`,
   }
 }

@@ -1,20 +1,17 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { isIP } from 'node:net'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
 import type { IssuedCertificate } from './acme.ts'
+import { algorithm, forNames, keepFiles, pemOf, serial, serverAuth } from './certificate-parts.ts'
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const day = 86_400_000
 const rootDays = 3650
 /** What browsers take from an authority that a person installed is 825 days; ours are far below. */
@@ -31,13 +28,6 @@ export interface AuthorityFiles {
 type Keys = Parameters<typeof X509CertificateGenerator.createSelfSigned>[0]['keys']
 
 const engine = webcrypto as unknown as Parameters<typeof X509CertificateGenerator.createSelfSigned>[1]
-
-const serial = (): string => Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex')
-
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
-  const text = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)).toString('base64')
-  return `-----BEGIN PRIVATE KEY-----\n${text.replaceAll(/(.{64})/g, '$1\n').trimEnd()}\n-----END PRIVATE KEY-----\n`
-}
 
 /** Makes the authority of this host once; a later call finds it. The key is on disk before the root is. */
 async function openAuthority(files: AuthorityFiles, now: Date): Promise<{ root: X509Certificate; key: webcrypto.CryptoKey }> {
@@ -64,14 +54,13 @@ async function openAuthority(files: AuthorityFiles, now: Date): Promise<{ root: 
     },
     engine,
   )
-  for (const [file, text, mode] of [
-    [files.key, await pemOf(keys.privateKey), 0o600],
-    [files.root, `${made.toString('pem')}\n`, 0o644],
-  ] as const) {
-    await mkdir(dirname(file), { recursive: true, mode: 0o750 })
-    await writeFile(`${file}.new`, text, { mode, flush: true })
-    await rename(`${file}.new`, file)
-  }
+  await keepFiles(
+    [
+      [files.key, pemOf(keys.privateKey), 0o600],
+      [files.root, `${made.toString('pem')}\n`, 0o644],
+    ],
+    0o750,
+  )
   return { root: made, key: keys.privateKey }
 }
 
@@ -97,13 +86,11 @@ export async function obtainFromOwnAuthority(
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1'], false),
-        new SubjectAlternativeNameExtension(
-          names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
-        ),
+        new ExtendedKeyUsageExtension([serverAuth], false),
+        forNames(names),
       ],
     },
     engine,
   )
-  return { certificate: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
+  return { certificate: `${certificate.toString('pem')}\n`, key: pemOf(keys.privateKey) }
 }

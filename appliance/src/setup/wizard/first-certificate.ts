@@ -1,17 +1,10 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { isIP } from 'node:net'
+import { readFile } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
-import { dirname } from 'node:path'
-import {
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-  ExtendedKeyUsageExtension,
-  BasicConstraintsExtension,
-} from '@peculiar/x509'
+import { X509CertificateGenerator, ExtendedKeyUsageExtension, BasicConstraintsExtension } from '@peculiar/x509'
+import { algorithm, forNames, keepFiles, pemOf, serial, serverAuth } from '../tls/certificate-parts.ts'
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 /** Browsers refuse self-signed certificates of more than 825 days; ours is replaced long before. */
 const validDays = 397
 
@@ -26,7 +19,7 @@ export async function makeFirstCertificate(options: {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const certificate = await X509CertificateGenerator.createSelfSigned(
     {
-      serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex'),
+      serialNumber: serial(),
       name: 'CN=Freehold first boot',
       notBefore: options.notBefore,
       notAfter: new Date(options.notBefore.getTime() + validDays * 86_400_000),
@@ -34,19 +27,13 @@ export async function makeFirstCertificate(options: {
       keys,
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),
-        new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1'], false),
-        new SubjectAlternativeNameExtension(
-          options.names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
-        ),
+        new ExtendedKeyUsageExtension([serverAuth], false),
+        forNames(options.names),
       ],
     },
     webcrypto,
   )
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
-  return {
-    certificate: `${certificate.toString('pem')}\n`,
-    key: `-----BEGIN PRIVATE KEY-----\n${key.replaceAll(/(.{64})/g, '$1\n').trimEnd()}\n-----END PRIVATE KEY-----\n`,
-  }
+  return { certificate: `${certificate.toString('pem')}\n`, key: pemOf(keys.privateKey) }
 }
 
 /** Makes the certificate once; a later start finds it. The key is of mode 0640 (Caddy is in the daemon's group) and there before the certificate. */
@@ -57,14 +44,13 @@ export async function openFirstCertificate(
   const present = await readFile(files.certificate, 'utf8').catch(() => undefined)
   if (present !== undefined) return present
   const made = await makeFirstCertificate(options)
-  await mkdir(dirname(files.certificate), { recursive: true, mode: 0o755 })
-  for (const [file, text, mode] of [
-    [files.key, made.key, 0o640],
-    [files.certificate, made.certificate, 0o644],
-  ] as const) {
-    await writeFile(`${file}.new`, text, { mode })
-    await rename(`${file}.new`, file)
-  }
+  await keepFiles(
+    [
+      [files.key, made.key, 0o640],
+      [files.certificate, made.certificate, 0o644],
+    ],
+    0o755,
+  )
   return made.certificate
 }
 
