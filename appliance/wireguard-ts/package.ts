@@ -1,42 +1,10 @@
-// Makes the package that npm can publish: JavaScript and types for Node 20 and later, in the folder given (default: a new one).
-// Node runs TypeScript only outside node_modules, so what is published is compiled. Usage: node package.ts [FOLDER]
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { execFileSync } from 'node:child_process'
+// Makes the package that npm can publish: JavaScript and types for Node 22 and later. Usage: node package.ts [FOLDER]
+import { makeNpmPackage } from '../../scripts/npm-package.ts'
 
-const here = import.meta.dirname
-const folder = process.argv[2] === undefined ? mkdtempSync(join(tmpdir(), 'wireguard-ts-')) : resolve(process.argv[2])
-const config = join(folder, 'tsconfig.json')
-writeFileSync(
-  config,
-  JSON.stringify({
-    extends: join(here, '../../tsconfig.json'),
-    compilerOptions: {
-      noEmit: false,
-      declaration: true,
-      rootDir: join(here, 'src'),
-      outDir: join(folder, 'dist'),
-      target: 'es2023',
-      typeRoots: [join(here, '../../node_modules/@types')],
-    },
-    include: [join(here, 'src/**/*.ts')],
-    exclude: [join(here, 'src/**/*.test.ts'), join(here, 'src/device-suite.ts')],
-  }),
-)
-execFileSync(join(here, '../../node_modules/.bin/tsc'), ['-p', config], { stdio: 'inherit' })
-const {
-  private: _private,
-  devDependencies: _dev,
-  scripts: _scripts,
-  ...manifest
-} = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8')) as Record<string, unknown>
-writeFileSync(
-  join(folder, 'package.json'),
-  `${JSON.stringify({ ...manifest, engines: { node: '>=22' }, files: ['dist'], exports: { './*': { types: './dist/*.d.ts', default: './dist/*.js' } } }, null, 2)}\n`,
-)
-cpSync(join(here, 'README.md'), join(folder, 'README.md'))
-cpSync(join(here, '../../LICENSE'), join(folder, 'LICENSE'))
-const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: folder, encoding: 'utf8' })
-const [first] = JSON.parse(packed) as { filename: string }[]
-process.stdout.write(`${join(folder, first?.filename ?? '')}\n`)
+makeNpmPackage({
+  here: import.meta.dirname,
+  target: 'es2023',
+  // what only tests use
+  leaveOut: ['device-suite.ts'],
+  manifest: { engines: { node: '>=22' } },
+})
