@@ -302,7 +302,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   function delegatingPorts(): ApiPorts {
     const before: Pick<ApiPorts, 'clock' | 'host'> = {
       clock,
-      host: { version, mode: 'embedded', origin: 'http://localhost', chainId: 0, chainName: 'none yet', confirmations: 0 },
+      host: {
+        version,
+        mode: options.wizard?.mode ?? 'embedded',
+        origin: 'http://localhost',
+        chainId: 0,
+        chainName: 'none yet',
+        confirmations: 0,
+      },
     }
     return {
       get clock() {
