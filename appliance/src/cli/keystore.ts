@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { isKeystoreJson, Wallet } from 'ethers'
 import { AppError } from '../errors/app-error.ts'
-import { readSecret } from '../sign-in/secret-file.ts'
+import { readSecretFile } from '../config/secret-file.ts'
 import { refuseRawKey } from './raw-key.ts'
 import { askTerminal } from './terminal.ts'
 import { walletOf, type CliWallet } from './wallet.ts'
@@ -50,7 +50,7 @@ function ask(file: string): Promise<string> {
 }
 
 async function passphraseOf(file: string): Promise<string> {
-  const content = await readSecret(file)
+  const content = await readSecretFile(file, { what: `The passphrase file ${file}`, anyOwner: true })
   if (content === undefined) {
     throw new AppError({
       code: 'bad-input',

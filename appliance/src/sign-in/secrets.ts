@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../errors/app-error.ts'
-import { readOrCreateSecret } from './secret-file.ts'
+import { readOrCreateSecretFile } from '../config/secret-file.ts'
 import { newTlsIdentity, spkiSha256Of, type TlsIdentity } from './tls-identity.ts'
 
 /** All secrets of signing in. Losing them means a reinstall of every guest; whoever runs the host keeps a copy elsewhere. */
@@ -30,19 +30,19 @@ const run = promisify(execFile)
  * `config-unreadable` for a damaged or readable-by-others file, `tool-missing` without ssh-keygen. Two calls get the same.
  */
 export async function loadOrCreateSecrets(folder: string): Promise<Secrets> {
-  const master = await readOrCreateSecret(join(folder, 'master'), () => Promise.resolve(randomBytes(32)))
+  const master = await readOrCreateSecretFile(join(folder, 'master'), () => Promise.resolve(randomBytes(32)))
   if (master.length !== 32) throw damaged('master')
-  const statementPem = await readOrCreateSecret(join(folder, 'statement-key.pem'), newStatementKey)
+  const statementPem = await readOrCreateSecretFile(join(folder, 'statement-key.pem'), newStatementKey)
   const statementKey = parse('statement-key.pem', () => createPrivateKey(statementPem))
   if (statementKey.asymmetricKeyType !== 'ed25519') throw damaged('statement-key.pem')
   // key and certificate in one file, so that no crash leaves one without the other
-  const loginPem = await readOrCreateSecret(join(folder, 'login-endpoint.pem'), async () => {
+  const loginPem = await readOrCreateSecretFile(join(folder, 'login-endpoint.pem'), async () => {
     const made = await newTlsIdentity()
     return made.keyPem + made.certificatePem
   })
   const login = splitPem(loginPem.toString('utf8'))
   const userCaPath = join(folder, 'user-ca')
-  await readOrCreateSecret(userCaPath, () => newSshKey(folder))
+  await readOrCreateSecretFile(userCaPath, () => newSshKey(folder))
   return {
     master,
     statementKey,

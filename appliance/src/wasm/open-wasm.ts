@@ -7,7 +7,7 @@ import type { JWK } from 'jose'
 import { ArtifactCache } from 'wasmtime-node/artifact-cache'
 import { Engine, type EngineOptions } from 'wasmtime-node/engine'
 import type { Clock } from '../clock/clock.ts'
-import { readOrCreateSecret } from '../sign-in/secret-file.ts'
+import { readOrCreateSecretFile } from '../config/secret-file.ts'
 import { ExecutorPool } from './executor/executor-pool.ts'
 import { Credit } from './credit.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -75,7 +75,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
   const { config, folder, clock } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const secret = async (name: string) =>
-    await readOrCreateSecret(join(folder, 'secrets', name), async () => Promise.resolve(randomBytes(32)))
+    await readOrCreateSecretFile(join(folder, 'secrets', name), async () => Promise.resolve(randomBytes(32)))
   const signing = await signingKey(join(folder, 'secrets', 'wasm-signing.pem'))
   const store = new WasmStore(join(folder, 'wasm.db'))
   const signingId = `wasm-${(await publicJwk(signing.publicKey)).x?.slice(0, 12) ?? ''}`
@@ -252,7 +252,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
 }
 
 async function signingKey(path: string): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
-  const pem = await readOrCreateSecret(path, async () =>
+  const pem = await readOrCreateSecretFile(path, async () =>
     Promise.resolve(generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })),
   )
   const privateKey = createPrivateKey(pem)

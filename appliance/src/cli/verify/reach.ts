@@ -8,7 +8,7 @@ import { createChainReader } from '../../chain/chain-reader.ts'
 import { loadOrCreateKey } from '../../chain/provisioner-key.ts'
 import { systemClock } from '../../clock/clock.ts'
 import type { Config } from '../../config/schema.ts'
-import { readSecret } from '../../sign-in/secret-file.ts'
+import { readSecretFile } from '../../config/secret-file.ts'
 import { spkiSha256Of } from '../../sign-in/tls-identity.ts'
 import type { ApiClient } from '../client.ts'
 import { check, Finding, type Check } from './check.ts'
@@ -116,7 +116,7 @@ async function ownKey(stateFolder: string) {
 }
 
 async function pinOf(path: string): Promise<string> {
-  const pem = await readSecret(path)
+  const pem = await readSecretFile(path, { anyOwner: true })
   if (pem === undefined) throw new Finding(`${path} is not there`, 'Put it back from your copy of the secrets.')
   const text = pem.toString('utf8')
   return spkiSha256Of(text.slice(text.indexOf('-----BEGIN CERTIFICATE')))
