@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
-import { markOf, vmIdOf, type VmKey } from '@freehold/appliance/chain/installation'
+import { markOf, type VmKey } from '@freehold/appliance/chain/installation'
 import { hypervisorSuite, type Twin } from '@freehold/appliance/hypervisor/contract-suite'
-import { domainNameOf } from '@freehold/appliance/hypervisor/names'
 import { openDriverStand, type DriverStand } from './driver-stand.ts'
+import { serverTwin } from './driver-twin.ts'
 import type { Vm } from './world.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pve-template-'))
@@ -48,35 +48,7 @@ async function openTwin(t: TestContext): Promise<Twin> {
         read: async () => (diskOf(stand, key).data === '' ? undefined : diskOf(stand, key).data),
         // no kernel runs here: its panic is met by the real guests of contract.vm.test.ts
       }),
-    traces: (key) =>
-      Promise.resolve([
-        ...[...world.vms.values()].filter((vm) => vm.config['name'] === domainNameOf(key)).map((vm) => `VM ${vm.vmid}`),
-        ...[...world.volumes.values()].filter((v) => v.volid.includes(vmIdOf(key))).map((v) => v.volid),
-        ...[...world.volumes.values()]
-          .filter((v) => v.vmid !== undefined && !world.vms.has(v.vmid))
-          .map((v) => `${v.volid} of no VM`),
-        ...world.reserved.keys().map((vmid) => `reserved ${vmid}`),
-      ]),
-    async breakDown() {
-      await stand.setOnline('pve1', false)
-      return () => stand.setOnline('pve1', true)
-    },
-    unmount() {
-      const storage = world.storages.get('local')
-      if (storage !== undefined) storage.active = false
-      return Promise.resolve(async () => {
-        if (storage !== undefined) storage.active = true
-      })
-    },
-    async reboot() {
-      await stand.setOnline('pve1', false)
-      await stand.setOnline('pve1', true)
-      await stand.bootNode('pve1')
-    },
-    foreign(key) {
-      const vm = world.newVm('pve1', 10_500, { name: domainNameOf(key), tags: 'freehold', memory: '512' }, 'freehold')
-      return Promise.resolve(async () => void world.vms.delete(vm.vmid))
-    },
+    ...serverTwin(stand, (vmId) => [...world.volumes.values()].filter((v) => v.volid.includes(vmId)).map((v) => v.volid)),
   }
 }
 
