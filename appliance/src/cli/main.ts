@@ -6,6 +6,7 @@ import { registerReadCommands } from './commands/read.ts'
 import { registerScreenCommand } from './commands/screen.ts'
 import { registerSetupCommands } from './commands/setup.ts'
 import { registerSshCommands } from './commands/ssh.ts'
+import { registerUpdateCommand } from './commands/update.ts'
 import { registerVerifyCommands } from './commands/verify.ts'
 import { registerWalletCommands } from './commands/wallet.ts'
 import { registerWasmCommands } from './commands/wasm.ts'
@@ -46,6 +47,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerNetworkCommands(program, make)
   registerProxmoxCommands(program, make)
   registerWasmCommands(program, make)
+  registerUpdateCommand(program)
   for (const extension of extensions) extension.register(program, make)
   try {
     await program.parseAsync([...argv], { from: 'user' })
