@@ -86,6 +86,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       stateFolder,
       clock,
       front,
+      zoneProofs: () => product?.api.publicIpv6?.()?.proofs,
       log: (line, cause) => (cause === undefined ? log.info({}, line) : log.error({ cause: causesOf(cause) }, line)),
     })
   let stopKeeping: (() => void) | undefined
@@ -220,7 +221,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         answers.mode === 'installed' && {
           certificate: async () => {
             const { present, trouble } = await certificates.state()
-            return present && { name: new URL(answers.origin).hostname, until: present.until, trouble }
+            if (present === undefined && trouble === null) return undefined
+            return { name: new URL(answers.origin).hostname, until: present?.until ?? clock.now(), trouble }
           },
         }),
       renew: () => void openWanted(answers).catch(() => undefined),

@@ -29,6 +29,7 @@ import type { Hypervisor } from './hypervisor/port.ts'
 import { createAddressTable } from './network/address-table.ts'
 import { addressPlanOf } from './network/installed-network.ts'
 import { createPublicIpv6 } from './network/broker/public-ipv6.ts'
+import { namesOf } from './setup/tls/certificates.ts'
 import { registryWays } from './network/broker/registry-ways.ts'
 import { createSshdProbe } from './network/ssh-banner.ts'
 import { issueCertificate } from './sign-in/certificates/issue.ts'
@@ -314,6 +315,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
           settings: store.settings,
           clock,
           vms: () => [...keeper.facts().vms.values()],
+          ownNames: namesOf(config),
           log: say,
         })
   endings.push(async () => void (await Promise.all(contracts.map((c) => c.provisioner.close()))))

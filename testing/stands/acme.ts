@@ -24,8 +24,8 @@ export interface AcmeStand {
   stop(): Promise<void>
 }
 
-/** Starts it on free ports of loopback, with files below `folder`. */
-export async function startAcmeStand(folder: string): Promise<AcmeStand> {
+/** Starts it on free ports of loopback, with files below `folder`. @param nameServer `address:port` to ask in place of the stand's own. */
+export async function startAcmeStand(folder: string, nameServer?: string): Promise<AcmeStand> {
   await mkdir(folder, { recursive: true })
   const [port, management, httpPort, tlsPort, dns, dnsManagement] = await Promise.all(Array.from({ length: 6 }, () => freePort()))
   const authorityFile = join(folder, 'authority.pem')
@@ -76,7 +76,7 @@ export async function startAcmeStand(folder: string): Promise<AcmeStand> {
   async function start(): Promise<void> {
     // a random share of good nonces is refused, as RFC 8555 allows: the client has to try again
     const env = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20' }
-    authority = run('pebble', ['-config', config, '-dnsserver', `127.0.0.1:${dns}`], env)
+    authority = run('pebble', ['-config', config, '-dnsserver', nameServer ?? `127.0.0.1:${dns}`], env)
     await until('the ACME authority', 60, async () => {
       if (!running.has(authority)) throw new Error(`pebble ended:\n${lines.slice(-20).join('\n')}`)
       return await answers()

@@ -134,6 +134,12 @@ suite('brokers of public IPv6', () => {
     ['an IPv4 pool', { broker: { known: [known({ pool: '45.33.0.0/16' })] } }, {}, '/network/broker/known/0/pool'],
     ['plain http', { broker: { known: [known({ url: 'http://broker.example.org' })] } }, {}, '/network/broker/known/0/url'],
     ['four at once', { broker: { known: [known()], count: 4 } }, {}, '/network/broker/count'],
+    [
+      'a proof by a broker where there is none',
+      { ipv6: null },
+      { tls: { kind: 'acme', termsAgreed: true, proof: 'broker' } },
+      '/tls/proof',
+    ],
     ['two of one name', { broker: { known: [known(), known()] } }, {}, '/network/broker/known/1/name'],
   ]
   for (const [what, network, more, pointer] of cases) {

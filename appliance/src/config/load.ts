@@ -38,7 +38,7 @@ export function crossChecks(config: Config): FieldError[] {
   return wrong
 }
 
-function checkBroker({ mode, hypervisor, network }: Config, add: (pointer: string, detail: string) => void): void {
+function checkBroker({ mode, hypervisor, network, tls }: Config, add: (pointer: string, detail: string) => void): void {
   const { broker, ipv6 } = network
   if (broker === null) return
   if (ipv6 !== null) add('/network/broker', 'a prefix of your own and a broker exclude each other: leave one of them out')
@@ -46,6 +46,9 @@ function checkBroker({ mode, hypervisor, network }: Config, add: (pointer: strin
     add('/network/broker', 'embedded mode has no network of its own for VMs: install Freehold on a machine')
   if (mode === 'installed' && hypervisor.kind === 'proxmox') {
     add('/network/broker', 'on Proxmox prefixes of brokers do not reach the guests: give a prefix of your own in network.ipv6')
+  if (tls.kind === 'acme' && tls.proof === 'broker' && broker === null) {
+    add('/tls/proof', 'a broker proves the name only where network.broker names one: name it, or take proof: http')
+  }
   }
   if (broker.registry === null && broker.known.length === 0) {
     add('/network/broker/registry', 'name a registry, or a broker in known')

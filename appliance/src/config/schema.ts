@@ -186,9 +186,11 @@ export const tlsAnswer = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('first-boot') }),
   /** An authority of this host alone, whose root people install once. */
   z.strictObject({ kind: z.literal('own-ca') }),
-  /** RFC 8555; the name is proven over port 80. */
+  /** RFC 8555. */
   z.strictObject({
     kind: z.literal('acme'),
+    /** Over port 80 of the name, or by a broker of public IPv6 that serves the zone of the name (`network.broker`). */
+    proof: z.enum(['http', 'broker']).default('http'),
     directory: z.url({ protocol: /^https$/ }).default('https://acme-v02.api.letsencrypt.org/directory'),
     /** The operator has read and accepts the terms that the directory names. */
     termsAgreed: z.literal(true, { error: 'the terms of the certificate authority must be accepted: termsAgreed: true' }),

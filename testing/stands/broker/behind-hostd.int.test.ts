@@ -144,6 +144,7 @@ suite('a guest behind the root helper, its addresses from two brokers', () => {
     renew: async (grant) => grant,
     release: async () => undefined,
     name: async () => undefined,
+    prove: async () => undefined,
   }
 
   before(async () => {

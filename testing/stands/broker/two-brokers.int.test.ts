@@ -52,6 +52,7 @@ suite('a host with two brokers, a VM that makes its own addresses', () => {
     renew: async (grant: Grant) => grant,
     release: async () => undefined,
     name: async () => undefined,
+    prove: async () => undefined,
   }
 
   before(async () => {

@@ -275,6 +275,12 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.tls.own-ca.text': 'Ihre Wurzel wird einmal je Gerät installiert',
   'setup.tls.first-boot': 'Das vom ersten Start',
   'setup.tls.first-boot.text': 'Browser warnen; man vergleicht den Fingerabdruck',
+  'setup.tls.proof': 'Wie der Name bewiesen wird',
+  'setup.tls.proof.http': 'Über Port 80 dieses Hosts',
+  'setup.tls.proof.http.text': 'Der Name führt aus dem Internet hierher',
+  'setup.tls.proof.broker': 'Durch einen Broker für öffentliches IPv6',
+  'setup.tls.proof.broker.text':
+    'Für einen Namen in der Zone des Brokers, hinter jeder Leitung; gefragt wird nach der Einrichtung, sobald der Broker den Namen kennt',
   'setup.tls.directory': 'Verzeichnis der Stelle',
   'setup.tls.directoryHint': 'Let’s Encrypt, wenn Sie keine andere nehmen.',
   'setup.tls.email': 'E-Mail-Adresse, freiwillig',

@@ -268,6 +268,12 @@ export const setupEn = {
   'setup.tls.own-ca.text': 'Its root is installed once per device',
   'setup.tls.first-boot': 'The one of the first boot',
   'setup.tls.first-boot.text': 'Browsers warn; people compare the fingerprint',
+  'setup.tls.proof': 'How the name is proven',
+  'setup.tls.proof.http': 'Over port 80 of this host',
+  'setup.tls.proof.http.text': 'The name leads here from the Internet',
+  'setup.tls.proof.broker': 'By a broker of public IPv6',
+  'setup.tls.proof.broker.text':
+    'For a name in the broker’s zone, behind any line; asked for after setup, once the broker serves the name',
   'setup.tls.directory': 'Directory of the authority',
   'setup.tls.directoryHint': 'Let’s Encrypt, unless you use another one.',
   'setup.tls.email': 'E-mail address, optional',

@@ -92,7 +92,7 @@ suite('brokers by the registry alone: a real chain, a real broker, nobody’s pa
   test('the client gets a lease, renews it and gives it back', async () => {
     const world = new FakeBrokers(systemClock)
     const asker = createBrokerClient({
-      service: { ...service(), name: async () => undefined },
+      service: { ...service(), name: async () => undefined, prove: async () => undefined },
       host: Object.assign(Object.create(world) as FakeBrokers, { publicKey: async () => publicKey, probe: async () => 5 }),
       store: world,
       clock: systemClock,

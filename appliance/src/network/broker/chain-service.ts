@@ -49,7 +49,7 @@ const openOutcome = 1
 const granted = 2
 
 /** Brokers by the registry: sealed questions and answers on chain, for hosts that reach a node and no broker's page. */
-export function createChainService(options: ChainServiceOptions): Omit<BrokerService, 'name'> {
+export function createChainService(options: ChainServiceOptions): Omit<BrokerService, 'name' | 'prove'> {
   const { clock, chainId, registry, contract, asker } = options
   async function read(name: string, args: readonly unknown[], block: string): Promise<readonly unknown[]> {
     const data = brokerRegistryInterface.encodeFunctionData(name, args)

@@ -37,6 +37,12 @@ export interface HttpServiceOptions {
   timeoutMs?: number
 }
 
+/** What a request about names asks, without its envelope. */
+type NameWish =
+  | { verb: 'name'; label: string; address: string }
+  | { verb: 'unname'; label: string }
+  | { verb: 'prove'; label: string; value: string }
+
 const statusSchema = z.object({
   region: z.string().max(100),
   broker: z.object({ wireguardKey: z.string() }),
@@ -110,6 +116,23 @@ export function createHttpService(options: HttpServiceOptions): BrokerService {
     throw refusal(known, `It answered with status ${status}.`)
   }
 
+  async function askName(grant: Grant, fields: NameWish): Promise<void> {
+    const known = await find(grant.broker.id)
+    const now = clock.now()
+    const request: NameRequest = {
+      v: 1,
+      broker: grant.publicKey,
+      chainId: options.chainId,
+      contract: options.contract,
+      sequence: nextSequence(now),
+      issuedAt: now,
+      expiresAt: now + 300,
+      ...fields,
+    }
+    const body = JSON.stringify({ request, signature: await options.sign(nameRequestText(request)) })
+    await call(known, '/v1/names', namedSchema, body)
+  }
+
   const find = async (id: string): Promise<KnownBroker> => {
     const found = (await options.known()).find((one) => one.id === id)
     if (found === undefined) throw new AppError({ code: 'not-found', detail: `No broker ${id} is known any more.` })
@@ -143,22 +166,9 @@ export function createHttpService(options: HttpServiceOptions): BrokerService {
     async release(grant) {
       await ask(await find(grant.broker.id), { verb: 'release' })
     },
-    async name(grant, label, address) {
-      const known = await find(grant.broker.id)
-      const now = clock.now()
-      const request: NameRequest = {
-        v: 1,
-        broker: grant.publicKey,
-        chainId: options.chainId,
-        contract: options.contract,
-        sequence: nextSequence(now),
-        issuedAt: now,
-        expiresAt: now + 300,
-        ...(address === undefined ? { verb: 'unname', label } : { verb: 'name', label, address }),
-      }
-      const body = JSON.stringify({ request, signature: await options.sign(nameRequestText(request)) })
-      await call(known, '/v1/names', namedSchema, body)
-    },
+    name: (grant, label, address) =>
+      askName(grant, address === undefined ? { verb: 'unname', label } : { verb: 'name', label, address }),
+    prove: (grant, label, value) => askName(grant, { verb: 'prove', label, value }),
   }
 }
 

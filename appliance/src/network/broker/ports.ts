@@ -17,6 +17,8 @@ export interface BrokerService {
    * `broker-name-refused` for what is taken or looks like another's.
    */
   name(grant: Grant, label: string, address?: string): Promise<void>
+  /** Puts a proof for a certificate (RFC 8555 §8.4) below a label that this host holds; served when it resolves, for an hour. */
+  prove(grant: Grant, label: string, value: string): Promise<void>
 }
 
 /** A grant and the address behind its endpoint, as it was found last. */

@@ -12,7 +12,7 @@ import type { BrokerService, RootTunnels } from './ports.ts'
 import { registeredBrokers } from './registry-brokers.ts'
 import { createTunnelHost } from './tunnel-host.ts'
 import { createTunnelStore } from './tunnel-store.ts'
-import { createVmNames, type NamedVm, type PublicAddress } from './vm-names.ts'
+import { createVmNames, type NamedVm, type NameProofs, type PublicAddress } from './vm-names.ts'
 
 type VmName = Pick<VmKey, 'installation' | 'tokenId'>
 
@@ -33,6 +33,8 @@ export interface PublicIpv6Ports {
   clock: Clock
   /** VMs there are; undefined: not known now. */
   vms(): readonly VmName[] | undefined
+  /** Names of this host itself; those in a broker's zone are served by it. */
+  ownNames: readonly string[]
   log(line: string, cause?: unknown): void
 }
 
@@ -44,6 +46,8 @@ export interface PublicIpv6 {
   addressesOf(vm: VmName): PublicAddress[]
   /** Throws `broker-name-refused`, `not-supported`. */
   setName(vm: VmName, label: string): Promise<void>
+  /** Proofs for certificates of this host's own names. */
+  proofs: NameProofs
   troubles(): readonly BrokerTrouble[]
 }
 
@@ -91,7 +95,7 @@ export function createPublicIpv6(ports: PublicIpv6Ports): PublicIpv6 {
           publicKey,
           clock,
         })
-  const serviceOf = (id: string): Omit<BrokerService, 'name'> => (id.startsWith('file:') ? http : (onChain ?? http))
+  const serviceOf = (id: string): Omit<BrokerService, 'name' | 'prove'> => (id.startsWith('file:') ? http : (onChain ?? http))
   const service: BrokerService = {
     offers: async () => [...(await http.offers()), ...((await onChain?.offers()) ?? [])],
     request: (offer, ask) => serviceOf(offer.name.id).request(offer, ask),
@@ -99,6 +103,7 @@ export function createPublicIpv6(ports: PublicIpv6Ports): PublicIpv6 {
     release: (grant) => serviceOf(grant.broker.id).release(grant),
     // names are asked for by HTTP alone, also where leases are asked for on chain
     name: (grant, label, address) => httpOf(every).name(grant, label, address),
+    prove: (grant, label, value) => httpOf(every).prove(grant, label, value),
   }
   const client = createBrokerClient({
     service,
@@ -114,6 +119,7 @@ export function createPublicIpv6(ports: PublicIpv6Ports): PublicIpv6 {
     service,
     tunnels: () => client.tunnels(),
     vms: () => ports.vms()?.map(named),
+    own: ports.ownNames,
     settings,
     now: () => clock.now(),
     log,
@@ -148,6 +154,7 @@ export function createPublicIpv6(ports: PublicIpv6Ports): PublicIpv6 {
     },
     addressesOf: (vm) => names.addressesOf(named(vm), preferred()),
     setName: (vm, label) => names.choose(named(vm), label),
+    proofs: names,
     troubles: () => client.troubles(),
   }
 }

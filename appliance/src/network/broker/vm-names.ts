@@ -3,6 +3,8 @@ import type { VmId } from '../../chain/installation.ts'
 import type { UnixSeconds } from '../../clock/clock.ts'
 import { AppError, findAppError } from '../../errors/app-error.ts'
 import { autonomousOf } from '../guest-addresses.ts'
+import { ownAddress } from './linux-tunnels.ts'
+import type { Grant } from './grant.ts'
 import type { BrokerService } from './ports.ts'
 import type { Tunnel, TunnelState } from './tunnel-state.ts'
 
@@ -21,15 +23,25 @@ export interface PublicAddress {
   preferred: boolean
 }
 
+/** Proofs for certificates of this host's own names, laid down in the zone of a broker (RFC 8555 §8.4). */
+export interface NameProofs {
+  /** Why no proof for a name can be laid down now, in words for people; undefined: it can. */
+  missing(name: string): string | undefined
+  /** Resolves when the proof is served. Throws `broker-name-refused`, `not-supported`. */
+  lay(name: string, value: string): Promise<void>
+}
+
 const labelsSchema = z.record(z.string(), z.string())
 /** Of each broker: label → address as it was published. */
 const publishedSchema = z.record(z.string(), z.record(z.string(), z.string()))
 
 export interface VmNamesOptions {
-  service: Pick<BrokerService, 'name'>
+  service: Pick<BrokerService, 'name' | 'prove'>
   tunnels(): readonly { tunnel: Tunnel; state: TunnelState }[]
   /** VMs there are; undefined: not known now. */
   vms(): readonly NamedVm[] | undefined
+  /** Whole names of the host itself. The broker in whose zone one lies leads it to this host's own address. */
+  own?: readonly string[]
   settings: {
     get<S extends z.ZodType>(key: string, schema: S): Promise<z.output<S> | undefined>
     put(key: string, value: unknown): Promise<void>
@@ -73,18 +85,28 @@ export function createVmNames(options: VmNamesOptions) {
   /** Brokers with a zone whose tunnel carries, or carried a moment ago. */
   const serving = () => options.tunnels().filter(({ tunnel, state }) => tunnel.grant.zone !== '' && state !== 'over')
 
+  /** Label of one of the host's own names in a zone; undefined where it lies elsewhere. */
+  const ownLabel = (name: string, zone: string): string | undefined => {
+    const label = name.toLowerCase().endsWith(`.${zone}`) ? name.toLowerCase().slice(0, -zone.length - 1) : ''
+    return label === '' || label.includes('.') ? undefined : label
+  }
+
   async function pass(): Promise<void> {
     await load()
     const vms = options.vms()
-    // a list that is not known takes nobody's name away
-    if (vms === undefined) return
     for (const { tunnel, state } of serving()) {
       if (state === 'unproven') continue
       const { grant } = tunnel
-      const wanted = new Map(vms.map((vm) => [labelOf(vm.vmId), autonomousOf(grant.prefix, vm.mac)]))
+      const wanted = new Map(vms?.map((vm) => [labelOf(vm.vmId), autonomousOf(grant.prefix, vm.mac)]))
+      // the host's own come last: they are the operator's, whatever a holder chose before
+      for (const name of options.own ?? []) {
+        const label = ownLabel(name, grant.zone)
+        if (label !== undefined) wanted.set(label, ownAddress(grant.prefix))
+      }
       const present = published[grant.broker.id] ?? {}
       const changes: [string, string | undefined][] = [
-        ...Object.keys(present)
+        // a list that is not known takes nobody's name away
+        ...Object.keys(vms === undefined ? {} : present)
           .filter((label) => wanted.get(label) === undefined)
           .map((label): [string, undefined] => [label, undefined]),
         ...[...wanted].filter(([label, address]) => address !== undefined && present[label] !== address),
@@ -105,10 +127,35 @@ export function createVmNames(options: VmNamesOptions) {
     }
   }
 
+  /** The grant in whose zone one of the host's own names lies, with its label there. */
+  function zoneOf(name: string): { grant: Grant; label: string } | undefined {
+    for (const { tunnel, state } of serving()) {
+      const label = options.own?.includes(name) === true ? ownLabel(name, tunnel.grant.zone) : undefined
+      if (label !== undefined && (state === 'up' || state === 'leaving')) return { grant: tunnel.grant, label }
+    }
+    return undefined
+  }
+
+  function missing(name: string): string | undefined {
+    const at = zoneOf(name)
+    if (at === undefined) return `No broker that answers serves the zone of ${name}.`
+    const served = published[at.grant.broker.id]?.[at.label] === ownAddress(at.grant.prefix)
+    return served ? undefined : `The broker ${at.grant.broker.id} does not serve ${name} for this host.`
+  }
+
   const labelOf = (vmId: VmId): string => labels[vmId] ?? defaultLabel(vmId)
 
   return {
     pass: () => inTurn(pass),
+    missing,
+    lay: (name: string, value: string) =>
+      inTurn(async () => {
+        const [at, why] = [zoneOf(name), missing(name)]
+        if (at === undefined || why !== undefined) {
+          throw new AppError({ code: 'not-supported', detail: why ?? '', hint: 'It is tried again by itself.' })
+        }
+        await service.prove(at.grant, at.label, value)
+      }),
     /** What is reached from the Internet, the preferred one first. */
     addressesOf({ vmId, mac }: NamedVm, preferred: string | undefined): PublicAddress[] {
       return options
@@ -129,6 +176,9 @@ export function createVmNames(options: VmNamesOptions) {
         await load()
         const label = typed.toLowerCase()
         const taken = Object.entries(labels).some(([other, text]) => text === label && other !== vm.vmId)
+        if (serving().some(({ tunnel }) => options.own?.some((name) => ownLabel(name, tunnel.grant.zone) === label))) {
+          throw new AppError({ code: 'broker-name-refused', detail: `${label} is the name of this host itself` })
+        }
         if (taken || (isDefaultLabel(label) && label !== defaultLabel(vm.vmId))) {
           throw new AppError({ code: 'broker-name-refused', detail: `${label} is the name of another VM of this host` })
         }

@@ -1,4 +1,4 @@
-import { announceSeconds } from '../tls/certificates.ts'
+import { announceSeconds, provenByBroker } from '../tls/certificates.ts'
 import type { Step } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 
@@ -16,6 +16,10 @@ export const tlsStep: Step<SetupContext> = {
     io.progress(answers.tls.kind === 'acme' ? 'asking the authority' : 'making it')
     const next = await certificates.prepare(answers, io.signal)
     io.log(`The certificate changes in ${announceSeconds} s. SHA-256 of the next one: ${next.fingerprint}`)
+    if (provenByBroker(answers)) {
+      io.log('The authority is asked once a broker serves the name of this host; until then the present certificate is shown.')
+      return
+    }
     io.progress('announced: compare the fingerprint after the change')
     await certificates.announced(io.signal)
     io.signal.throwIfAborted()

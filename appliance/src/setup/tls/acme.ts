@@ -24,6 +24,8 @@ export interface AcmeOrder {
   accountKeyFile: string
   /** What Caddy serves below `/.well-known/acme-challenge/` on port 80. */
   challenges: string
+  /** Lays the proof for a name down in its zone, served when it resolves (8.4). Absent: proven over HTTP. */
+  layInZone?(name: string, value: string): Promise<void>
   signal: AbortSignal
 }
 
@@ -84,11 +86,11 @@ export async function askDirectory(answer: AcmeAnswer, signal: AbortSignal): Pro
 }
 
 /**
- * One certificate by RFC 8555, the names proven over HTTP (8.3). The key is new with every order. Whatever comes back is looked
+ * One certificate by RFC 8555, the names proven over HTTP (8.3) or in DNS (8.4). The key is new with every order. Whatever comes back is looked
  * at before it is believed: key, name and dates. Throws `certificate-refused` with what the authority said.
  */
 export async function obtainByAcme(order: AcmeOrder): Promise<IssuedCertificate> {
-  const { answer, names, challenges, signal } = order
+  const { answer, names, challenges, layInZone, signal } = order
   // first by ourselves: the library tries long, and tells little of an authority that is not there
   await askDirectory(answer, signal)
   const client = await clientFor(answer, await accountKeyOf(order.accountKeyFile))
@@ -100,13 +102,16 @@ export async function obtainByAcme(order: AcmeOrder): Promise<IssuedCertificate>
     return await unlessStopped(
       client.auto({
         csr,
-        challengePriority: ['http-01'],
+        challengePriority: [layInZone === undefined ? 'http-01' : 'dns-01'],
         // the authority looks from outside; what this machine sees of itself proves nothing
         skipChallengeVerification: true,
-        challengeCreateFn: async (_, challenge, authorization) => {
-          await writeFile(fileOf(challenges, challenge.token), authorization, { mode: 0o640 })
+        challengeCreateFn: async ({ identifier }, challenge, authorization) => {
+          if (layInZone !== undefined) await layInZone(identifier.value, authorization)
+          else await writeFile(fileOf(challenges, challenge.token), authorization, { mode: 0o640 })
         },
-        challengeRemoveFn: async (_, challenge) => await rm(fileOf(challenges, challenge.token), { force: true }),
+        // a proof in a zone is gone by itself after an hour
+        challengeRemoveFn: async (_, challenge) =>
+          layInZone === undefined ? await rm(fileOf(challenges, challenge.token), { force: true }) : undefined,
       }),
       signal,
     )

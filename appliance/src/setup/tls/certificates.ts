@@ -22,10 +22,19 @@ export interface Front {
   announced?(signal: AbortSignal): Promise<void>
 }
 
+/** Proofs of names in the zone of a broker of public IPv6. */
+export interface ZoneProofs {
+  /** Why none can be laid down for a name now; undefined: it can. */
+  missing(name: string): string | undefined
+  lay(name: string, value: string): Promise<void>
+}
+
 export interface CertificatesOptions {
   stateFolder: string
   clock: Clock
   front: Front
+  /** Undefined: no broker is asked now. */
+  zoneProofs?(): ZoneProofs | undefined
   log(line: string, cause?: unknown): void
 }
 
@@ -65,10 +74,13 @@ const day = 86_400
 
 /** Due when a third of its life is left. Pure. */
 export function isDue({ from, until }: Pick<KnownCertificate, 'from' | 'until'>, now: number): boolean {
+/** How often it is looked whether a broker serves the name by now. */
+const waitMs = 10_000
+
   return now >= until - (until - from) / 3
 }
 
-export function createCertificates({ stateFolder, clock, front, log }: CertificatesOptions): Certificates {
+export function createCertificates({ stateFolder, clock, front, zoneProofs, log }: CertificatesOptions): Certificates {
   const folder = join(stateFolder, 'tls')
   const store = createCertificateStore(folder)
   let trouble: string | null = null
@@ -94,6 +106,18 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
     const waiting = await store.next()
     // got before a kill: not asked for twice
     if (isFor(waiting, subject)) return waiting
+  /** Why a proof by a broker cannot be given now; undefined: it can, or none is wanted. */
+  function waitsFor(subject: TlsSubject): string | undefined {
+    if (!provenByBroker(subject)) return undefined
+    const proofs = zoneProofs?.()
+    if (proofs === undefined) return 'No broker of public IPv6 is asked by this host.'
+    for (const name of namesOf(subject)) {
+      const why = proofs.missing(name)
+      if (why !== undefined) return why
+    }
+    return undefined
+  }
+
     const { tls } = subject
     const names = namesOf(subject)
     try {
@@ -101,6 +125,8 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
         tls.kind === 'acme'
           ? await obtainByAcme({
               answer: tls,
+      const why = waitsFor(subject)
+      if (why !== undefined) throw new AppError({ code: 'certificate-refused', detail: why })
               names,
               accountKeyFile: join(stateFolder, 'secrets/acme-account.key'),
               challenges: join(folder, 'challenges'),
@@ -108,6 +134,7 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
             })
           : await obtainFromOwnAuthority(
               { root: join(folder, 'authority/root.pem'), key: join(stateFolder, 'secrets/authority.key') },
+              ...(provenByBroker(subject) && { layInZone: async (name, value) => await zoneProofs?.()?.lay(name, value) }),
               names,
               new Date(clock.now() * 1000),
             )
@@ -142,6 +169,9 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
     const present = 'tls' in subject && subject.tls.kind !== 'first-boot' ? await store.present() : undefined
     const text = siteOf(
       subject,
+  const announced = (signal: AbortSignal): Promise<void> =>
+    front.announced?.(signal) ?? clock.wait(announceSeconds * 1000, signal)
+
       present !== undefined && 'origin' in subject && namesOf(subject).every((name) => present.names.includes(name)),
     )
     const file = join(folder, 'Caddyfile')
@@ -157,7 +187,7 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
   return {
     store,
     isCurrent: async (subject) => subject.tls.kind === 'first-boot' || isFor(await store.present(), subject),
-    announced: (signal) => front.announced?.(signal) ?? clock.wait(announceSeconds * 1000, signal),
+    announced,
     prepare: (subject, signal) => inTurn(() => obtain(subject, signal)),
     switchTo: (subject) =>
       inTurn(async () => {
@@ -168,7 +198,7 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
     keep(subject) {
       setUp = true
       const stopping = new AbortController()
-      const look = async (): Promise<void> => {
+      const look = async (waiting: string | undefined): Promise<void> => {
         await inTurn(() => writeSite(subject))
         if (subject.tls.kind === 'first-boot' || isFor(await store.present(), subject)) return
         // an authority whose clock is far from ours must not be asked every hour
@@ -183,10 +213,16 @@ export function createCertificates({ stateFolder, clock, front, log }: Certifica
       }
       void (async () => {
         while (!stopping.signal.aborted) {
-          await look().catch((error: unknown) => {
+          const waiting = waitsFor(subject)
+          await look(waiting).catch((error: unknown) => {
+        if (waiting !== undefined) return void (trouble = waiting)
+        const first = (await store.present()) === undefined
             if (!stopping.signal.aborted) log('the certificate could not be renewed; the present one stays', error)
           })
-          await clock.wait(lookMs, stopping.signal)
+        // what browsers saw until now was the one of the first boot: people compare (W14)
+        if (first) await announced(stopping.signal)
+        if (stopping.signal.aborted) return
+          await clock.wait(waiting === undefined ? lookMs : waitMs, stopping.signal)
         }
       })()
       return () => stopping.abort()
@@ -203,7 +239,7 @@ function nameOf({ origin }: Pick<Config, 'origin'>): string {
 }
 
 /** What the certificate has to name: the host itself, and WASM hosting where it is on. */
-function namesOf(subject: TlsSubject): [string, ...string[]] {
+export function namesOf(subject: TlsSubject): [string, ...string[]] {
   const { wasm } = wasmSiteOf(subject)
   return wasm === undefined ? [nameOf(subject)] : [nameOf(subject), wasm.name]
 }
@@ -213,6 +249,11 @@ const wasmUpstream = '127.0.0.1:8430'
 
 /** A host that is known by an address alone has no name to put `wasm.` before: it names one in `wasm.url`. */
 function wasmSiteOf(subject: TlsSubject): { wasm?: { name: string; upstream: string } } {
+/** Whether the name is proven in the zone of a broker, which nobody asks before the product runs. */
+export function provenByBroker({ tls }: Pick<Config, 'tls'>): boolean {
+  return tls.kind === 'acme' && tls.proof === 'broker'
+}
+
   const { wasm } = subject
   if (wasm?.enabled !== true) return {}
   const own = nameOf(subject)

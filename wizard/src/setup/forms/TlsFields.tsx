@@ -7,6 +7,7 @@ interface Tls {
   kind: 'first-boot' | 'own-ca' | 'acme'
   directory?: string
   termsAgreed?: boolean
+  proof?: 'http' | 'broker'
   email?: string
   authorityFile?: string
 }
@@ -38,6 +39,17 @@ export function TlsFields({ value, onChange, wrong }: FieldsProps) {
       />
       {tls.kind === 'acme' && (
         <>
+          <Choice
+            legend={t('setup.tls.proof')}
+            name="proof"
+            value={tls.proof ?? 'http'}
+            onChange={(proof) => change({ proof })}
+            options={(['http', 'broker'] as const).map((proof) => ({
+              value: proof,
+              label: t(`setup.tls.proof.${proof}`),
+              detail: t(`setup.tls.proof.${proof}.text`),
+            }))}
+          />
           <TextField
             label={t('setup.tls.directory')}
             hint={t('setup.tls.directoryHint')}

@@ -107,6 +107,17 @@ export class FakeBrokers implements BrokerService, TunnelHost, TunnelStore {
     else this.zone.set(`${label}.${grant.zone}`, address)
   }
 
+  /** Proofs for certificates, by whole name. */
+  readonly proofs = new Map<string, string>()
+
+  async prove(grant: Grant, label: string, value: string): Promise<void> {
+    this.log.push(`prove ${grant.broker.id} ${label}`)
+    if (!this.at(grant.broker.id).up) throw new AppError({ code: 'broker-offer-refused', detail: 'The broker does not answer.' })
+    if (!this.zone.has(`${label}.${grant.zone}`))
+      throw new AppError({ code: 'broker-name-refused', detail: `${label} is not held` })
+    this.proofs.set(`${label}.${grant.zone}`, value)
+  }
+
   async publicKey(brokerId: string): Promise<PublicKey> {
     const key = this.#keys.get(brokerId) ?? generateKeyPair().publicKey
     this.#keys.set(brokerId, key)

@@ -48,7 +48,7 @@ export const tls = defineSection({
     {
       name: 'tls-port-80',
       pointer: '/tls/kind',
-      applies: ({ tls: answer }) => answer.kind === 'acme',
+      applies: ({ tls: answer }) => answer.kind === 'acme' && answer.proof === 'http',
       async run(_, ports) {
         const origin = originOf(ports)
         if (origin === undefined || ports.proveName === undefined) return {}
