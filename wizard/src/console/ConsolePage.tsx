@@ -10,6 +10,7 @@ import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Badge, Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { useWallets } from '../wallet/wallet-context.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { openConsole, type ConsoleEvents, type ConsoleLink } from './console-link.ts'
@@ -71,22 +72,16 @@ function Ask(props: { vmId: string; error: unknown; setError(error: unknown): vo
   const { t } = useTexts()
   const { lost } = useHost()
   const { current: wallet } = useWallets()
-  const [busy, setBusy] = useState(false)
   const { error, setError } = props
+  const { busy, press } = usePress(setError)
 
-  async function sign() {
+  function sign() {
     if (wallet === undefined) return
-    setBusy(true)
-    setError(undefined)
-    try {
+    press(async () => {
       const signed = await signAct(wallet, 'console', props.vmId)
       if (signed.approval.state !== 'approved') throw new PageFailure('reply')
       props.onApproved(signed.requestId)
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
 
   return (
@@ -97,7 +92,7 @@ function Ask(props: { vmId: string; error: unknown; setError(error: unknown): vo
       {error !== undefined && <ErrorBox error={error} focus />}
       {wallet !== undefined && (
         <Button
-          onClick={() => void sign()}
+          onClick={sign}
           busy={busy ? t('signIn.approving') : undefined}
           disabledReason={lost ? t('link.lost.reason') : undefined}
         >

@@ -7,6 +7,7 @@ import { Button } from '../ui/Button.tsx'
 import { Empty } from '../ui/Empty.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { ChannelForm } from './ChannelForm.tsx'
 import { emptyChannel, inputOf, type ChannelKind } from './channels.ts'
 import { operatorApi, type Alerts } from './operator-api.ts'
@@ -34,8 +35,7 @@ function Channels({ alerts, reload }: { alerts: Alerts; reload(): void }) {
   const { t } = useTexts()
   const { lost } = useHost()
   const [edited, setEdited] = useState<readonly AlertChannelInput[]>()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const [saved, setSaved] = useState(false)
   const channels = edited ?? alerts.channels.map(inputOf)
 
@@ -44,20 +44,13 @@ function Channels({ alerts, reload }: { alerts: Alerts; reload(): void }) {
     setEdited(next)
   }
 
-  async function save() {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const save = () =>
+    press(async () => {
       await operatorApi.putAlerts(channels)
       setEdited(undefined)
       setSaved(true)
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
 
   return (
     <div className="space-y-5">
@@ -88,7 +81,7 @@ function Channels({ alerts, reload }: { alerts: Alerts; reload(): void }) {
         </Notice>
       )}
       <Button
-        onClick={() => void save()}
+        onClick={save}
         busy={busy ? t('common.loading') : undefined}
         disabledReason={lost ? t('link.lost.reason') : edited === undefined ? t('operator.alerts.unchanged') : undefined}
       >

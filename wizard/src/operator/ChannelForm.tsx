@@ -1,6 +1,5 @@
 'use client'
 import type { AlertChannelInput, AlertChannelView } from '@freehold/appliance/health/alerts/channel-schema'
-import { useState } from 'react'
 import { useHost, useNow } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
@@ -9,6 +8,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { SelectField } from '../ui/SelectField.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { operatorApi } from './operator-api.ts'
 
 const severities = ['low', 'medium', 'high'] as const
@@ -141,21 +141,13 @@ function TestButton({
   const { t, when } = useTexts()
   const now = useNow()
   const { lost } = useHost()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const last = known?.last ?? null
-  async function test() {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const test = () =>
+    press(async () => {
       await operatorApi.testAlert(channel.channelId)
       onTested()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const reason = lost ? t('link.lost.reason') : known === undefined || changed ? t('operator.alerts.saveFirst') : undefined
   return (
     <div className="space-y-3">
@@ -169,12 +161,7 @@ function TestButton({
         </Notice>
       )}
       {error !== undefined && <ErrorBox error={error} focus />}
-      <Button
-        look="secondary"
-        onClick={() => void test()}
-        busy={busy ? t('operator.alerts.testing') : undefined}
-        disabledReason={reason}
-      >
+      <Button look="secondary" onClick={test} busy={busy ? t('operator.alerts.testing') : undefined} disabledReason={reason}>
         {t('operator.alerts.test', { name: channel.channelId })}
       </Button>
     </div>

@@ -10,6 +10,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
 import { textLink } from '../ui/link-button.ts'
 import { Badge, Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { operatorApi, type Issues } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
 
@@ -104,21 +105,13 @@ function IssueCard({ issue, reload }: { issue: Issue; reload(): void }) {
 function FixButton({ issue, reload }: { issue: Issue; reload(): void }) {
   const { t } = useTexts()
   const { lost } = useHost()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const [done, setDone] = useState<string>()
-  async function press() {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const allow = () =>
+    press(async () => {
       setDone(await operatorApi.fix(issue.code))
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   return (
     <div className="space-y-3">
       {error !== undefined && <ErrorBox error={error} focus />}
@@ -128,7 +121,7 @@ function FixButton({ issue, reload }: { issue: Issue; reload(): void }) {
         </Notice>
       )}
       <Button
-        onClick={() => void press()}
+        onClick={allow}
         busy={busy ? t('common.loading') : undefined}
         disabledReason={lost ? t('link.lost.reason') : undefined}
       >

@@ -3,14 +3,14 @@ import type { Overview } from '@freehold/appliance/api/schemas/operator'
 import Link from 'next/link'
 import { useNow } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
-import { ShortAddress } from '../ui/Address.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { Badge, Notice } from '../ui/Notice.tsx'
 import { Table } from '../ui/Table.tsx'
 import { stateTones } from '../vms/vm-texts.ts'
 import { operatorApi } from './operator-api.ts'
-import { OperatorPage } from './OperatorPage.tsx'
 import { textLink } from '../ui/link-button.ts'
+import { OperatorPage } from './OperatorPage.tsx'
+import { useVmColumns } from './use-vm-columns.tsx'
 
 /** `/operator`: is anything wrong, who rents what, what ends soon (O2). */
 export function OverviewPage() {
@@ -113,6 +113,7 @@ function Rented({ overview: { vms, plans } }: { overview: Overview }) {
 function Ending({ overview: { endsSoon, endsSoonTotal } }: { overview: Overview }) {
   const { t, when } = useTexts()
   const now = useNow()
+  const columns = useVmColumns<Overview['endsSoon'][number]>()
   return (
     <Card className="space-y-4">
       <CardTitle>{t('operator.ending.title')}</CardTitle>
@@ -124,17 +125,9 @@ function Ending({ overview: { endsSoon, endsSoonTotal } }: { overview: Overview 
           rows={endsSoon}
           keyOf={(row) => row.vmId}
           columns={[
-            {
-              id: 'vm',
-              label: t('operator.vm'),
-              cell: (row) => (
-                <Link href={`/vms/${row.vmId}`} className={textLink}>
-                  {row.hostname}
-                </Link>
-              ),
-            },
-            { id: 'plan', label: t('my.plan'), cell: (row) => row.planName },
-            { id: 'holder', label: t('vm.holder'), cell: (row) => <ShortAddress value={row.holder} /> },
+            columns.vm,
+            columns.plan,
+            columns.holder,
             {
               id: 'ends',
               label: t('vm.ends'),

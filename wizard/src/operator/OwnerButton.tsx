@@ -5,7 +5,7 @@ import { Button } from '../ui/Button.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { useTransaction } from '../vms/use-transaction.ts'
-import { useOwnerReason } from './use-owner-reason.ts'
+import { useSenderReason } from '../wallet/use-sender-reason.ts'
 
 /** One transaction of the owner's wallet (or of anybody's, without `owner`): asked for, sent, included, or why not. */
 export function OwnerButton({
@@ -26,7 +26,7 @@ export function OwnerButton({
   onDone(): void
 }) {
   const { t } = useTexts()
-  const reason = useOwnerReason(owner)
+  const reason = useSenderReason(owner === undefined ? undefined : { role: 'owner', address: owner })
   const { run, stage, error } = useTransaction()
   const [done, setDone] = useState(false)
   async function press() {

@@ -1,6 +1,5 @@
 'use client'
 import type { SessionView } from '@freehold/appliance/api/schemas/sign-in'
-import { useState } from 'react'
 import { useHost, useNow } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
 import { distance } from '../format/time.ts'
@@ -11,6 +10,7 @@ import { Card } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Badge } from '../ui/Notice.tsx'
 import { Table } from '../ui/Table.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { OperatorPage } from './OperatorPage.tsx'
 
 /** `/operator/sessions`: open logins with place and age, each ended by itself (O5). */
@@ -35,21 +35,13 @@ function List({ sessions, reload }: { sessions: readonly SessionView[]; reload()
   const now = useNow()
   const { lost } = useHost()
   const { forget } = useSession()
-  const [busy, setBusy] = useState<string>()
-  const [error, setError] = useState<unknown>()
-  async function end({ sessionId, current }: SessionView) {
-    setBusy(sessionId)
-    setError(undefined)
-    try {
+  const { at: ending, error, press } = usePress()
+  const end = ({ sessionId, current }: SessionView) =>
+    press(async () => {
       await api.endSession(sessionId)
       if (current) forget()
       else reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(undefined)
-    }
-  }
+    }, sessionId)
   return (
     <Card className="space-y-4">
       {error !== undefined && <ErrorBox error={error} focus />}
@@ -76,8 +68,8 @@ function List({ sessions, reload }: { sessions: readonly SessionView[]; reload()
             cell: (row) => (
               <Button
                 look="secondary"
-                onClick={() => void end(row)}
-                busy={busy === row.sessionId ? t('common.loading') : undefined}
+                onClick={() => end(row)}
+                busy={ending === row.sessionId ? t('common.loading') : undefined}
                 disabledReason={lost ? t('link.lost.reason') : undefined}
               >
                 {t('operator.sessions.end', { place: row.source })}

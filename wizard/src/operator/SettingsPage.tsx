@@ -1,6 +1,5 @@
 'use client'
 import type { Host } from '@freehold/appliance/api/schemas/operator'
-import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { sameAddress } from '../format/address.ts'
 import { mebibytes } from '../format/size.ts'
@@ -11,6 +10,7 @@ import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
@@ -87,21 +87,13 @@ function Roles({ host, reload }: { host: Host; reload(): void }) {
 function KeyReplacement({ host, reload }: { host: Host; reload(): void }) {
   const { t } = useTexts()
   const { lost } = useHost()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const next = host.nextProvisioner
-  async function make() {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const make = () =>
+    press(async () => {
       await operatorApi.makeNextKey()
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   return (
     <Card className="space-y-4">
       <div>
@@ -120,7 +112,7 @@ function KeyReplacement({ host, reload }: { host: Host; reload(): void }) {
       {next === null ? (
         <Button
           look="secondary"
-          onClick={() => void make()}
+          onClick={make}
           busy={busy ? t('common.loading') : undefined}
           disabledReason={lost ? t('link.lost.reason') : undefined}
         >

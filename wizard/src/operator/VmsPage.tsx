@@ -1,16 +1,13 @@
 'use client'
 import type { Rental } from '@freehold/appliance/api/schemas/operator'
-import Link from 'next/link'
 import { useRouter, useSearchParams } from 'next/navigation'
 import { useMemo, useState } from 'react'
 import { useNow } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
-import { ShortAddress } from '../ui/Address.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card } from '../ui/Card.tsx'
 import { Empty } from '../ui/Empty.tsx'
 import { TextField } from '../ui/Field.tsx'
-import { textLink } from '../ui/link-button.ts'
 import { Badge } from '../ui/Notice.tsx'
 import { SelectField } from '../ui/SelectField.tsx'
 import { Table } from '../ui/Table.tsx'
@@ -18,6 +15,7 @@ import { stateTones } from '../vms/vm-texts.ts'
 import { filterRentals } from './filter-rentals.ts'
 import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
+import { useVmColumns } from './use-vm-columns.tsx'
 
 const perPage = 30
 
@@ -56,6 +54,7 @@ function List({ rentals }: { rentals: readonly Rental[] }) {
   const [text, setText] = useState(asked.get('q') ?? '')
   const [state, setState] = useState(asked.get('state') ?? '')
   const [page, setPage] = useState(Math.max(0, Number(asked.get('page') ?? 1) - 1) || 0)
+  const columns = useVmColumns<Rental>()
   const found = useMemo(() => filterRentals(rentals, text, state), [rentals, text, state])
   const states = useMemo(() => [...new Set(rentals.map((r) => r.state))], [rentals])
   const pages = Math.max(1, Math.ceil(found.length / perPage))
@@ -108,22 +107,14 @@ function List({ rentals }: { rentals: readonly Rental[] }) {
           rows={found.slice(shown * perPage, (shown + 1) * perPage)}
           keyOf={(row) => row.vmId}
           columns={[
-            {
-              id: 'vm',
-              label: t('operator.vm'),
-              cell: (row) => (
-                <Link href={`/vms/${row.vmId}`} className={textLink}>
-                  {row.hostname}
-                </Link>
-              ),
-            },
+            columns.vm,
             {
               id: 'state',
               label: t('operator.vms.state'),
               cell: (row) => <Badge tone={stateTones[row.state]}>{t(`state.${row.state}`)}</Badge>,
             },
-            { id: 'plan', label: t('my.plan'), cell: (row) => row.planName },
-            { id: 'holder', label: t('vm.holder'), cell: (row) => <ShortAddress value={row.holder} /> },
+            columns.plan,
+            columns.holder,
             {
               id: 'ends',
               label: t('vm.ends'),

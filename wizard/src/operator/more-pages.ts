@@ -1,5 +1,6 @@
 'use client'
 import { useState } from 'react'
+import { usePress } from '../ui/use-press.ts'
 
 /** Older pages of a list, fetched one by one below the newest. */
 export interface MorePages<T> {
@@ -17,21 +18,14 @@ export function useMorePages<T>(
   load: (cursor: string) => Promise<{ items: readonly T[]; nextCursor: string | null }>,
 ): MorePages<T> {
   const [state, setState] = useState<{ older: readonly T[]; cursor: string | null | undefined }>({ older: [], cursor: undefined })
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const cursor = state.cursor === undefined ? first : state.cursor
-  async function fetchMore() {
+  function fetchMore() {
     if (cursor === null) return
-    setBusy(true)
-    setError(undefined)
-    try {
+    press(async () => {
       const page = await load(cursor)
       setState((s) => ({ older: [...s.older, ...page.items], cursor: page.nextCursor }))
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
-  return { older: state.older, cursor, busy, error, more: () => void fetchMore() }
+  return { older: state.older, cursor, busy, error, more: fetchMore }
 }

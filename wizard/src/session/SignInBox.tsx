@@ -1,11 +1,11 @@
 'use client'
-import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { SignElsewhere } from '../sign-in/SignElsewhere.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { useWallets } from '../wallet/wallet-context.tsx'
 import { useSession } from './session-context.tsx'
@@ -16,19 +16,11 @@ export function SignInBox({ why }: { why: string }) {
   const { lost } = useHost()
   const { current: wallet } = useWallets()
   const { signIn, open, error: sessionError } = useSession()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
-  async function go(enter: () => Promise<void>) {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const { busy, error, press } = usePress()
+  const go = (enter: () => Promise<void>) =>
+    press(async () => {
       await enter()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const shown = error ?? sessionError
   return (
     <Card className="space-y-5">
@@ -41,14 +33,14 @@ export function SignInBox({ why }: { why: string }) {
       {shown !== undefined && <ErrorBox error={shown} focus={error !== undefined} />}
       {wallet !== undefined && (
         <Button
-          onClick={() => void go(() => signIn(wallet))}
+          onClick={() => go(() => signIn(wallet))}
           busy={busy ? t('session.signing') : undefined}
           disabledReason={lost ? t('link.lost.reason') : undefined}
         >
           {t('session.signIn')}
         </Button>
       )}
-      <SignElsewhere act="session" onApproved={(requestId) => void go(() => open(requestId))} />
+      <SignElsewhere act="session" onApproved={(requestId) => go(() => open(requestId))} />
     </Card>
   )
 }

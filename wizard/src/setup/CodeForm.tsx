@@ -6,6 +6,7 @@ import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { setupApi } from './resources.ts'
 
 const handOver = /^[0-9A-Za-z_-]{43}$/
@@ -15,22 +16,15 @@ export function CodeForm({ left, onEntered }: { left: number; onEntered(): void 
   const { t } = useTexts()
   const [code, setCode] = useState('')
   const [wrong, setWrong] = useState<string>()
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const { busy, error, press } = usePress()
 
-  async function enter(text: string) {
-    setBusy(true)
-    setError(undefined)
+  function enter(text: string) {
     setWrong(undefined)
-    try {
+    press(async () => {
       const result = await setupApi.enter(text)
       if (result.entered) return onEntered()
       setWrong(result.renewed ? t('setup.code.renewed') : t('setup.code.wrong', { count: result.left }))
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
 
   const enterNow = useRef(enter)
@@ -44,12 +38,12 @@ export function CodeForm({ left, onEntered }: { left: number; onEntered(): void 
     history.replaceState(null, '', location.pathname + location.search)
     // whoever tried a new network comes over with a word for once
     if (isCode) setCode(fragment)
-    else void enterNow.current(fragment)
+    else enterNow.current(fragment)
   }, [])
 
   function submit(event: FormEvent) {
     event.preventDefault()
-    if (!busy) void enter(code)
+    if (!busy) enter(code)
   }
 
   return (

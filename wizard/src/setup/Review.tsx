@@ -1,12 +1,12 @@
 'use client'
 import { formatEther } from 'ethers'
-import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { saveFile } from './save-file.ts'
 import { setupApi, type WizardView } from './resources.ts'
 import { SkeletonCard } from './SkeletonCard.tsx'
@@ -18,22 +18,13 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
   const { lost } = useHost()
   const key = view.sections.map((section) => section.revision).join('-')
   const review = useResource(`setup review ${key}`, setupApi.review)
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState<'run' | 'file'>()
-
-  async function act(what: 'run' | 'file') {
-    setBusy(what)
-    setError(undefined)
-    try {
+  const { at, error, press } = usePress<'run' | 'file'>()
+  const act = (what: 'run' | 'file') =>
+    press(async () => {
       if (what === 'file') return saveFile('answers.yaml', (await setupApi.answerFile()).text, 'application/yaml')
       await setupApi.run()
       onGo('run')
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(undefined)
-    }
-  }
+    }, what)
 
   if (review.data === undefined) return review.error === undefined ? <SkeletonCard /> : <ErrorBox error={review.error} />
   const { changes, estimateSeconds } = review.data
@@ -68,17 +59,13 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
         {error !== undefined && <ErrorBox error={error} focus />}
         <div className="flex flex-wrap gap-3">
           <Button
-            onClick={() => void act('run')}
-            busy={busy === 'run' ? t('setup.review.starting') : undefined}
+            onClick={() => act('run')}
+            busy={at === 'run' ? t('setup.review.starting') : undefined}
             disabledReason={lost ? t('link.lost.reason') : undefined}
           >
             {t('setup.review.run')}
           </Button>
-          <Button
-            look="secondary"
-            onClick={() => void act('file')}
-            busy={busy === 'file' ? t('setup.review.exporting') : undefined}
-          >
+          <Button look="secondary" onClick={() => act('file')} busy={at === 'file' ? t('setup.review.exporting') : undefined}>
             {t('setup.review.export')}
           </Button>
           <Button look="secondary" onClick={() => saveFile('review.txt', `${asText()}\n`)}>

@@ -9,6 +9,7 @@ import { CopyButton } from '../ui/Copy.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { setupApi, type LogLine, type WizardView } from './resources.ts'
 import { saveFile } from './save-file.ts'
 import { stepText } from './step-text.ts'
@@ -23,26 +24,18 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
   const { t, length } = useTexts()
   const { now, lost } = useHost()
   const lines = useLog(view.task?.taskId)
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const { busy, error, press } = usePress()
   const { task, wallet } = view
   if (task === null) return <SkeletonCard />
   const stopped = task.state === 'failed' || task.state === 'interrupted' || task.state === 'undone'
   const phase = task.steps.find((step) => step.state === 'running')?.phase ?? null
   const payee = /^waiting for ([0-9.]+) at (0x[0-9a-fA-F]{40})/.exec(phase ?? '')
 
-  async function again() {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const again = () =>
+    press(async () => {
       await setupApi.run()
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
 
   return (
     <Card>
@@ -117,7 +110,7 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
         {stopped && (
           <div className="flex flex-wrap gap-3">
             <Button
-              onClick={() => void again()}
+              onClick={again}
               busy={busy ? t('setup.review.starting') : undefined}
               disabledReason={lost ? t('link.lost.reason') : undefined}
             >

@@ -7,6 +7,7 @@ import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { CheckList } from './CheckList.tsx'
 import { AddressFields } from './forms/AddressFields.tsx'
 import { ChainFields } from './forms/ChainFields.tsx'
@@ -65,33 +66,26 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
   const { fields: Fields, proposal } = pages[section.name]
   const [value, setValue] = useState<Value>(() => section.value ?? proposal())
   const [revision, setRevision] = useState(section.revision)
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const { busy, error, press, clear } = usePress()
   const checks = useChecks(section.name, value)
   const problems = error instanceof HostFailure ? (error.problem.errors ?? []) : []
   const changedElsewhere = section.revision !== revision && section.value !== null
 
-  async function save(event: FormEvent) {
+  function save(event: FormEvent) {
     event.preventDefault()
     if (busy) return
-    setBusy(true)
-    setError(undefined)
-    try {
+    press(async () => {
       const saved = await setupApi.answer(section.name, revision, value)
       setRevision(saved.revision)
       onSaved()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
 
   return (
     <Card>
       <CardTitle>{t(`setup.section.${section.name}`)}</CardTitle>
       <p className="mt-2 max-w-prose text-soft">{t(`setup.section.${section.name}.text`)}</p>
-      <form onSubmit={(event) => void save(event)} noValidate className="mt-5 space-y-5">
+      <form onSubmit={save} noValidate className="mt-5 space-y-5">
         {section.state === 'check-again' && (
           <Notice tone="warn">
             <p>{t('setup.again')}</p>
@@ -105,7 +99,7 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
               onClick={() => {
                 setValue(section.value ?? proposal())
                 setRevision(section.revision)
-                setError(undefined)
+                clear()
               }}
             >
               {t('setup.elsewhere.take')}
@@ -122,7 +116,7 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
           }}
           onChange={(next) => {
             setValue(next)
-            setError(undefined)
+            clear()
           }}
           wrong={(pointer) => problems.find((one) => one.pointer === pointer)?.detail}
         />

@@ -1,7 +1,7 @@
 'use client'
 import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
 import { signInText } from '@freehold/appliance/sign-in/sign-in-text'
-import { useEffect, useState } from 'react'
+import { useEffect } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
 import { holderOf } from '../chain/contract.ts'
@@ -13,6 +13,7 @@ import { Card } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { useWallets, type ConnectedWallet } from '../wallet/wallet-context.tsx'
 import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
 import { actOf, isTerminalOnly } from './act-words.ts'
@@ -38,12 +39,7 @@ export function Approve({ view, onApproved, onFailed, onDenied, onExpired }: App
   const { lost } = useHost()
   const { current: wallet } = useWallets()
   const left = useSecondsLeft(view)
-  const [busy, setBusy] = useState<'wallet' | 'sending'>()
-  const [error, setOwnError] = useState<unknown>()
-  const setError = (e: unknown) => {
-    setOwnError(e)
-    onFailed(e)
-  }
+  const { at, error, press } = usePress<'wallet' | 'sending'>(onFailed)
   useEffect(() => {
     if (left === 0) onExpired()
     // oxlint-disable-next-line react-hooks/exhaustive-deps -- only the clock ends it
@@ -60,17 +56,8 @@ export function Approve({ view, onApproved, onFailed, onDenied, onExpired }: App
   const promise = act === 'shell' || act === 'session' ? 'signIn.promise' : (`signIn.promise.${act}` as const)
   const elsewhere = isTerminalOnly(act) ? 'signIn.elsewhere' : 'signIn.elsewhere.other'
 
-  async function approve(by: ConnectedWallet) {
-    setBusy('wallet')
-    setError(undefined)
-    try {
-      onApproved(await approveWith(by, view, () => setBusy('sending')))
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(undefined)
-    }
-  }
+  const approve = (by: ConnectedWallet) =>
+    press(async (now) => onApproved(await approveWith(by, view, () => now('sending'))), 'wallet')
 
   if (otherOrigin) {
     return (
@@ -103,8 +90,8 @@ export function Approve({ view, onApproved, onFailed, onDenied, onExpired }: App
         <div className="flex flex-wrap items-start gap-3">
           {wallet !== undefined && (
             <Button
-              onClick={() => void approve(wallet)}
-              busy={busy === 'wallet' ? t('signIn.approving') : busy === 'sending' ? t('signIn.sending') : undefined}
+              onClick={() => approve(wallet)}
+              busy={at === undefined ? undefined : t(at === 'sending' ? 'signIn.sending' : 'signIn.approving')}
               disabledReason={lost ? t('link.lost.reason') : otherWallet ? t('signIn.wrongWallet.title') : undefined}
             >
               {t('signIn.approve')}

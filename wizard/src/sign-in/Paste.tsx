@@ -11,6 +11,7 @@ import { CopyField } from '../ui/Copy.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextArea, TextField } from '../ui/Field.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
 import { plainCode } from './plain-code.ts'
 import { readSignature } from './signature.ts'
@@ -24,28 +25,17 @@ export function Paste(props: { view: LoginRequestView; onApproved(approval: Appr
   const [address, setAddress] = useState('')
   const [pasted, setPasted] = useState('')
   const [checked, setChecked] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const [error, setOwnError] = useState<unknown>()
-  const setError = (e: unknown) => {
-    setOwnError(e)
-    onFailed(e)
-  }
+  const { busy, error, press } = usePress(onFailed)
   useEffect(() => setHere(location.href), [])
   const goodAddress = looksLikeAddress(address)
   const read = readSignature(pasted)
   const wrong = 'wrong' in read ? t(read.wrong === 'key' ? 'paste.signature.key' : 'paste.signature.wrong') : undefined
 
-  async function send() {
+  function send() {
     if (!('signature' in read)) return
-    setBusy(true)
-    setError(undefined)
-    try {
+    press(async () => {
       onApproved(await api.approve(plainCode(view.code), address.trim(), read.signature))
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
 
   return (
@@ -69,7 +59,7 @@ export function Paste(props: { view: LoginRequestView; onApproved(approval: Appr
               event.currentTarget.querySelector<HTMLElement>(goodAddress ? 'textarea' : 'input')?.focus()
               return
             }
-            void send()
+            send()
           }}
         >
           <TextField

@@ -10,6 +10,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { plainCode } from './plain-code.ts'
 import { useElsewhere, type Elsewhere } from './use-elsewhere.ts'
 import { useSecondsLeft } from './use-seconds-left.ts'
@@ -27,20 +28,7 @@ export function SignElsewhere(props: {
   const { t } = useTexts()
   const { lost } = useHost()
   const elsewhere = useElsewhere(props.act, props.vmId, props.onApproved)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
-
-  async function begin() {
-    setBusy(true)
-    setError(undefined)
-    try {
-      await elsewhere.begin()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+  const { busy, error, press } = usePress()
 
   const { view, outcome } = elsewhere
   const over = outcome?.state === 'denied' || outcome?.state === 'expired'
@@ -56,7 +44,7 @@ export function SignElsewhere(props: {
       {view === undefined || over ? (
         <Button
           look="quiet"
-          onClick={() => void begin()}
+          onClick={() => press(elsewhere.begin)}
           busy={busy ? t('common.loading') : undefined}
           disabledReason={lost ? t('link.lost.reason') : props.disabledReason}
         >
@@ -103,23 +91,16 @@ function Waiting({ view, elsewhere }: { view: LoginRequestView; elsewhere: Elsew
 function Reply({ elsewhere }: { elsewhere: Elsewhere }) {
   const { t } = useTexts()
   const [code, setCode] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const tries = elsewhere.outcome?.triesLeft ?? 3
   const complete = plainCode(code).length === 8
 
   async function send() {
     if (!complete || busy) return
-    setBusy(true)
-    setError(undefined)
-    try {
+    press(async () => {
       await elsewhere.reply(code)
       setCode('')
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
 
   return (

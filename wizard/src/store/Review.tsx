@@ -1,6 +1,6 @@
 'use client'
 import type { PlanView, Quote } from '@freehold/appliance/api/schemas/status'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useRef } from 'react'
 import { PageFailure } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
@@ -16,6 +16,7 @@ import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { useWallets } from '../wallet/wallet-context.tsx'
 import { Confirmations } from './Confirmations.tsx'
@@ -37,8 +38,7 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
   const { t, locale, money, length } = useTexts()
   const { status, now } = useHost()
   const { current: wallet } = useWallets()
-  const [open, setOpen] = useState<{ index: number; stage: 'wallet' | 'network' }>()
-  const [error, setError] = useState<unknown>()
+  const { at: open, error, run } = usePress<{ index: number; stage: 'wallet' | 'network' }>()
   const heading = useRef<HTMLDivElement>(null)
   useEffect(() => heading.current?.focus(), [])
 
@@ -66,8 +66,8 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
 
   async function send() {
     if (wallet === undefined || call === undefined || target === undefined || facts.data === undefined) return
-    setError(undefined)
-    try {
+    const needed = facts.data.confirmations
+    const sent = await run(async (at) => {
       const hash = await pay(
         {
           wallet,
@@ -76,17 +76,13 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
           now: now() ?? 0,
           call,
           callWithPermit: (permit) => calldata.buyWithPermit(plan.planId, price.token, quote.seconds, amount, target, permit),
-          onStep: (index, stage) => setOpen({ index, stage }),
+          onStep: (index, stage) => at({ index, stage }),
         },
-        facts.data.confirmations,
+        needed,
       )
       onSent(hash)
-    } catch (e) {
-      setError(e)
-      facts.reload()
-    } finally {
-      setOpen(undefined)
-    }
+    })
+    if (!sent) facts.reload()
   }
 
   const reason =

@@ -4,13 +4,14 @@ import { classes } from './classes.ts'
 
 const box = 'min-h-11 w-full rounded-lg border bg-card px-3 py-2 text-ink placeholder:text-soft'
 
-interface Frame {
+export interface Frame {
   label: string
   hint?: ReactNode
   error?: string | undefined
 }
 
-function FieldFrame({ id, label, hint, error, children }: Frame & { id: string; children: ReactNode }) {
+/** Label, hint and error around a control whose id is `id`. */
+export function FieldFrame({ id, label, hint, error, children }: Frame & { id: string; children: ReactNode }) {
   return (
     <div>
       <label htmlFor={id} className="block font-medium">
@@ -32,7 +33,8 @@ function FieldFrame({ id, label, hint, error, children }: Frame & { id: string; 
   )
 }
 
-function ties(id: string, frame: Frame) {
+/** What ties a control to its hint and error. */
+export function ties(id: string, frame: Frame) {
   return {
     id,
     'aria-invalid': frame.error === undefined ? undefined : true,

@@ -9,6 +9,7 @@ import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { SignedActDialog, type SignedAct } from './SignedActDialog.tsx'
 
 /** The buttons of a VM, from the host's one table: allowed, or disabled with the reason (X8, S13). */
@@ -16,32 +17,25 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
   const { t } = useTexts()
   const { lost } = useHost()
   const router = useRouter()
-  const [busy, setBusy] = useState<VmAction>()
+  const { at, error, press, clear } = usePress<VmAction>()
   const [asked, setAsked] = useState<SignedAct>()
-  const [error, setError] = useState<unknown>()
   const [started, setStarted] = useState<VmAction>()
 
-  async function act(action: VmAction) {
-    setBusy(action)
-    setError(undefined)
+  function act(action: VmAction) {
     setStarted(undefined)
-    try {
+    press(async () => {
       await api.act(vm.vmId, action)
       setStarted(action)
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(undefined)
-    }
+    }, action)
   }
 
   /** A destroying act is signed for itself, the console is a page of its own; the others go with the session. */
-  function press(action: VmAction) {
-    setError(undefined)
+  function choose(action: VmAction) {
+    clear()
     if (action === 'console') router.push(`/vms/${vm.vmId}/console`)
     else if (action === 'reinstall' || action === 'rollback') setAsked(action)
-    else void act(action)
+    else act(action)
   }
 
   return (
@@ -59,9 +53,9 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
             <Button
               look="secondary"
               wide
-              busy={busy === action ? t('common.loading') : undefined}
+              busy={at === action ? t('common.loading') : undefined}
               disabledReason={lost ? t('link.lost.reason') : allowed ? undefined : (reason ?? t('state.unknown'))}
-              onClick={() => press(action)}
+              onClick={() => choose(action)}
             >
               {t(`vm.action.${action}`)}
             </Button>

@@ -9,7 +9,7 @@ import { Card, CardTitle } from '../ui/Card.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { TypedConfirm } from './TypedConfirm.tsx'
 import { useTransaction } from './use-transaction.ts'
-import { useWalletReason } from './use-wallet-reason.ts'
+import { useSenderReason } from '../wallet/use-sender-reason.ts'
 
 /** Ends the subscription; the disk goes, the rest of the money comes back (X9). */
 export function Cancel({ vm, reload, onLeave }: { vm: VmView; reload(): void; onLeave(words: string): void }) {
@@ -18,7 +18,7 @@ export function Cancel({ vm, reload, onLeave }: { vm: VmView; reload(): void; on
   const [open, setOpen] = useState(false)
   const [done, setDone] = useState(false)
   const { run, stage, error } = useTransaction()
-  const reason = useWalletReason(vm, true)
+  const reason = useSenderReason({ role: 'holder', address: vm.subscription.holder })
   return (
     <Card className="space-y-4">
       <CardTitle>{t('cancel.title')}</CardTitle>

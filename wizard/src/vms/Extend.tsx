@@ -17,8 +17,9 @@ import { Confirmations } from '../store/Confirmations.tsx'
 import { neededConfirmations, pay, type ConfirmationKind } from '../store/payment.ts'
 import { daySeconds, extensionRange, parseDays } from '../store/period.ts'
 import { WalletBox } from '../wallet/WalletBox.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { useWallets } from '../wallet/wallet-context.tsx'
-import { useWalletReason } from './use-wallet-reason.ts'
+import { useSenderReason } from '../wallet/use-sender-reason.ts'
 
 /** Adds time at the plan's present price, in the token of the purchase; anyone may pay (S11). */
 export function Extend({ vm, reload }: { vm: VmView; reload(): void }) {
@@ -38,43 +39,39 @@ export function Extend({ vm, reload }: { vm: VmView; reload(): void }) {
   const quote = useResource(days === undefined || price === undefined ? null : `quote ${s.planId} ${s.token} ${days}`, (signal) =>
     api.quote(s.planId, s.token, (days ?? 0) * daySeconds, signal),
   )
-  const reason = useWalletReason(vm, false)
+  const reason = useSenderReason()
   const [confirmations, setConfirmations] = useState<ConfirmationKind[]>()
-  const [open, setOpen] = useState<{ index: number; stage: 'wallet' | 'network' }>()
-  const [error, setError] = useState<unknown>()
+  const { at: open, error, press } = usePress<{ index: number; stage: 'wallet' | 'network' }>()
   const [done, setDone] = useState(false)
 
-  async function send() {
+  function send() {
     if (wallet === undefined || price === undefined || quote.data === undefined || days === undefined) return
-    setError(undefined)
+    const owed = quote.data.price
     setDone(false)
-    setOpen({ index: 0, stage: 'wallet' })
-    try {
-      const amount = BigInt(quote.data.price)
-      // the contract takes a permit for a purchase only: an extension approves exactly its price
-      const needed = await neededConfirmations({ ...price, permit: false }, amount, wallet.address, s.contract)
-      setConfirmations(needed)
-      const hash = await pay(
-        {
-          wallet,
-          price,
-          quote: { contract: s.contract, price: quote.data.price },
-          now: hostNow() ?? 0,
-          call: calldata.extend(s.tokenId, days * daySeconds, amount),
-          onStep: (index, stage) => setOpen({ index, stage }),
-        },
-        needed,
-      )
-      setOpen({ index: needed.length - 1, stage: 'network' })
-      await waitIncluded(hash)
-      setDone(true)
-      setText(undefined)
-      reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setOpen(undefined)
-    }
+    press(
+      async (now) => {
+        // the contract takes a permit for a purchase only: an extension approves exactly its price
+        const needed = await neededConfirmations({ ...price, permit: false }, BigInt(owed), wallet.address, s.contract)
+        setConfirmations(needed)
+        const hash = await pay(
+          {
+            wallet,
+            price,
+            quote: { contract: s.contract, price: owed },
+            now: hostNow() ?? 0,
+            call: calldata.extend(s.tokenId, days * daySeconds, BigInt(owed)),
+            onStep: (index, stage) => now({ index, stage }),
+          },
+          needed,
+        )
+        now({ index: needed.length - 1, stage: 'network' })
+        await waitIncluded(hash)
+        setDone(true)
+        setText(undefined)
+        reload()
+      },
+      { index: 0, stage: 'wallet' },
+    )
   }
 
   if (plan === undefined || range === undefined) return null
@@ -100,7 +97,7 @@ export function Extend({ vm, reload }: { vm: VmView; reload(): void }) {
           onSubmit={(event) => {
             event.preventDefault()
             if (days === undefined) event.currentTarget.querySelector('input')?.focus()
-            else if (reason === undefined && open === undefined) void send()
+            else if (reason === undefined && open === undefined) send()
           }}
         >
           <div className="max-w-60">

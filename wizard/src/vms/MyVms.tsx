@@ -9,7 +9,7 @@ import { useResource } from '../api/use-resource.ts'
 import { distance } from '../format/time.ts'
 import { shortAddress } from '../format/address.ts'
 import { useTexts } from '../i18n/text-context.tsx'
-import { SignInBox } from '../session/SignInBox.tsx'
+import { SignedIn } from '../session/SignedIn.tsx'
 import { useSession } from '../session/session-context.tsx'
 import { ShortAddress } from '../ui/Address.tsx'
 import { Button } from '../ui/Button.tsx'
@@ -41,18 +41,14 @@ export function MyVms() {
           </p>
         )}
       </PageHeading>
-      {session === null && (
-        <div className="max-w-2xl">
-          <SignInBox why={t('my.signedOut')} />
-        </div>
-      )}
-      {session === undefined && <ListSkeleton />}
-      {session != null && (
-        <>
-          <Credits who={session.address} />
-          <List address={session.address} />
-        </>
-      )}
+      <SignedIn why={t('my.signedOut')} waiting={<ListSkeleton />}>
+        {({ address }) => (
+          <>
+            <Credits who={address} />
+            <List address={address} />
+          </>
+        )}
+      </SignedIn>
     </div>
   )
 }

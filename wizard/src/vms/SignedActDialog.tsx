@@ -1,6 +1,5 @@
 'use client'
 import type { VmView } from '@freehold/appliance/api/schemas/vms'
-import { useState } from 'react'
 import { PageFailure } from '../api/failure.ts'
 import { api } from '../api/resources.ts'
 import { gibibytes } from '../format/size.ts'
@@ -9,7 +8,8 @@ import { signAct } from '../sign-in/sign.ts'
 import { SignElsewhere } from '../sign-in/SignElsewhere.tsx'
 import { useWallets } from '../wallet/wallet-context.tsx'
 import { TypedConfirm } from './TypedConfirm.tsx'
-import { useWalletReason } from './use-wallet-reason.ts'
+import { useSenderReason } from '../wallet/use-sender-reason.ts'
+import { usePress } from '../ui/use-press.ts'
 
 /** Acts that destroy, each under a signature of its own, given here or on another device. */
 export type SignedAct = 'reinstall' | 'rollback'
@@ -18,22 +18,14 @@ export type SignedAct = 'reinstall' | 'rollback'
 export function SignedActDialog({ vm, act, onBegun, onClose }: { vm: VmView; act: SignedAct; onBegun(): void; onClose(): void }) {
   const { t, locale } = useTexts()
   const { current: wallet } = useWallets()
-  const holderReason = useWalletReason(vm, true)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const holderReason = useSenderReason({ role: 'holder', address: vm.subscription.holder })
+  const { busy, error, press } = usePress()
 
-  async function begin(requestId: () => Promise<string>) {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const begin = (requestId: () => Promise<string>) =>
+    press(async () => {
       await api.act(vm.vmId, act, await requestId())
       onBegun()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
 
   async function signHere(): Promise<string> {
     if (wallet === undefined) throw new PageFailure('wallet.gone')
@@ -61,10 +53,10 @@ export function SignedActDialog({ vm, act, onBegun, onClose }: { vm: VmView; act
           act={act}
           vmId={vm.vmId}
           disabledReason={disabledReason}
-          onApproved={(requestId) => void begin(() => Promise.resolve(requestId))}
+          onApproved={(requestId) => begin(() => Promise.resolve(requestId))}
         />
       )}
-      onConfirm={() => void begin(signHere)}
+      onConfirm={() => begin(signHere)}
       onClose={onClose}
     >
       {act === 'reinstall' && <p>{t('reinstall.kept')}</p>}

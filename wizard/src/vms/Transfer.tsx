@@ -12,7 +12,7 @@ import { TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { useTransaction } from './use-transaction.ts'
-import { useWalletReason } from './use-wallet-reason.ts'
+import { useSenderReason } from '../wallet/use-sender-reason.ts'
 
 /** Gives the pass away, and the VM with it; says so before (S12). */
 export function Transfer({ vm, reload, onLeave }: { vm: VmView; reload(): void; onLeave(words: string): void }) {
@@ -23,7 +23,7 @@ export function Transfer({ vm, reload, onLeave }: { vm: VmView; reload(): void; 
   const [checked, setChecked] = useState(false)
   const [done, setDone] = useState<string>()
   const { run, stage, error } = useTransaction()
-  const reason = useWalletReason(vm, true)
+  const reason = useSenderReason({ role: 'holder', address: vm.subscription.holder })
   const check = useId()
   const wrong =
     !looksLikeAddress(to) || !checksumFits(to)

@@ -8,6 +8,7 @@ import { Address } from '../ui/Address.tsx'
 import { Button } from '../ui/Button.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { SignedActDialog } from './SignedActDialog.tsx'
 
 /** First on the page of a VM that came from another wallet: its former holder was root here; reinstall or keep (L5). */
@@ -15,23 +16,15 @@ export function TransferCare({ vm, reload }: { vm: VmView; reload(): void }) {
   const { t } = useTexts()
   const { lost } = useHost()
   const [asked, setAsked] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   if (vm.formerHolder === null) return null
   const reinstall = vm.actions.find((a) => a.action === 'reinstall')
 
-  async function keep() {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const keep = () =>
+    press(async () => {
       await api.keep(vm.vmId, vm.generation)
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
 
   return (
     <Notice tone="warn" title={t('care.title')}>
@@ -52,7 +45,7 @@ export function TransferCare({ vm, reload }: { vm: VmView; reload(): void }) {
         </Button>
         <Button
           look="secondary"
-          onClick={() => void keep()}
+          onClick={keep}
           busy={busy ? t('common.loading') : undefined}
           disabledReason={lost ? t('link.lost.reason') : undefined}
         >

@@ -1,7 +1,7 @@
 'use client'
-import { useState } from 'react'
 import { PageFailure } from '../api/failure.ts'
 import { sendCall, waitIncluded, type Call } from '../chain/send.ts'
+import { usePress } from '../ui/use-press.ts'
 import { useWallets } from '../wallet/wallet-context.tsx'
 
 /** One transaction of the connected wallet: which side is awaited, and what went wrong. */
@@ -14,23 +14,13 @@ export interface TransactionState {
 
 export function useTransaction(): TransactionState {
   const { current: wallet } = useWallets()
-  const [stage, setStage] = useState<'wallet' | 'network'>()
-  const [error, setError] = useState<unknown>()
-  async function run(call: Call): Promise<boolean> {
-    setError(undefined)
-    setStage('wallet')
-    try {
+  const { at, error, run } = usePress<'wallet' | 'network'>()
+  const send = (call: Call) =>
+    run(async (now) => {
       if (wallet === undefined) throw new PageFailure('wallet.gone')
       const hash = await sendCall(wallet, call)
-      setStage('network')
+      now('network')
       await waitIncluded(hash)
-      return true
-    } catch (e) {
-      setError(e)
-      return false
-    } finally {
-      setStage(undefined)
-    }
-  }
-  return { stage, error, run }
+    }, 'wallet')
+  return { stage: at, error, run: send }
 }

@@ -1,5 +1,4 @@
 'use client'
-import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Address } from '../ui/Address.tsx'
@@ -7,6 +6,7 @@ import { Button } from '../ui/Button.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
+import { usePress } from '../ui/use-press.ts'
 import type { AnnouncedWallet } from './discovery.ts'
 import { switchNetwork } from './network.ts'
 import { useWallets } from './wallet-context.tsx'
@@ -15,20 +15,9 @@ import { useWallets } from './wallet-context.tsx'
 export function WalletBox({ here }: { here?: string }) {
   const { t } = useTexts()
   const { asked, found, current, connect, disconnect } = useWallets()
-  const [waiting, setWaiting] = useState<string>()
-  const [error, setError] = useState<unknown>()
+  const { at: waiting, error, press } = usePress()
 
-  async function choose(wallet: AnnouncedWallet) {
-    setError(undefined)
-    setWaiting(wallet.name)
-    try {
-      await connect(wallet)
-    } catch (e) {
-      setError(e)
-    } finally {
-      setWaiting(undefined)
-    }
-  }
+  const choose = (wallet: AnnouncedWallet) => press(() => connect(wallet), wallet.name)
 
   if (current !== undefined) {
     return (
@@ -74,7 +63,7 @@ export function WalletBox({ here }: { here?: string }) {
             <Button
               look="secondary"
               wide
-              onClick={() => void choose(wallet)}
+              onClick={() => choose(wallet)}
               busy={waiting === wallet.name ? t('wallet.connecting', { wallet: wallet.name }) : undefined}
             >
               <span className="flex items-center gap-3">
@@ -99,22 +88,15 @@ export function NetworkSwitch() {
   const { t } = useTexts()
   const { current } = useWallets()
   const { status } = useHost()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   // 0: the host is not set up and has no network yet
   if (current === undefined || status === undefined || [0, current.chainId].includes(status.chain.chainId)) return null
   const { provider, name } = current
   const { chain } = status
   async function change() {
-    setBusy(true)
-    setError(undefined)
-    try {
+    press(async () => {
       await switchNetwork(provider, chain)
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   return (
     <Notice tone="warn" live>

@@ -9,6 +9,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
 import { TextArea } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { wasmApi } from './wasm-api.ts'
 
 /** How a receipt stood up to the check. */
@@ -32,20 +33,13 @@ export function CheckReceipt() {
   const { lost } = useHost()
   const [text, setText] = useState('')
   const [wrong, setWrong] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const [verdict, setVerdict] = useState<Verdict>()
-  async function go(jws: string): Promise<void> {
-    setBusy(true)
-    setError(undefined)
+  function go(jws: string) {
     setVerdict(undefined)
-    try {
+    press(async () => {
       setVerdict(await check(jws))
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   return (
     <Card className="space-y-5">
@@ -58,7 +52,7 @@ export function CheckReceipt() {
           const jws = text.trim()
           const readable = /^[\w-]+\.[\w-]+\.[\w-]+$/.test(jws) && jws.length <= 20_000
           setWrong(!readable)
-          if (readable && !busy && !lost) void go(jws)
+          if (readable && !busy && !lost) go(jws)
         }}
       >
         <TextArea

@@ -9,6 +9,7 @@ import { CopyField } from '../ui/Copy.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { KeyList } from './KeyList.tsx'
 import { wasmApi } from './wasm-api.ts'
 
@@ -18,21 +19,13 @@ export function Keys({ keys, now, changed }: { keys: readonly WasmKey[]; now: nu
   const { lost } = useHost()
   const [label, setLabel] = useState('')
   const [wrong, setWrong] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const { busy, error, press } = usePress()
   const [made, setMade] = useState<NewWasmKey>()
-  async function act(work: () => Promise<NewWasmKey | undefined>): Promise<void> {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const act = (work: () => Promise<NewWasmKey | undefined>) =>
+    press(async () => {
       setMade(await work())
       changed()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   return (
     <Card className="space-y-5">
       <CardTitle>{t('wasm.keys')}</CardTitle>
@@ -50,7 +43,7 @@ export function Keys({ keys, now, changed }: { keys: readonly WasmKey[]; now: nu
           const text = label.trim()
           setWrong(text === '' || text.length > 80)
           if (text === '' || text.length > 80 || busy || lost) return
-          void act(async () => {
+          act(async () => {
             const key = await wasmApi.newKey(text)
             setLabel('')
             return key
@@ -76,9 +69,9 @@ export function Keys({ keys, now, changed }: { keys: readonly WasmKey[]; now: nu
       <KeyList
         keys={keys}
         now={now}
-        onRotate={(id) => void act(() => wasmApi.rotateKey(id))}
+        onRotate={(id) => act(() => wasmApi.rotateKey(id))}
         onRevoke={(id) =>
-          void act(async () => {
+          act(async () => {
             await wasmApi.revokeKey(id)
             return undefined
           })

@@ -5,40 +5,25 @@ import { useNow } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
 import { mebibytes } from '../format/size.ts'
 import { useTexts } from '../i18n/text-context.tsx'
-import { SignInBox } from '../session/SignInBox.tsx'
-import { useSession } from '../session/session-context.tsx'
+import { SignedIn } from '../session/SignedIn.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
-import { Loading } from '../ui/Loading.tsx'
 import { Badge } from '../ui/Notice.tsx'
-import { Skeleton } from '../ui/Skeleton.tsx'
+import { Waiting } from '../ui/Waiting.tsx'
 import { KeyList } from './KeyList.tsx'
 import { wasmApi } from './wasm-api.ts'
 
 /** `/wasm/operator`: executions, errors by type, capacity, keys. */
 export function OperatorPage() {
   const { t } = useTexts()
-  const { session } = useSession()
   return (
     <div className="space-y-8">
       <PageHeading title={t('wasm.operator.title')} lead={t('wasm.operator.lead')} />
-      {session === null && (
-        <div className="max-w-2xl">
-          <SignInBox why={t('wasm.operator.signedOut')} />
-        </div>
-      )}
-      {session === undefined && <Waiting />}
-      {session != null && <Overview sessionId={session.sessionId} />}
+      <SignedIn why={t('wasm.operator.signedOut')} waiting={<Waiting />}>
+        {({ sessionId }) => <Overview sessionId={sessionId} />}
+      </SignedIn>
     </div>
-  )
-}
-
-function Waiting() {
-  return (
-    <Loading>
-      <Skeleton className="h-64 rounded-2xl" />
-    </Loading>
   )
 }
 

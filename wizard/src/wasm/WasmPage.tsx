@@ -5,16 +5,15 @@ import { useEffect } from 'react'
 import { hasCode } from '../api/failure.ts'
 import { useResource } from '../api/use-resource.ts'
 import { useTexts } from '../i18n/text-context.tsx'
-import { SignInBox } from '../session/SignInBox.tsx'
+import { SignedIn } from '../session/SignedIn.tsx'
 import { useSession } from '../session/session-context.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { CopyField } from '../ui/Copy.tsx'
 import { Empty } from '../ui/Empty.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Facts } from '../ui/Facts.tsx'
-import { Loading } from '../ui/Loading.tsx'
 import { Badge, Notice } from '../ui/Notice.tsx'
-import { Skeleton } from '../ui/Skeleton.tsx'
+import { Waiting } from '../ui/Waiting.tsx'
 import { CheckReceipt } from './CheckReceipt.tsx'
 import { Keys } from './Keys.tsx'
 import { Receipts } from './Receipts.tsx'
@@ -23,20 +22,15 @@ import { wasmApi } from './wasm-api.ts'
 /** `/wasm`: usage, keys and receipts of whoever signed in; a receipt is checked without. */
 export function WasmPage() {
   const { t } = useTexts()
-  const { session } = useSession()
   return (
     <div className="space-y-8">
       <PageHeading title={t('wasm.title')} lead={t('wasm.lead')} />
       <Notice>
         <p>{t('wasm.honest')}</p>
       </Notice>
-      {session === null && (
-        <div className="max-w-2xl">
-          <SignInBox why={t('wasm.signedOut')} />
-        </div>
-      )}
-      {session === undefined && <Waiting />}
-      {session != null && <Own sessionId={session.sessionId} />}
+      <SignedIn why={t('wasm.signedOut')} waiting={<Waiting />}>
+        {({ sessionId }) => <Own sessionId={sessionId} />}
+      </SignedIn>
       <CheckReceipt />
       <p>
         <Link href="/wasm/operator" className="text-brand underline underline-offset-4">
@@ -44,14 +38,6 @@ export function WasmPage() {
         </Link>
       </p>
     </div>
-  )
-}
-
-function Waiting() {
-  return (
-    <Loading>
-      <Skeleton className="h-64 rounded-2xl" />
-    </Loading>
   )
 }
 

@@ -6,6 +6,7 @@ import { Button } from '../../ui/Button.tsx'
 import { ErrorBox } from '../../ui/ErrorBox.tsx'
 import { TextField } from '../../ui/Field.tsx'
 import { Notice } from '../../ui/Notice.tsx'
+import { usePress } from '../../ui/use-press.ts'
 import { setupApi, type DiskPlace, type EnrolmentPlan } from '../resources.ts'
 import { DiskPlaces } from './DiskPlaces.tsx'
 
@@ -26,30 +27,23 @@ export function Enrolment(props: {
   const [networks, setNetworks] = useState<string>()
   const [plan, setPlan] = useState<EnrolmentPlan>()
   const [done, setDone] = useState(false)
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState<'plan' | 'enrol'>()
+  const { at: doing, error, press } = usePress()
   const own = networks ?? props.you ?? ''
 
-  async function act(what: 'plan' | 'enrol') {
-    setBusy(what)
-    setError(undefined)
+  function act(what: 'plan' | 'enrol') {
     const body = {
       hypervisor: props.hypervisor,
       privilegedToken: token,
       operatorNetworks: own.split(/[\s,]+/).filter((word) => word !== ''),
     }
-    try {
+    press(async () => {
       if (what === 'plan') return setPlan(await setupApi.planEnrolment(body))
       const { steps, tokenFile } = await setupApi.enrol(body)
       setPlan((before) => ({ storages: before?.storages ?? [], steps }))
       setToken('')
       setDone(true)
       props.onEnrolled(tokenFile)
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(undefined)
-    }
+    }, what)
   }
 
   const places: readonly DiskPlace[] = plan?.storages ?? []
@@ -106,16 +100,16 @@ export function Enrolment(props: {
         <div className="flex flex-wrap gap-3">
           <Button
             look="secondary"
-            onClick={() => void act('plan')}
-            busy={busy === 'plan' ? t('setup.enrolment.looking') : undefined}
+            onClick={() => act('plan')}
+            busy={doing === 'plan' ? t('setup.enrolment.looking') : undefined}
             disabledReason={reason}
           >
             {t('setup.enrolment.look')}
           </Button>
           {plan !== undefined && (
             <Button
-              onClick={() => void act('enrol')}
-              busy={busy === 'enrol' ? t('setup.enrolment.running') : undefined}
+              onClick={() => act('enrol')}
+              busy={doing === 'enrol' ? t('setup.enrolment.running') : undefined}
               disabledReason={reason}
             >
               {t('setup.enrolment.run')}

@@ -6,6 +6,7 @@ import { Button } from '../../ui/Button.tsx'
 import { ErrorBox } from '../../ui/ErrorBox.tsx'
 import { linkButton } from '../../ui/link-button.ts'
 import { Notice } from '../../ui/Notice.tsx'
+import { usePress } from '../../ui/use-press.ts'
 import { setupApi, type NetworkView, type SectionView } from '../resources.ts'
 import type { TypedUplink } from './UplinkFields.tsx'
 
@@ -23,23 +24,15 @@ export function NetworkTrial(props: {
   const { lost } = useHost()
   const { uplink, network, reload, saved } = props
   const [begun, setBegun] = useState<{ address: string | null; word: string; at: number }>()
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const { busy, error, press } = usePress()
   const trial = network?.trial ?? null
   const address = uplink === null || uplink.ipv4 === 'dhcp' ? null : uplink.ipv4.address
 
-  async function act(work: () => Promise<void>) {
-    setBusy(true)
-    setError(undefined)
-    try {
+  const act = (work: () => Promise<void>) =>
+    press(async () => {
       await work()
       reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const begin = () =>
     act(async () => {
       const { trial: tried, word } = await setupApi.tryNetwork(uplink)
@@ -54,7 +47,7 @@ export function NetworkTrial(props: {
       <Notice tone="warn" live title={t('setup.trial.confirmTitle')}>
         <p>{t('setup.trial.confirmText', { time: length(trial.secondsLeft) })}</p>
         {error !== undefined && <ErrorBox error={error} focus />}
-        <Button onClick={() => void confirm()} busy={busy ? t('setup.trial.confirming') : undefined}>
+        <Button onClick={confirm} busy={busy ? t('setup.trial.confirming') : undefined}>
           {t('setup.trial.confirm')}
         </Button>
       </Notice>
@@ -85,7 +78,7 @@ export function NetworkTrial(props: {
       {error !== undefined && <ErrorBox error={error} focus />}
       <Button
         look="secondary"
-        onClick={() => void begin()}
+        onClick={begin}
         busy={busy ? t('setup.trial.beginning') : undefined}
         disabledReason={lost ? t('link.lost.reason') : undefined}
       >
