@@ -25,4 +25,5 @@ export const executeSchema = z.strictObject({
   result_region: z.boolean().optional(),
 })
 
-export type ExecuteRequest = z.output<typeof executeSchema>
+/** `encrypted_wasm` in base64: text, or where it is large the bytes of that text, which the opener takes away. */
+export type ExecuteRequest = Omit<z.output<typeof executeSchema>, 'encrypted_wasm'> & { encrypted_wasm: string | Uint8Array }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock/clock.ts'
+import type { ExecuteBody } from './execute-body.ts'
 import { WasmRefusal } from './wasm-error.ts'
 
 /** What was answered, as it went out: results in it are still sealed. */
@@ -33,10 +34,18 @@ export class KeptAnswers {
    * The answer of the first request under this key; one that is still under way is waited for. Throws `INVALID_REQUEST` where
    * the key was used for another body.
    */
-  async once(apiKeyId: string, idempotencyKey: string, body: unknown, run: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
+  async once(
+    apiKeyId: string,
+    idempotencyKey: string,
+    { value, program }: ExecuteBody,
+    run: () => Promise<KeptAnswer>,
+  ): Promise<KeptAnswer> {
     this.#sweep()
     const name = `${apiKeyId} ${idempotencyKey}`
-    const bodyHash = createHash('sha256').update(JSON.stringify(body)).digest('base64')
+    const bodyHash = createHash('sha256')
+      .update(JSON.stringify(value))
+      .update(program ?? '')
+      .digest('base64')
     const found = this.#kept.get(name)
     if (found !== undefined) {
       if (found.bodyHash === bodyHash) return await found.answer

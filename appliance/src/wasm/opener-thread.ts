@@ -19,7 +19,7 @@ function open(job: OpenJob): OpenResult {
   for (const { kid, recipient } of job.recipients) {
     try {
       const context = setupRecipient(recipient, enc, requestInfo(kid))
-      const wasm = new Uint8Array(context.open(sealed, aad))
+      const wasm = owned(context.open(sealed, aad))
       const salt = randomBytes(32)
       const program = commit(scheme, 'program', wasm, salt)
       const sha256 = createHash('sha256').update(wasm).digest('hex')
@@ -30,6 +30,11 @@ function open(job: OpenJob): OpenResult {
     }
   }
   return { id, opened: null }
+}
+
+/** With a buffer of its own, which may travel: a small one is a piece of one that others use. */
+function owned(bytes: Buffer): Uint8Array {
+  return bytes.buffer.byteLength === bytes.length ? bytes : new Uint8Array(bytes)
 }
 
 parentPort?.on('message', (jobs: OpenJob[]) => {

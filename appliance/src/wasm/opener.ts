@@ -2,12 +2,15 @@ import { Worker } from 'node:worker_threads'
 import type { CommitmentScheme } from './protocol/commitment.ts'
 import type { RecipientKey } from './protocol/hpke.ts'
 
-/** What is opened with: `enc` and `sealed` in base64 as they came, `aad` as text; the keys are tried in order. */
+/**
+ * What is opened with: `enc` and `sealed` in base64 as they came, `aad` as text; the keys are tried in order. Where `sealed` is
+ * bytes of base64 it goes to the thread and is gone here: it has a buffer of its own.
+ */
 export interface OpenJob {
   id: number
   recipients: readonly { kid: string; recipient: RecipientKey }[]
   enc: string
-  sealed: string
+  sealed: string | Uint8Array
   aad: string
 }
 
@@ -74,7 +77,11 @@ export class Opener {
     this.#jobs = []
     for (const { worker, waiting } of this.#threads) {
       const own = jobs.filter(({ id }) => waiting.has(id))
-      if (own.length > 0) worker.postMessage(own)
+      if (own.length === 0) continue
+      worker.postMessage(
+        own,
+        own.flatMap(({ sealed }) => (typeof sealed === 'string' ? [] : [sealed.buffer as ArrayBuffer])),
+      )
     }
   }
 

@@ -72,16 +72,18 @@ test('kept answers: one run per key and body, another body is refused, a refusal
   let runs = 0
   const run = () => Promise.resolve({ status: 200, body: (runs += 1) })
   await assert.rejects(
-    kept.once('k', 'i', {}, () => Promise.reject(new Error('nothing ran'))),
+    kept.once('k', 'i', { value: {} }, () => Promise.reject(new Error('nothing ran'))),
     /nothing ran/,
   )
-  const both = await Promise.all([kept.once('k', 'i', {}, run), kept.once('k', 'i', {}, run)])
+  const both = await Promise.all([kept.once('k', 'i', { value: {} }, run), kept.once('k', 'i', { value: {} }, run)])
   assert.deepEqual(both, [
     { status: 200, body: 1 },
     { status: 200, body: 1 },
   ])
-  await assert.rejects(kept.once('k', 'i', { other: 1 }, run), { code: 'INVALID_REQUEST' })
-  assert.equal((await kept.once('another', 'i', { other: 1 }, run)).body, 2)
+  await assert.rejects(kept.once('k', 'i', { value: { other: 1 } }, run), { code: 'INVALID_REQUEST' })
+  const program = Buffer.from('large')
+  await assert.rejects(kept.once('k', 'i', { value: {}, program }, run), { code: 'INVALID_REQUEST' })
+  assert.equal((await kept.once('another', 'i', { value: { other: 1 } }, run)).body, 2)
   clock.ms = 600_001
-  assert.equal((await kept.once('k', 'i', {}, run)).body, 3)
+  assert.equal((await kept.once('k', 'i', { value: {} }, run)).body, 3)
 })

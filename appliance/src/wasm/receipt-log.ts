@@ -35,22 +35,28 @@ const batchAtMost = 100
 
 /**
  * The append-only log of receipts: signed, chained, kept before anybody hears of them. Appends stand in one order; those that
- * come while others are being written share the next transaction. What is in the store after a crash is what the tree is made of
+ * come while others are being written share the next transaction. Nobody hears of a receipt, and no head names it, before it is on
+ * the disk. What is in the store after a crash is what the tree is made of
  * again.
  */
 export class ReceiptLog {
   readonly #store: WasmStore
   readonly #key: KeyObject
   readonly #keyId: string
-  readonly #tree = new MerkleTree()
+  readonly #tree: MerkleTree
   #previous = '0'.repeat(64)
   #lastAt = 0
   readonly #waiting: Waiting[] = []
+  #writing = false
+  /** The disk did not take what was written: what of it is there only a new start can tell. */
+  #failed: Error | undefined
 
   constructor(store: WasmStore, key: KeyObject, keyId: string) {
     this.#store = store
     this.#key = key
     this.#keyId = keyId
+    // a leaf is in the store before it is in the tree
+    this.#tree = new MerkleTree((start, count) => store.leavesFrom(start, count))
     let last: Buffer | undefined
     for (const leaf of store.leaves()) this.#tree.append((last = leaf))
     // the chain goes on from the last leaf: it is a hash of the last receipt, whether or not its text is still kept
@@ -66,8 +72,11 @@ export class ReceiptLog {
   append(entry: NewReceipt): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     this.#waiting.push({ entry, resolve, reject })
-    // what comes in the same turn of the loop shares a transaction: each waits for the disk
-    if (this.#waiting.length === 1) setImmediate(() => this.#write())
+    // what comes in the same turn of the loop, or while the disk is at work, shares a transaction
+    if (!this.#writing) {
+      this.#writing = true
+      setImmediate(() => void this.#write())
+    }
     return promise
   }
 
@@ -105,12 +114,16 @@ export class ReceiptLog {
     return { ...head, jws: signHead(head, this.#key, this.#keyId) }
   }
 
-  #write(): void {
+  async #write(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, batchAtMost)
       try {
+        if (this.#failed !== undefined) throw this.#failed
         const entries = this.#signed(batch.map(({ entry }) => entry))
         this.#store.append(entries)
+        await this.#store.synced().catch((error: unknown) => {
+          throw (this.#failed = new Error('the disk did not take a receipt', { cause: error }))
+        })
         for (const { leaf } of entries) this.#tree.append(leaf)
         this.#previous = entries.at(-1)?.leaf.toString('hex') ?? this.#previous
         this.#lastAt = entries.at(-1)?.receipt.committedAt ?? this.#lastAt
@@ -119,6 +132,7 @@ export class ReceiptLog {
         for (const { reject } of batch) reject(error)
       }
     }
+    this.#writing = false
   }
 
   /** Each names the one before it, so they are signed in order. */

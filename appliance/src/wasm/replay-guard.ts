@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
+import { NameSet } from './name-set.ts'
 
 /**
  * Remembers which sealed requests have been. A request is named by its key and encapsulated secret: the same pair twice is the
@@ -6,8 +7,10 @@ import { createHash } from 'node:crypto'
  */
 export class ReplayGuard {
   /** By key id, so that a forgotten key takes its entries along. */
-  readonly #seen = new Map<string, Set<string>>()
+  readonly #seen = new Map<string, NameSet>()
   readonly #most: number
+  /** Names are short: nobody who does not have this can make two requests of one name. */
+  readonly #secret = randomBytes(32)
   #size = 0
 
   constructor(most = 1_000_000) {
@@ -20,8 +23,8 @@ export class ReplayGuard {
 
   /** `fresh` and remembered; `replayed`; or `full`, and nothing remembered. */
   note(kid: string, enc: Uint8Array): 'fresh' | 'replayed' | 'full' {
-    const name = nameOf(enc)
-    const seen = this.#seen.get(kid) ?? new Set()
+    const name = this.#nameOf(enc)
+    const seen = this.#seen.get(kid) ?? new NameSet()
     if (seen.has(name)) return 'replayed'
     if (this.#size >= this.#most) return 'full'
     seen.add(name)
@@ -32,7 +35,7 @@ export class ReplayGuard {
 
   /** Forgets a request that was refused before anything of it ran: it may come again. Nothing if it is not known. */
   forget(kid: string, enc: Uint8Array): void {
-    if (this.#seen.get(kid)?.delete(nameOf(enc)) === true) this.#size -= 1
+    if (this.#seen.get(kid)?.delete(this.#nameOf(enc)) === true) this.#size -= 1
   }
 
   /** Forgets all of keys that cannot open anything any more. */
@@ -43,9 +46,9 @@ export class ReplayGuard {
       this.#size -= seen.size
     }
   }
-}
 
-/** Half of the hash in one byte a sign: there may be a million of them, and a false match is out of reach all the same. */
-function nameOf(enc: Uint8Array): string {
-  return createHash('sha256').update(enc).digest().toString('latin1', 0, 16)
+  /** 64 bits: among a million of them the next request is taken for a former one in one of 2^44 cases. */
+  #nameOf(enc: Uint8Array): Uint8Array {
+    return createHmac('sha256', this.#secret).update(enc).digest().subarray(0, 8)
+  }
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Clock } from '../clock/clock.ts'
+import { parseExecuteBody } from './execute-body.ts'
 import { executeSchema } from './execute-schema.ts'
 import { KeptAnswers, type KeptAnswer } from './kept-answers.ts'
 import type { ApiKeyring } from './keys/api-keyring.ts'
@@ -11,7 +12,6 @@ import type { KeyRing } from './keys/key-ring.ts'
 import { commitmentTypes, sameCommitment } from './protocol/commitment.ts'
 import type { RateLimits } from './rate-limits.ts'
 import type { ReceiptLog } from './receipt-log.ts'
-import { parseUniqueJson } from './unique-json.ts'
 import { WasmRefusal, wasmErrors, type WasmErrorCode } from './wasm-error.ts'
 import { wasmOpenApi } from './wasm-openapi.ts'
 import type { WasmService } from './wasm-service.ts'
@@ -26,6 +26,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     apiKey: StoredApiKey | null
+    /** What `encrypted_wasm` of the body says, where that is large; see `ExecuteBody`. */
+    program: Uint8Array | undefined
   }
 }
 
@@ -83,10 +85,13 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
   })
   const kept = new KeptAnswers(ports.clock)
   app.decorateRequest('apiKey', null)
+  app.decorateRequest('program', undefined)
   app.removeContentTypeParser('application/json')
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, parseUniqueJson(body as string))
+      const { value, program } = parseExecuteBody(body as Buffer)
+      request.program = program
+      done(null, value)
     } catch (error) {
       done(new WasmRefusal('INVALID_REQUEST', { detail: 'The body is no JSON, or names a member twice.', cause: error }))
     }
@@ -182,11 +187,16 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
 
   async function execute(request: FastifyRequest, reply: FastifyReply, key: StoredApiKey): Promise<KeptAnswer> {
     const body = parse(executeSchema, request.body)
+    const sealed = request.program ?? body.encrypted_wasm
     const gone = new AbortController()
     reply.raw.on('close', () => reply.raw.writableFinished || gone.abort())
     try {
-      const answer = await ports.service.execute(body, ownerOf(key), gone.signal, request.id, (milliseconds) =>
-        ports.rates.spendCompiling(key.id, milliseconds),
+      const answer = await ports.service.execute(
+        { ...body, encrypted_wasm: sealed },
+        ownerOf(key),
+        gone.signal,
+        request.id,
+        (milliseconds) => ports.rates.spendCompiling(key.id, milliseconds),
       )
       ports.rates.spend(key.id, BigInt(String(answer.execution_summary['gas_billed'])))
       return { status: 200, body: answer }
@@ -203,7 +213,8 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
       const key = keyOf(request)
       const name = request.headers['idempotency-key']
       if (name === undefined) return reply.send((await execute(request, reply, key)).body)
-      const answer = await kept.once(key.id, parse(idempotencyKey, name), request.body, () =>
+      const whole = { value: request.body, ...(request.program !== undefined && { program: request.program }) }
+      const answer = await kept.once(key.id, parse(idempotencyKey, name), whole, () =>
         execute(request, reply, key).catch((error: unknown) => {
           const refusal = refusalOf(error)
           // a guest that ran has an end, which is kept like a result; that there was no room is none

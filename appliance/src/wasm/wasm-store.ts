@@ -1,4 +1,6 @@
+import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { promisify } from 'node:util'
 import type { Scope, StoredApiKey } from './keys/api-keys.ts'
 
 /** A receipt in the log, with the commitments that `/verify` answers for. Unix seconds. */
@@ -54,21 +56,27 @@ const rowsInMemory = 10_000
 
 /**
  * What the hosting service keeps: API keys, the log of receipts, usage by day. A database of its own, in the service's own
- * folder: the daemon's holds other people's money. WAL and full synchronisation, as there.
+ * folder: the daemon's holds other people's money. A write is in the write-ahead log when its method returns and on the disk when
+ * `synced` resolves: full synchronisation (sqlite.org/pragma.html#pragma_synchronous) would wait for the disk in the thread that
+ * answers everybody.
  */
 export class WasmStore {
   readonly #db: DatabaseSync
   /** Those in the path of every call. */
-  readonly #statements: Record<'key' | 'receipt' | 'usage' | 'used' | 'outcome' | 'count', StatementSync>
+  readonly #statements: Record<'key' | 'receipt' | 'usage' | 'used' | 'outcome' | 'count' | 'leaves', StatementSync>
 
   /** Rows of API keys as they stand: each call asks for one, and nobody but this object writes them. */
   readonly #keys = new Map<string, StoredApiKey>()
   /** Usage by day and payer, in the same way. */
   readonly #used = new Map<string, { gas: bigint; runs: number }>()
 
+  readonly #path: string
+  #log: number | undefined
+
   constructor(path: string) {
+    this.#path = path
     this.#db = new DatabaseSync(path)
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;')
     this.#db.exec(schema)
     this.#statements = {
       key: this.#db.prepare('SELECT * FROM api_keys WHERE id = ?'),
@@ -76,6 +84,7 @@ export class WasmStore {
       usage: this.#db.prepare(
         'INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET gas = excluded.gas, runs = excluded.runs',
       ),
+      leaves: this.#db.prepare('SELECT leaf FROM receipts WHERE position >= ? AND position < ? ORDER BY position'),
       used: this.#db.prepare('SELECT gas, runs FROM usage WHERE owner = ? AND day = ?'),
       outcome: this.#db.prepare('SELECT runs, gas FROM outcomes WHERE day = ? AND code = ?'),
       count: this.#db.prepare(
@@ -85,7 +94,22 @@ export class WasmStore {
   }
 
   close(): void {
+    if (this.#log !== undefined) closeSync(this.#log)
     this.#db.close()
+  }
+
+  /**
+   * Resolves when all that was written before is on the disk. SQLite writes nothing but this file between two checkpoints, and
+   * brings it to the disk by itself before each of them (sqlite.org/wal.html). Rejects if the disk does not take it: then nobody
+   * knows what of it is there.
+   */
+  async synced(): Promise<void> {
+    await promisify(fdatasync)(this.#logFile())
+  }
+
+  /** The write-ahead log: SQLite locks another file, so that closing this one loses no lock. */
+  #logFile(): number {
+    return (this.#log ??= openSync(`${this.#path}-wal`, 'r'))
   }
 
   addKey(key: StoredApiKey): void {
@@ -102,6 +126,8 @@ export class WasmStore {
         key.revokedAt,
         key.lastUsedAt,
       )
+    // keys are few, and one that was shown or revoked stays so
+    fdatasyncSync(this.#logFile())
   }
 
   key(id: string): StoredApiKey | undefined {
@@ -122,10 +148,11 @@ export class WasmStore {
   /** Ends a key at a time, now or later (rotation). False if there is none. */
   revokeKey(id: string, at: number): boolean {
     this.#keys.delete(id)
-    return (
-      this.#db.prepare('UPDATE api_keys SET revoked_at = min(coalesce(revoked_at, ?2), ?2) WHERE id = ?1').run(id, at).changes ===
-      1
-    )
+    const { changes } = this.#db
+      .prepare('UPDATE api_keys SET revoked_at = min(coalesce(revoked_at, ?2), ?2) WHERE id = ?1')
+      .run(id, at)
+    fdatasyncSync(this.#logFile())
+    return changes === 1
   }
 
   touchKey(id: string, at: number): void {
@@ -139,7 +166,7 @@ export class WasmStore {
 
   /**
    * Appends to the log and counts the gas in one transaction: neither is there without the other, and either all of them are
-   * there or none. One transaction for many, since each waits for the disk.
+   * there or none. On the disk they are with `synced`.
    */
   append(entries: readonly LogEntry[]): void {
     this.#db.exec('BEGIN IMMEDIATE')
@@ -239,6 +266,11 @@ export class WasmStore {
   *leaves(): Generator<Buffer> {
     for (const row of this.#db.prepare('SELECT leaf FROM receipts ORDER BY position').iterate())
       yield Buffer.from(row['leaf'] as Uint8Array)
+  }
+
+  /** Leaves from a place of the log on; fewer than asked for at its end. */
+  leavesFrom(start: number, count: number): Buffer[] {
+    return this.#statements.leaves.all(start, start + count).map((row) => Buffer.from(row['leaf'] as Uint8Array))
   }
 
   /** The leaf at a place of the log, or undefined. */

@@ -48,7 +48,8 @@ export async function openStand(config: Record<string, unknown> = {}): Promise<W
   const whole = { payment: { free_gas_per_day: '10000000000000000000' }, ...config }
   const child = spawn(process.execPath, [join(import.meta.dirname, 'host.ts'), JSON.stringify(whole), folder], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: process.env['PATH'] ?? '' },
+    // as in the unit of the service
+    env: { PATH: process.env['PATH'] ?? '', MALLOC_ARENA_MAX: '2' },
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const first = await Promise.race([

@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/**
- * The hash tree of an append-only log (RFC 9162 §2.1): leaves are hashed with a 0 before them, nodes with a 1. Pure functions
- * over leaf hashes; `Nodes` answers those of complete subtrees, so that a long log is not hashed again for each proof.
- */
+/** The hash tree of an append-only log (RFC 9162 §2.1): leaves are hashed with a 0 before them, nodes with a 1. */
 export type Hash = Buffer
 
 export function leafHash(content: Uint8Array): Hash {
@@ -38,24 +35,49 @@ class HashList {
   }
 }
 
-/** Keeps the hashes of complete subtrees: 2n of them for n leaves; an append costs the logarithm. */
+/** Hashes of leaves from `start` on, so many as asked for: those of a tree that does not keep them itself. */
+export type ReadLeaves = (start: number, count: number) => readonly Hash[]
+
+/** Leaves of a block, the smallest subtree whose hash is kept. */
+const blockLeaves = 32
+
+/**
+ * Keeps the hashes of complete subtrees from 32 leaves up, two bytes for each leaf, so that a long log is not hashed again for each
+ * proof; an append costs the logarithm. Leaves below are read where they are kept: a proof reads 31 at most for each end.
+ */
 export class MerkleTree {
-  /** By level: level 0 are leaves; level k holds a hash for each complete block of 2^k leaves. */
-  readonly #levels = [new HashList()]
+  readonly #read: ReadLeaves
+  readonly #keep: (leaf: Hash) => void
+  /** By level: level k holds a hash for each complete run of 2^k blocks. */
+  readonly #levels: HashList[] = []
+  /** Leaves of the block that is not yet complete. */
+  #last: Hash[] = []
+  #size = 0
+
+  /** `read` answers for leaves that were appended; without it the tree keeps them. */
+  constructor(read?: ReadLeaves) {
+    const kept = new HashList()
+    this.#read = read ?? ((start, count) => Array.from({ length: count }, (_, n) => kept.at(start + n) ?? Buffer.alloc(0)))
+    this.#keep = read === undefined ? (leaf) => kept.push(leaf) : () => {}
+  }
 
   get size(): number {
-    return this.#levels[0]?.length ?? 0
+    return this.#size
   }
 
   append(leaf: Hash): void {
-    this.#levels[0]?.push(leaf)
+    this.#keep(leaf)
+    this.#last.push(leaf)
+    this.#size += 1
+    if (this.#last.length < blockLeaves) return
+    let hash = rootOf(this.#last)
+    this.#last = []
     for (let level = 0; ; level += 1) {
-      const row = this.#levels[level]
-      if (row === undefined || row.length % 2 === 1) return
-      const [left, right] = [row.at(row.length - 2), row.at(row.length - 1)]
-      if (left === undefined || right === undefined) return
-      const above = (this.#levels[level + 1] ??= new HashList())
-      above.push(nodeHash(left, right))
+      const row = (this.#levels[level] ??= new HashList())
+      row.push(hash)
+      const left = row.length % 2 === 0 ? row.at(row.length - 2) : undefined
+      if (left === undefined) return
+      hash = nodeHash(left, hash)
     }
   }
 
@@ -99,7 +121,8 @@ export class MerkleTree {
   /** The hash over leaves start..end; `start` is always a multiple of the largest power of two within. */
   #range(start: number, end: number): Hash {
     const count = end - start
-    const level = Math.log2(count)
+    if (count < blockLeaves) return rootOf(this.#leaves(start, count))
+    const level = Math.log2(count / blockLeaves)
     if (Number.isInteger(level)) {
       const found = this.#levels[level]?.at(start / count)
       if (found !== undefined) return found
@@ -108,9 +131,24 @@ export class MerkleTree {
     return nodeHash(this.#range(start, middle), this.#range(middle, end))
   }
 
+  /** Leaves within one block. */
+  #leaves(start: number, count: number): readonly Hash[] {
+    const first = this.#size - this.#last.length
+    return start >= first ? this.#last.slice(start - first, start - first + count) : this.#read(start, count)
+  }
+
   #check(size: number): void {
     if (!Number.isInteger(size) || size < 0 || size > this.size) throw new RangeError('no such size')
   }
+}
+
+/** The root over one leaf or more (RFC 9162 §2.1.1). */
+function rootOf(leaves: readonly Hash[]): Hash {
+  const [only] = leaves
+  if (only === undefined) throw new RangeError('a leaf is missing')
+  if (leaves.length === 1) return only
+  const middle = splitOf(leaves.length)
+  return nodeHash(rootOf(leaves.slice(0, middle)), rootOf(leaves.slice(middle)))
 }
 
 /** The largest power of two below `count`. */
