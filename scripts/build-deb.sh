@@ -3,6 +3,8 @@
 #
 # Builds the Debian packages of packaging/ (all but the broker's without names: freehold, freehold-web), and prints their paths.
 # An existing Debian 13 or Proxmox host takes them: apt install ./freehold.deb ./freehold-web.deb
+# FREEHOLD_UPDATE_KEY (file) is the public key of the repository from which such a host takes updates, FREEHOLD_UPDATE_REPOSITORY
+# its address: a URL, or file:/FOLDER. scripts/deb/repository.ts makes one. Without them `freehold update` says that none is set.
 # Cached by content in ${XDG_CACHE_HOME:-~/.cache}/freehold/deb/KEY; a second run is instant.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
@@ -50,6 +52,8 @@ key=$({
     LC_ALL=C sort -z | xargs -0 sha256sum
   sha256sum package-lock.json package.json contracts/package.json
   basename "$pages"
+  echo "${FREEHOLD_VERSION:-} ${FREEHOLD_UPDATE_REPOSITORY:-}"
+  if [[ -n ${FREEHOLD_UPDATE_KEY:-} ]]; then sha256sum "$FREEHOLD_UPDATE_KEY" | cut -d ' ' -f 1; fi
 } | sha256sum | cut -c1-16)
 mkdir -p "$cache/$key"
 for name in "${names[@]}"; do

@@ -148,6 +148,19 @@ function settle(target: string, epoch: number): void {
   }
 }
 
+/** Whose updates the host takes: the public key and the usual address, given to the build. Without a key there are none. */
+function pinUpdates(target: string): void {
+  const key = process.env['FREEHOLD_UPDATE_KEY']
+  const address = process.env['FREEHOLD_UPDATE_REPOSITORY']
+  if (key === undefined && address !== undefined)
+    throw new Error('FREEHOLD_UPDATE_REPOSITORY without FREEHOLD_UPDATE_KEY: nothing would be trusted')
+  if (key === undefined) return
+  const folder = join(target, 'usr/share/freehold/update')
+  mkdirSync(folder, { recursive: true })
+  cpSync(key, join(folder, 'key.asc'))
+  if (address !== undefined) writeFileSync(join(folder, 'repository'), `${address}\n`)
+}
+
 /** Builds one package; answers its path. */
 function build(name: string, out: string, pages: string | undefined): string {
   const recipe = readRecipe(root, name)
@@ -161,6 +174,7 @@ function build(name: string, out: string, pages: string | undefined): string {
     const target = join(work, 'root')
     mkdirSync(target)
     stage(recipe, target, pages)
+    if (name === 'freehold') pinUpdates(target)
     dropEmpty(target)
     control(recipe, target, version, epoch)
     settle(target, epoch)

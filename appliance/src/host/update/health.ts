@@ -39,9 +39,18 @@ export async function isHealthy(how: Judgement = judgement): Promise<boolean> {
   while (performance.now() < deadline) {
     inRow = (await answers()) ? inRow + 1 : 0
     if (inRow >= how.answers) return true
+    if (inRow === 0 && (await restarts()) >= mostRestarts) return false
     await delay(how.pauseMs)
   }
   return false
+}
+
+/** A daemon that died so often will not answer however long one waits. Counted since `reset-failed`. */
+const mostRestarts = 8
+
+async function restarts(): Promise<number> {
+  const { stdout } = await tool('systemctl', ['show', '--property=NRestarts', '--value', 'freeholdd.service'])
+  return Number(stdout.trim()) || 0
 }
 
 function answers(): Promise<boolean> {

@@ -13,10 +13,10 @@ import { apply, resume, versionsText } from './update.ts'
 // beside the journal while the product is being replaced.
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, within: { type: 'string' } },
+  options: { json: { type: 'boolean', default: false }, pause: { type: 'string' } },
 })
-/** Seconds the new daemon has to answer. */
-const how: Judgement = values.within === undefined ? judgement : { ...judgement, withinSeconds: Number(values.within) }
+/** Milliseconds between two looks at the new daemon. */
+const how: Judgement = values.pause === undefined ? judgement : { ...judgement, pauseMs: Number(values.pause) }
 const say = (line: string): void => void process.stderr.write(`freehold-update: ${line}\n`)
 
 async function main(): Promise<number> {

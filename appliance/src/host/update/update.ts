@@ -65,9 +65,9 @@ async function goOn(begun: Journal, say: (line: string) => void, how: Judgement 
     if (phase === 'installing') {
       await install()
       await next('judging')
-      await start(units)
     }
     if (phase === 'judging') {
+      await start(units)
       if (await isHealthy(how)) {
         const outcome: Outcome = { outcome: 'updated', from, to }
         await end(outcome)
