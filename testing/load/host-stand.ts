@@ -7,7 +7,7 @@ import { loadOrCreateKey } from '@freehold/appliance/chain/provisioner-key'
 import { createProvisioner } from '@freehold/appliance/chain/provisioner'
 import { RpcClient } from '@freehold/appliance/chain/rpc'
 import { startRpcFront, type RpcFront } from '@freehold/appliance/chain/rpc-front'
-import { day, startTestChain, type TestChain } from '@freehold/appliance/chain/test-chain'
+import { startTestChain, type TestChain } from '@freehold/appliance/chain/test-chain'
 import { MovableClock } from '@freehold/appliance/clock/clock'
 import { declaredIssues } from '@freehold/appliance/health/declared-issues'
 import { gatherFacts } from '@freehold/appliance/health/gather'
@@ -15,13 +15,9 @@ import { createHealth, visibleIssues, type Health } from '@freehold/appliance/he
 import type { Issue } from '@freehold/appliance/health/issue'
 import { createFakeHypervisor } from '@freehold/appliance/hypervisor/fake/fake-hypervisor'
 import { madeUpTemplate } from '@freehold/appliance/hypervisor/fake/sentinels'
-import { embeddedPlan } from '@freehold/appliance/network/address-plan'
-import { createAddressTable } from '@freehold/appliance/network/address-table'
 import { openStore, type Store } from '@freehold/appliance/store/store'
-import { createGuestReports } from '@freehold/appliance/vms/guest-reports'
 import { createReconciler, type Reconciler } from '@freehold/appliance/vms/reconciler'
-
-const template = 'ab'.repeat(32)
+import { inventedTemplate, logInto, testPorts } from '@freehold/appliance/vms/test-ports'
 
 /** One chain and the front before it, shared by the hosts of a file. */
 export interface ChainStand {
@@ -107,7 +103,7 @@ export async function startChainStand(): Promise<ChainStand> {
       maxFeePerDayWei: 10n ** 19n,
       pollMs: 20,
     })
-    const reports = createGuestReports(store.vms, clock)
+    const ports = testPorts(store, clock)
     const hypervisor = createFakeHypervisor({
       clock,
       storages: ['local'],
@@ -116,29 +112,18 @@ export async function startChainStand(): Promise<ChainStand> {
       onStart(record) {
         if (options.silentGuests === true) return
         const hostKey = { fingerprint: 'SHA256:guest', publicKey: 'ssh-ed25519 AAAA' }
-        void store.vms.mark(record.key, { reportedAt: clock.now(), hostKey }).then(() => reports.reported(record.key))
+        void store.vms.mark(record.key, { reportedAt: clock.now(), hostKey }).then(() => ports.reports.reported(record.key))
       },
     })
-    await hypervisor.importTemplate({ path: madeUpTemplate, sha256: template })
+    await hypervisor.importTemplate({ path: madeUpTemplate, sha256: inventedTemplate })
     const lines: string[] = []
     const contracts = [{ reader, provisioner, index: 0 }]
     const reconciler = await createReconciler({
       contracts,
       hypervisor,
-      vms: store.vms,
-      tasks: store.tasks,
-      destroys: store.destroys,
-      settings: store.settings,
-      addresses: createAddressTable(embeddedPlan({ from: 20_000, to: 29_999 }), store.addresses),
-      reports,
-      sshd: { waitForBanner: () => Promise.resolve() },
-      clock,
-      seed: { spkiSha256: 'c3BraQ==', statementKey: 'a2V5', userCa: 'ssh-ed25519 AAAA', guestNet: null },
-      masterSecret: new Uint8Array(32).fill(7),
-      template: () => Promise.resolve(template),
-      taking: { waitSeconds: day, destroysPerDayMinimum: 3 },
+      ...ports,
       backOff: { attempts: 1, firstSeconds: 0.1, factor: 1, longestSeconds: 0.1 },
-      log: (line, cause) => lines.push(cause instanceof Error ? `${line}: ${cause.message}` : line),
+      log: logInto(lines),
     })
     const health: Health = createHealth({
       clock,
@@ -150,7 +135,7 @@ export async function startChainStand(): Promise<ChainStand> {
           chain: { name: 'Local network', lowBalanceWei: 10n ** 16n },
           hypervisor,
           reconciler,
-          template: () => Promise.resolve(template),
+          template: () => Promise.resolve(inventedTemplate),
         }),
     })
     await provisioner.resume()

@@ -12,19 +12,17 @@ import { createProvisioner } from '../chain/provisioner.ts'
 import { MovableClock } from '../clock/clock.ts'
 import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
 import { madeUpTemplate } from '../hypervisor/fake/sentinels.ts'
-import { embeddedPlan } from '../network/address-plan.ts'
-import { createAddressTable } from '../network/address-table.ts'
 import { openDriver, withRoom } from '../hypervisor/libvirt/test-stand.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
 import { openStore } from '../store/store.ts'
-import { createGuestReports } from './guest-reports.ts'
 import { beginAction, type TaskAction } from './operations.ts'
 import { createReconciler } from './reconciler.ts'
+import { inventedTemplate, testPorts } from './test-ports.ts'
 
 const [folder = '', rpcUrl = '', contract = '', offset = '0', todo = 'settle', death = '', ...libvirt] = process.argv.slice(2)
 const [deathBy, deathAt] = death.split('@') as [NodeJS.Signals, string | undefined]
 const [uri, pool = '', runFolder = '', imageSha256] = libvirt
-const template = imageSha256 ?? 'ab'.repeat(32)
+const template = imageSha256 ?? inventedTemplate
 const clock = new MovableClock(Number(offset))
 const key = await loadOrCreateKey(join(folder, 'key'))
 const store = await openStore(join(folder, 'freehold.db'), { clock })
@@ -40,11 +38,11 @@ const provisioner = createProvisioner({
   maxFeePerDayWei: 10n ** 18n,
   pollMs: 20,
 })
-const reports = createGuestReports(store.vms, clock)
+const ports = testPorts(store, clock)
 /** What a guest does when it has booted: it reports itself. The tiny guest has no agent of ours, the fake one none at all. */
 function report(key: VmKey): void {
   const hostKey = { fingerprint: `SHA256:${key.generation}`, publicKey: 'ssh-ed25519 AAAA' }
-  void store.vms.mark(key, { reportedAt: clock.now(), hostKey }).then(() => reports.reported(key))
+  void store.vms.mark(key, { reportedAt: clock.now(), hostKey }).then(() => ports.reports.reported(key))
 }
 
 async function openHypervisor(): Promise<Hypervisor & { close(): Promise<void> }> {
@@ -72,16 +70,7 @@ let changes = 0
 const reconciler = await createReconciler({
   contracts: [{ reader, provisioner, index: 0 }],
   hypervisor,
-  vms: store.vms,
-  tasks: store.tasks,
-  destroys: store.destroys,
-  settings: store.settings,
-  addresses: createAddressTable(embeddedPlan({ from: 20_000, to: 29_999 }), store.addresses),
-  reports,
-  sshd: { waitForBanner: () => Promise.resolve() },
-  clock,
-  seed: { spkiSha256: 'c3BraQ==', statementKey: 'a2V5', userCa: 'ssh-ed25519 AAAA', guestNet: null },
-  masterSecret: new Uint8Array(32).fill(7),
+  ...ports,
   template: () => Promise.resolve(template),
   taking: { waitSeconds: 86_400, destroysPerDayMinimum: 1000 },
   backOff: { attempts: 1, firstSeconds: 0.1, factor: 1, longestSeconds: 0.1 },

@@ -12,14 +12,10 @@ import { day, startTestChain, type TestChain } from '../chain/test-chain.ts'
 import { MovableClock } from '../clock/clock.ts'
 import { createFakeHypervisor } from '../hypervisor/fake/fake-hypervisor.ts'
 import { madeUpTemplate } from '../hypervisor/fake/sentinels.ts'
-import { embeddedPlan } from '../network/address-plan.ts'
-import { createAddressTable } from '../network/address-table.ts'
 import { openStore, type Store } from '../store/store.ts'
-import { createGuestReports } from './guest-reports.ts'
 import { beginAction } from './operations.ts'
 import { createReconciler, type Reconciler } from './reconciler.ts'
-
-const template = 'ab'.repeat(32)
+import { inventedTemplate, logInto, testPorts } from './test-ports.ts'
 
 let folder: string
 let key: ProvisionerKey
@@ -74,7 +70,7 @@ class Daemon {
       maxFeePerDayWei: 10n ** 18n,
       pollMs: 20,
     })
-    const reports = createGuestReports(store.vms, clock)
+    const ports = testPorts(store, clock)
     const hypervisor = createFakeHypervisor({
       clock,
       storages: ['local'],
@@ -83,28 +79,17 @@ class Daemon {
       onStart(record) {
         // the guest calls home; the guest API writes the row and wakes whoever waits
         const hostKey = { fingerprint: 'SHA256:guest', publicKey: 'ssh-ed25519 AAAA' }
-        void store.vms.mark(record.key, { reportedAt: clock.now(), hostKey }).then(() => reports.reported(record.key))
+        void store.vms.mark(record.key, { reportedAt: clock.now(), hostKey }).then(() => ports.reports.reported(record.key))
       },
     })
-    await hypervisor.importTemplate({ path: madeUpTemplate, sha256: template })
+    await hypervisor.importTemplate({ path: madeUpTemplate, sha256: inventedTemplate })
     const lines: string[] = []
     const reconciler = await createReconciler({
       contracts: [{ reader, provisioner, index: 0 }],
       hypervisor,
-      vms: store.vms,
-      tasks: store.tasks,
-      destroys: store.destroys,
-      settings: store.settings,
-      addresses: createAddressTable(embeddedPlan({ from: 20_000, to: 29_999 }), store.addresses),
-      reports,
-      sshd: { waitForBanner: () => Promise.resolve() },
-      clock,
-      seed: { spkiSha256: 'c3BraQ==', statementKey: 'a2V5', userCa: 'ssh-ed25519 AAAA', guestNet: null },
-      masterSecret: new Uint8Array(32).fill(7),
-      template: () => Promise.resolve(template),
-      taking: { waitSeconds: day, destroysPerDayMinimum: 3 },
+      ...ports,
       backOff: { attempts: 1, firstSeconds: 0.2, factor: 1, longestSeconds: 0.2 },
-      log: (line, cause) => lines.push(cause instanceof Error ? `${line}: ${cause.message}` : line),
+      log: logInto(lines),
     })
     await provisioner.resume()
     await reconciler.start()

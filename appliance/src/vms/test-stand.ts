@@ -2,14 +2,12 @@ import { vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
 import type { Provisioner } from '../chain/port.ts'
 import type { Plan } from '../chain/subscription.ts'
 import { MovableClock } from '../clock/clock.ts'
-import { embeddedPlan } from '../network/address-plan.ts'
-import { createAddressTable } from '../network/address-table.ts'
 import type { SshdProbe } from '../network/ssh-banner.ts'
 import { openStore, type Store } from '../store/store.ts'
-import { createGuestReports } from './guest-reports.ts'
 import { createReconciler, type Reconciler, type ReconcilerPorts } from './reconciler.ts'
 import { TestChain, testPlan } from './test-chain.ts'
 import { TestHypervisor } from './test-hypervisor.ts'
+import { logInto, testPorts } from './test-ports.ts'
 
 /** A whole daemon's worth of parts around the loop: real store, chain and hypervisor in memory, time to move by hand. */
 export class Stand {
@@ -44,20 +42,10 @@ export class Stand {
     return {
       contracts: [{ reader: this.chain, provisioner: this.provisioner, index: 0 }],
       hypervisor: this.hypervisor.port(),
-      vms: this.store.vms,
-      tasks: this.store.tasks,
-      destroys: this.store.destroys,
-      settings: this.store.settings,
-      addresses: createAddressTable(embeddedPlan({ from: 20_000, to: 29_999 }), this.store.addresses),
-      reports: createGuestReports(this.store.vms, this.clock),
+      ...testPorts(this.store, this.clock),
       sshd: this.sshd,
-      clock: this.clock,
-      seed: { spkiSha256: 'c3BraQ==', statementKey: 'a2V5', userCa: 'ssh-ed25519 AAAA', guestNet: null },
-      masterSecret: new Uint8Array(32).fill(7),
-      template: () => Promise.resolve('ab'.repeat(32)),
-      taking: { waitSeconds: 86_400, destroysPerDayMinimum: 3 },
       onTaskEvent: () => (this.#changes += 1),
-      log: (line, cause) => this.lines.push(cause instanceof Error ? `${line}: ${cause.message}` : line),
+      log: logInto(this.lines),
       ...changes,
     }
   }
