@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
+import { outsideMoves } from '../pam-web3/tests/attacks-from-outside.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(resolve(root, path), 'utf8')
@@ -28,6 +29,12 @@ const moves = [
   ...['session', 'page', 'console'].map((what) => `${what}-after-transfer`),
   'session-after-expiry',
 ]
+
+/** Moves that one table plays to their end at one real sshd, and where it stands. */
+const table = 'pam-web3/tests/attacks.int.test.ts'
+const atSshd = moves
+  .filter((id) => /^(other-(?!vms-request)|certificate-(?!stolen)|fixation-|replay-)/.test(id))
+  .concat(...['act-for-another', 'former-holder', 'statement-key', 'high-s', 'odd-signature', 'relayed-link'])
 
 interface Row {
   id: string
@@ -65,6 +72,8 @@ function says(source: string, text: string): boolean {
 
 /** The file in which a suite's place is named, where one file holds several tests' doors. */
 const whole = (path: string): string => {
+  if (path === table)
+    return ['attacks.int.test.ts', 'lies.ts', 'attacks-from-outside.ts'].map((f) => read(`pam-web3/tests/${f}`)).join('\n')
   const by = path.replace('-suite.ts', '.int.test.ts')
   return by === path ? read(path) : `${read(path)}\n${read(by)}\n'Debian 13'`
 }
@@ -82,6 +91,16 @@ test('every test that the table names exists', () => {
       .map(({ path, title }) => `${id}: ${path} › ${title}`),
   )
   assert.deepEqual(missing, [])
+})
+
+test('what can be brought to an sshd is a row of the one table at a real sshd', () => {
+  assert.ok(atSshd.length >= 29, `${atSshd.length}`)
+  const missing = atSshd.filter((id) => rows.find((row) => row.id === id)?.tests.every(({ path }) => path !== table) !== false)
+  assert.deepEqual(missing, [])
+  const unlisted = outsideMoves.filter(
+    ({ id, move }) => rows.find((row) => row.id === id)?.tests.some(({ title }) => title === `denies ${move}`) !== true,
+  )
+  assert.deepEqual(unlisted, [])
 })
 
 test('denies a title that no test has, also one that only fits a template', () => {

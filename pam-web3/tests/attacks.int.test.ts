@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import type { SignInFacts } from '../../appliance/src/sign-in/sign-in-text.ts'
-import { createLyingHost, holder, secret, stranger, vm, type LyingHost, type Lies, type Opened } from './lying-host.ts'
+import { opensToHolder, outsideMoves, type Stage } from './attacks-from-outside.ts'
+import { createHonestHost, type HonestHost } from './honest-host.ts'
+import { elsewhere, forged, lower, signatures } from './lies.ts'
+import { createLyingHost, holder, secret, stranger, type LyingHost, type Lies, type Opened } from './lying-host.ts'
 import { createStand, type GuestFacts, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
-// The table of a host, or of somebody in its place, that lies: one row per field of the signed text and of the statement, and per
-// way to bring an approval that was given for something else. Each row is played against a real sshd, and counts only if the lie
-// was really delivered. What a person may try against an honest host stands in relays.int.test.ts; certificates in
-// certificates.int.test.ts.
+// The table of attacks on signing in: every row ends at the same real sshd, which denies, and which opens to the holder before and
+// after. A host, or somebody in its place, lies: one row per field of the signed text and of the statement, and per way to bring an
+// approval that was given for something else; a row counts only if the lie was really delivered. Then what a person may try although
+// the host is honest: certificates, links, a session begun for somebody else on each surface, one act's approval for another, replay.
 interface Row {
   field: string
   move: string
@@ -25,69 +27,6 @@ const otherNonce = /Denied: the approval was given before, for another sign-in\.
 const badSignature = /Denied: the wallet's signature does not fit this sign-in\./
 const notTheHost = /Denied: the statement is not signed by this VM's host\./
 const unreadable = /Denied: the host's answer cannot be read\./
-const lower = (wallet: { address: string }) => wallet.address.toLowerCase()
-
-/** Every fact of the text, as another login would have it. */
-const elsewhere: [string, string, Partial<SignInFacts>][] = [
-  ['VM', "another VM's", { vm: { ...vm, tokenId: 43n } }],
-  ['generation', 'the former generation', { vm: { ...vm, generation: 2 } }],
-  ['contract', 'another contract of the same chain', { vm: { ...vm, contract: `0x${'ab'.repeat(20)}` } }],
-  ['chain', 'the same contract on another chain', { chainId: 1 }],
-  ['act', 'a web session', { act: 'session' }],
-  ['act', 'the serial console', { act: 'console' }],
-  ['act', 'a reinstall', { act: 'reinstall' }],
-  ['act', 'a rollback', { act: 'rollback' }],
-  ['act', 'a certificate', { act: `certificate:SHA256:${'a'.repeat(43)}` }],
-  ['user', 'another login name', { user: 'root' }],
-  ['host key', 'a VM with another host key', { hostKey: `SHA256:${'a'.repeat(43)}` }],
-  ['source', 'another address', { source: '203.0.113.9' }],
-  ['time', 'an earlier issue', { issuedAt: '2020-01-01T00:00:00Z' }],
-  ['time', 'a later end', { expiresAt: '2099-01-01T00:00:00Z' }],
-  ['nonce', 'another terminal', { nonce: 'ff'.repeat(16) }],
-  ['code', 'another code', { code: '0000-0000' }],
-  ['request', 'another request', { requestId: 'ff'.repeat(16) }],
-  ['origin', 'a page elsewhere', { origin: 'https://evil.example' }],
-  ['signer', "another wallet's text", { address: stranger.address }],
-]
-
-const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
-function highS(signature: string): string {
-  const s = order - BigInt(`0x${signature.slice(66, 130)}`)
-  return `${signature.slice(0, 66)}${s.toString(16).padStart(64, '0')}${signature.endsWith('1b') ? '1c' : '1b'}`
-}
-
-/** Shapes of a signature that must not recover anybody. */
-const signatures: [string, (honest: string) => string][] = [
-  ['of 0 bytes', () => '0x'],
-  ['of 64 bytes', (s) => s.slice(0, -2)],
-  ['of 66 bytes', (s) => `${s}00`],
-  ['of 10,000 bytes', () => `0x${'ab'.repeat(10_000)}`],
-  ['without 0x', (s) => s.slice(2)],
-  ['that is no hex', (s) => `0xzz${s.slice(4)}`],
-  ['with a high s', highS],
-  ['with v 0', (s) => `${s.slice(0, -2)}00`],
-  ['with v 1', (s) => `${s.slice(0, -2)}01`],
-  ['with v 29', (s) => `${s.slice(0, -2)}1d`],
-  ['with r 0', (s) => `0x${'00'.repeat(32)}${s.slice(66)}`],
-  ['with s 0', (s) => `${s.slice(0, 66)}${'00'.repeat(32)}${s.slice(130)}`],
-  ['with r at the order of the curve', (s) => `0x${order.toString(16)}${s.slice(66)}`],
-  ['with a line break', (s) => `${s}\n`],
-]
-
-/** Fields of the statement, changed after the host signed it. */
-const forged: [string, unknown][] = [
-  ['act', 'session'],
-  ['textSha256', 'ff'.repeat(32)],
-  ['nonce', 'ff'.repeat(16)],
-  ['signer', lower(stranger)],
-  ['verifiedBy', 'erc1271'],
-  ['holder', lower(stranger)],
-  ['entitlement', 'grace'],
-  ['activeUntil', 1_900_000_001],
-  ['blockNumber', 124],
-  ['blockHash', `0x${'ac'.repeat(32)}`],
-  ['signature', Buffer.alloc(64).toString('base64')],
-]
 
 const rows: Row[] = [
   // the whole approval, honest in itself, was given for something else
@@ -197,8 +136,17 @@ const rows: Row[] = [
 let stand: Stand
 let host: LyingHost
 let other: LyingHost
+let honest: HonestHost
+let stage: Stage
 before(async () => {
   stand = await createStand()
+  honest = await createHonestHost(stand)
+  const lying = async () => {
+    host.reset()
+    await stand.setFacts(host.facts, secret)
+    return host
+  }
+  stage = { stand, honest, lying, signatures: new Set() }
   host = await createLyingHost(stand.fingerprint)
   other = await createLyingHost(stand.fingerprint)
 })
@@ -208,6 +156,7 @@ beforeEach(async () => {
   await stand.setFacts(host.facts, secret)
 })
 after(async () => {
+  await honest?.stop()
   await other?.stop()
   await host?.stop()
   await stand?.stop()
@@ -270,8 +219,18 @@ test('denies statement key: an approval by another host', async () => {
   assert.equal(code, 255)
   assert.match(shown, notTheHost)
 })
-test('the same host opens as soon as it says the truth', async () => {
+for (const { move, play } of outsideMoves) {
+  test(`denies ${move}`, async () => {
+    await honest.reset()
+    await play(stage)
+  })
+}
+test('the same sshd opens to the holder: by a host that lied before, and by the honest one; nothing was logged', async () => {
   await approvedLogin()
+  await honest.reset()
+  await opensToHolder(stage)
+  assert.ok(stage.signatures.size > outsideMoves.length - 1, 'each of these moves had a signature of the holder')
+  assertUnlogged([...stage.signatures])
 })
 test('the table has a row for every field of the text and of the statement', () => {
   const fields = new Set(rows.map((row) => row.field))

@@ -1,99 +1,42 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
-import { promisify } from 'node:util'
-import { issueCertificate } from '../../appliance/src/sign-in/certificates/issue.ts'
-import { createGuestEndpoint, type GuestEndpoint } from '../../appliance/src/sign-in/guest-endpoint.ts'
-import { parseHostKey } from '../../appliance/src/sign-in/host-key.ts'
 import type { Asker } from '../../appliance/src/sign-in/login-request.ts'
-import { loadOrCreateSecrets, type Secrets } from '../../appliance/src/sign-in/secrets.ts'
 import type { Act } from '../../appliance/src/sign-in/sign-in-text.ts'
-import { createSignIn, type SignIn } from '../../appliance/src/sign-in/sign-in.ts'
-import {
-  holder,
-  otherWallet,
-  signInStand,
-  testChainId,
-  testContract,
-  testInstallation,
-  type SignInStand,
-} from '../../appliance/src/sign-in/test-stand.ts'
+import type { SignIn } from '../../appliance/src/sign-in/sign-in.ts'
+import { holder, otherWallet, type SignInStand } from '../../appliance/src/sign-in/test-stand.ts'
 import { newTlsIdentity } from '../../appliance/src/sign-in/tls-identity.ts'
-import { vmSecret } from '../../appliance/src/vms/guest-secrets.ts'
 import { createApi } from '../../appliance/src/api/app.ts'
 import { loginRequestSchema } from '../../appliance/src/api/schemas/sign-in.ts'
 import { apiStand, approvalOf } from '../../appliance/src/api/test-stand.ts'
-import { doors } from './doors.ts'
+import { createHonestHost, type HonestHost } from './honest-host.ts'
 import { asVisitor } from './in-namespace.ts'
 import { createStand, type Stand } from './stand.ts'
 import { createTlsFront } from './tls-front.ts'
 import { Terminal } from './terminal.ts'
 
-// What people may try against an honest host: the sent link on every surface, the approval of one act used for another, replay,
-// races. The daemon's own sign-in and login endpoint, the module behind a real sshd; only the chain is a twin.
-const run = promisify(execFile)
+// What people may try against an honest host where a visitor's address matters, and what stays of a login: reply codes of others,
+// a second use, races, what a stranger learns. Sent links and fixation on every surface stand in attacks.int.test.ts.
 const victim = { address: '203.0.113.9', cookieHash: 'victim' }
 const terminals: Terminal[] = []
 /** What was given for one eye alone. */
 const confided = { signatures: new Set<string>(), replyCodes: new Set<string>() }
 let stand: Stand
+let honest: HonestHost
 let host: SignInStand
 let signIn: SignIn
-let endpoint: GuestEndpoint
-let secrets: Secrets
 let folder: string
-const facts = (port: number, generation = 1) => ({
-  endpoint: `127.0.0.1:${port}`,
-  spkiSha256: secrets.spkiSha256,
-  statementKey: secrets.statementKeyRaw,
-  chainId: testChainId,
-  contract: testContract,
-  tokenId: '42',
-  generation,
-})
-let port: number
-const secretOf = (generation = 1) => vmSecret(secrets.master, `freehold:${testInstallation}/42/${generation}`)
-const hostKey = () => ({
-  publicKey: stand.hostKey.split(' ').slice(0, 2).join(' '),
-  fingerprint: stand.fingerprint,
-})
 before(async () => {
   stand = await createStand()
-  folder = await mkdtemp(join(tmpdir(), 'freehold-relays-'))
-  secrets = await loadOrCreateSecrets(join(folder, 'secrets'))
-  const made = await signInStand('embedded', 'https://host.example')
-  host = { ...made, ports: { ...made.ports, statementKey: secrets.statementKey } }
-  signIn = createSignIn(host.ports)
-  // Enter is answered in a moment also where nothing was approved, not after half a minute
-  const { settled } = signIn.requests
-  signIn.requests.settled = (request, ms, signal) => settled(request, Math.min(ms, 300), signal)
-  const onReport = () => Promise.resolve()
-  endpoint = createGuestEndpoint({
-    ...host.ports,
-    signIn,
-    master: secrets.master,
-    login: secrets.login,
-    onReport,
-  })
-  port = await endpoint.listen('127.0.0.1:0')
+  honest = await createHonestHost(stand)
+  ;({ host, signIn, folder } = honest)
 })
-beforeEach(async () => {
-  host.chain.set({})
-  await host.putVm({ reported: false })
-  await host.store.vms.mark({ installation: testInstallation, tokenId: 42n }, { hostKey: hostKey(), reportedAt: 1 })
-  await stand.setFacts(facts(port), secretOf())
-})
+beforeEach(() => honest.reset())
 after(async () => {
   for (const terminal of terminals) terminal.stop()
-  await endpoint?.close()
+  await honest?.stop()
   await stand?.stop()
-  await signIn?.outcomesKept()
-  await host?.store.close()
-  await rm(folder, { recursive: true, force: true })
 })
 
 async function ask(): Promise<{ terminal: Terminal; code: string }> {
@@ -122,24 +65,6 @@ async function refused({ terminal }: { terminal: Terminal }, keys: string, text:
   assert.doesNotMatch(terminal.shown, /in as/)
 }
 
-test('denies a relayed link: the holder signs elsewhere, and the asker presses Enter, guesses, and guesses again', async () => {
-  const asked = await ask()
-  const outcome = await approve(asked.code, victim)
-  assert.equal(outcome.state, 'needs-reply', 'the attack was made: the holder has signed')
-  asked.terminal.type('\r')
-  await asked.terminal.expect(/3 tries left\): $/)
-  for (const left of [2, 1]) {
-    asked.terminal.type('0000-0000\r')
-    await asked.terminal.expect(new RegExp(`${left} tr(y|ies) left\\): $`))
-  }
-  await refused(asked, '1111-1111\r', /Denied: Three wrong reply codes/)
-  // and the right code comes too late
-  const request = signIn.requests.byCode(asked.code)
-  assert.ok(request)
-  signIn.reply(request, outcome.replyCode ?? '')
-  assert.equal(request.state.kind, 'denied')
-  assert.equal(await signIn.release(request), undefined)
-})
 test("denies somebody inside the guest: its own loopback is no place of the holder's, who signs at the host", async () => {
   const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
   terminals.push(terminal)
@@ -165,64 +90,21 @@ test("denies the reply code of one login at another's prompt", async () => {
   first.terminal.stop()
 })
 
-/** A request that an attacker began on each surface, for the holder to sign. */
+/** A request of each surface but the terminal. */
 const surfaces: [string, Act, Asker][] = [
-  ['the storefront', 'session', { kind: 'browser', cookieHash: 'attacker' }],
-  ['the command line', 'session', { kind: 'cli', nonceHash: 'attacker' }],
-  ['the console', 'console', { kind: 'browser', cookieHash: 'attacker' }],
-  ['a reinstall', 'reinstall', { kind: 'browser', cookieHash: 'attacker' }],
-  ['a rollback', 'rollback', { kind: 'browser', cookieHash: 'attacker' }],
-  ['a certificate', `certificate:SHA256:${'a'.repeat(43)}`, { kind: 'cli', nonceHash: 'attacker' }],
+  ['the storefront', 'session', { kind: 'browser', cookieHash: 'somebody' }],
+  ['the command line', 'session', { kind: 'cli', nonceHash: 'somebody' }],
+  ['the console', 'console', { kind: 'browser', cookieHash: 'somebody' }],
+  ['a reinstall', 'reinstall', { kind: 'browser', cookieHash: 'somebody' }],
+  ['a rollback', 'rollback', { kind: 'browser', cookieHash: 'somebody' }],
+  ['a certificate', `certificate:SHA256:${'a'.repeat(43)}`, { kind: 'cli', nonceHash: 'somebody' }],
 ]
-function begin(act: Act, asker: Asker) {
-  const vm = {
-    vmId: `${testInstallation}-42`,
-    installation: testInstallation,
-    contract: testContract,
-    tokenId: 42n,
-    generation: 1,
-  }
-  return signIn.requests.create({
-    act,
-    vm: act === 'session' ? null : vm,
-    hostKey: act.startsWith('certificate') ? stand.fingerprint : null,
-    user: act.startsWith('certificate') ? 'owner' : null,
-    source: '198.51.100.7',
-    behindLoopbackForward: false,
-    nonce: 'ab'.repeat(16),
-    asker,
-  })
-}
-for (const [surface, act, asker] of surfaces) {
-  test(`denies session fixation at ${surface}: a request that a stranger began gives the stranger nothing by itself`, async () => {
-    const request = begin(act, asker)
-    const outcome = await approve(request.code, victim)
-    assert.equal(outcome.state, 'needs-reply', 'the attack was made: the holder has signed')
-    assert.equal(await signIn.release(request), undefined)
-    for (const guess of ['0000-0000', '1111-1111', '2222-2222']) signIn.reply(request, guess)
-    assert.equal(request.state.kind, 'denied')
-    assert.equal(await signIn.release(request), undefined)
-  })
-  test(`denies the approval of ${surface} at the terminal`, async () => {
-    const request = begin(act, asker)
-    const signature = await holder.signMessage(signIn.textOf(request, holder.address))
-    const asked = await ask()
-    const direct = { address: '127.0.0.1', cookieHash: null }
-    await assert.rejects(signIn.approve(asked.code, { address: holder.address, signature }, direct), {
-      code: 'signature-invalid',
-    })
-    asked.terminal.type('\r')
-    await asked.terminal.expect(/Denied: |Not approved yet\./)
-    assert.doesNotMatch(asked.terminal.shown, /in as/)
-    asked.terminal.stop()
-  })
-}
 test('denies the approval of a login at every other surface', async () => {
   const asked = await ask()
   const signature = await holder.signMessage(signIn.textOf(signIn.open(asked.code), holder.address))
   for (const [, act, asker] of surfaces) {
-    const request = begin(act, asker)
-    const place = { address: '198.51.100.7', cookieHash: 'attacker' }
+    const request = honest.begin(act, asker)
+    const place = { address: '198.51.100.7', cookieHash: 'somebody' }
     await assert.rejects(signIn.approve(request.code, { address: holder.address, signature }, place), {
       code: 'signature-invalid',
     })
@@ -285,42 +167,6 @@ test('a public TLS certificate whose key changes while a terminal waits touches 
     await api.close()
   }
 })
-test('L9 a certificate opens for the wallet that signed for it, and for nobody once the pass has moved, not even while the next holder is active', async () => {
-  const key = join(folder, 'key')
-  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key], {
-    timeout: 10_000,
-  })
-  const parsed = parseHostKey((await readFile(`${key}.pub`, 'utf8')).trim())
-  assert.ok(parsed)
-  const request = begin(`certificate:${parsed.fingerprint as `SHA256:${string}`}`, {
-    kind: 'cli',
-    nonceHash: 'mine',
-  })
-  const { state } = await approve(request.code, { address: '198.51.100.7', cookieHash: null })
-  assert.equal(state, 'approved')
-  await signIn.consume(request.requestId, () => true)
-  await signIn.outcomesKept()
-  const vm = { installation: testInstallation, tokenId: 42n, generation: 1 }
-  const made = await issueCertificate({
-    userCaPath: stand.userCa,
-    key: parsed,
-    vm,
-    keyId: request.requestId,
-  })
-  await writeFile(`${key}-cert.pub`, `${made.certificate}\n`)
-  const door = doors['a command']
-  assert.ok(door)
-  const first = await door(stand.port, ['-i', key])
-  assert.ok(first.reached, first.shown)
-  host.chain.set({ holder: otherWallet.address.toLowerCase() as `0x${string}` })
-  const second = await door(stand.port, ['-i', key])
-  assert.equal(second.reached, false)
-  assert.match(second.shown, /Denied: The access pass has moved on since this certificate was given\./)
-  host.chain.set({})
-  host.chain.heads = { ...host.chain.heads, stale: true }
-  assert.match((await door(stand.port, ['-i', key])).shown, /Denied: The host does not know the present state of the\s+network/)
-  host.chain.heads = { ...host.chain.heads, stale: false }
-})
 test('T3 a stranger at the ssh port learns neither holder nor state: one prompt for all, whatever is true', async () => {
   const prompts: string[] = []
   for (const state of [{}, { holder: otherWallet.address.toLowerCase() as `0x${string}` }, { state: 'ended' as const }]) {
@@ -338,7 +184,7 @@ test('neither sshd nor the host has logged a signature or a reply code of all th
   const guest = stand.log()
   const logs = `${guest}\n${host.lines.join('\n')}`.toLowerCase()
   assert.match(guest, /keyboard-interactive\/pam for owner/, 'these logins are not in this log')
-  assert.ok(confided.signatures.size >= 6 && confided.replyCodes.size >= 4)
+  assert.ok(confided.signatures.size >= 5 && confided.replyCodes.size >= 3)
   const words = [...confided.signatures, ...[...confided.replyCodes].flatMap((code) => [code, code.replace('-', '')])]
   for (const word of words) assert.ok(word.length >= 8 && !logs.includes(word.toLowerCase()), word)
 })
