@@ -16,7 +16,7 @@ import { configSchema, type Config, type ConfigInput } from './config/schema.ts'
 import { AppError, findAppError } from './errors/app-error.ts'
 import { createHostClient, hostSocket } from './host/client.ts'
 import type { HostPort } from './host/port.ts'
-import { openHypervisor } from './hypervisor/open-hypervisor.ts'
+import { discardEmptyStorage, openHypervisor } from './hypervisor/open-hypervisor.ts'
 import { causesOf, startProduct, type Product } from './product.ts'
 import { openFirstCertificate, ownCertificateNames } from './setup/wizard/first-certificate.ts'
 import type { SetupHooks } from './setup/context.ts'
@@ -94,8 +94,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let publicDoor: ApiServer | undefined
   let setupDoor: SetupDoorServer | undefined
   let closedBecause = 'This host is not set up yet.'
-  /** Where guests log in while the product runs. */
-  let openedAt: string | undefined
+  /** By what the product runs, while it does. */
+  let opened: Config | undefined
   let guests: ReturnType<Development['fakeGuests']> | undefined
   const stopping = new AbortController()
   let wanted = new AbortController()
@@ -109,13 +109,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tasks: store.tasks,
     hooks: hooksOf,
     openHypervisor: (answers, initialise) => openHypervisor({ config: answers, stateFolder, clock, initialise }),
+    discardStorage: (answers) => discardEmptyStorage({ config: answers, stateFolder }),
     ...(host !== undefined && { host }),
     ...(certificates !== undefined && { certificates }),
-    listensAt: () => product && openedAt,
+    listensAt: () => product && opened?.listen.login,
     publicIpv6: () => product?.api.publicIpv6?.()?.client,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
     finished: openWanted,
+    close: closeWanted,
+    handedOver: () => setupDoor === undefined && publicDoor !== undefined,
+    handOver,
   })
   const hostDoor = await createApi(delegatingPorts(), {
     door: 'host',
@@ -206,7 +210,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
       }),
     })
-    openedAt = answers.listen.login
     product = await startProduct({
       version,
       config: answers,
@@ -227,15 +230,40 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         }),
       renew: () => void openWanted(answers).catch(() => undefined),
     })
-    publicDoor = await createApi({ ...product.api, tasks: events }, { door: 'public' })
-    // from here on the code on the screen opens nothing, and no trace of it stays (I7)
-    await setupDoor?.end()
-    setupDoor = undefined
+    opened = answers
+    // while pages of setup are open, theirs is the door; the last step changes it
+    if (setupDoor === undefined) await openPublicDoor(answers, product)
+  }
+
+  async function openPublicDoor(answers: Config, { api }: Product): Promise<void> {
+    publicDoor = await createApi({ ...api, tasks: events }, { door: 'public' })
     const socket = isAbsolute(answers.listen.api) ? answers.listen.api : join(stateFolder, answers.listen.api)
     await listen(publicDoor, socket, 0o660)
-    if (answers.mode === 'installed') {
-      stopKeeping = certificates?.keep(answers)
+    if (answers.mode === 'installed') stopKeeping = certificates?.keep(answers)
+  }
+
+  /** From here on the code on the screen opens nothing, and no trace of it stays (I7). Repeated it changes nothing. */
+  async function handOver(): Promise<void> {
+    const present = product
+    if (present === undefined || opened === undefined) {
+      throw new AppError({ code: 'not-in-this-state', detail: closedBecause, hint: 'Try again in a moment.' })
     }
+    const answers = opened
+    await setupDoor?.end()
+    setupDoor = undefined
+    if (publicDoor !== undefined) return
+    await openPublicDoor(answers, present).catch((error: unknown) => {
+      // nobody is at the door any more: it is tried again by itself
+      void openWanted(answers).catch(() => undefined)
+      throw error
+    })
+  }
+
+  /** Ends the product and what tries to start it. */
+  async function closeWanted(): Promise<void> {
+    wanted.abort()
+    turn = turn.then(close)
+    await turn
   }
 
   /** Pages and API come up whether or not Caddy could be told: it is told again with the next change. */
@@ -320,7 +348,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       get host() {
         return product?.api.host ?? before.host
       },
-      facts: () => product?.api.facts() ?? { ...noFacts, storefront: { open: false, because: closedBecause } },
+      // a product whose door is still that of setup sells to nobody
+      facts: () =>
+        setupDoor === undefined && product !== undefined
+          ? product.api.facts()
+          : { ...noFacts, storefront: { open: false, because: closedBecause } },
       token: (address) => running().api.token(address),
       signIn: later(() => running().api.signIn),
       sessions: later(() => running().api.sessions),

@@ -8,6 +8,7 @@ import {
   setupLogSchema,
   wizardSchema,
 } from '@freehold/appliance/api/schemas/setup-wizard'
+import { statusSchema } from '@freehold/appliance/api/schemas/status'
 import type { TaskView } from '@freehold/appliance/api/schemas/tasks'
 import { configSchema } from '@freehold/appliance/config/schema'
 import { setupSteps } from '@freehold/appliance/setup/setup'
@@ -121,8 +122,8 @@ export const answers: Record<SectionName, Record<string, unknown>> = {
   },
 }
 
-/** Nothing is announced. */
-const certificate = 'nextCertificate' in wizardSchema.shape ? { nextCertificate: null } : {}
+/** Nothing is announced, and nothing has failed that could be gone on without. */
+const plain = { nextCertificate: null, skippable: null }
 
 function view(changes: Partial<View> = {}, answered: boolean | 'check-again' = true): PlayedFault {
   const all = sectionNames.map((name) => ({
@@ -138,7 +139,7 @@ function view(changes: Partial<View> = {}, answered: boolean | 'check-again' = t
     browsers: 1,
     task: null,
     wallet: null,
-    ...certificate,
+    ...plain,
     ...changes,
   }
   return { answer: wizardSchema.parse(whole) }
@@ -172,6 +173,30 @@ function task(at: string, state: 'running' | 'failed', phase: string | null = nu
     attempt: 2,
     createdAt: now - 200,
     endedAt: state === 'failed' ? now : null,
+  }
+}
+
+/** A setup that was taken back. */
+function undone(): TaskView {
+  const failed = task('start', 'failed')
+  return { ...failed, state: 'undone', steps: failed.steps.map((step) => ({ ...step, state: 'undone' as const })) }
+}
+
+/** A host that sells. */
+function status(): PlayedFault {
+  return {
+    answer: statusSchema.parse({
+      version: '0.1.0',
+      mode: 'installed',
+      origin: 'https://machines.of-a-rather-long-name.example',
+      now: Math.floor(Date.now() / 1000),
+      storefront: 'open',
+      closedBecause: null,
+      chain: { chainId: 424_242, name: 'A network of our own', rpcUrl: '', confirmations: 12, latest: null, stale: false },
+      contracts: [],
+      hypervisor: null,
+      notices: [],
+    }),
   }
 }
 
@@ -343,6 +368,32 @@ export function setupScenes(): Scene[] {
       state: 'error',
       play: [entered, ['/v1/setup/wizard', view({ task: task('chain', 'failed') })], ['/v1/setup/log', log]],
       shows: /wrong-chain/,
+    },
+    {
+      ...run,
+      name: 'run error that may be skipped',
+      state: 'error',
+      play: [entered, ['/v1/setup/wizard', view({ task: task('tls', 'failed'), skippable: 'tls' })], ['/v1/setup/log', log]],
+      press: /Take back what was done/,
+      shows: /Take back what setup did/,
+    },
+    {
+      ...run,
+      name: 'run undone',
+      state: 'filled',
+      play: [entered, ['/v1/setup/wizard', view({ task: undone() })], ['/v1/setup/log', log]],
+      shows: /What setup did is taken back/,
+    },
+    {
+      ...run,
+      name: 'run done',
+      state: 'filled',
+      play: [
+        ['/v1/setup/entry', { code: 'not-found' }],
+        ['/v1/status', status()],
+        ['/authority/root.pem', { answer: '-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----' }],
+      ],
+      shows: /Debian, Ubuntu/,
     },
     {
       ...run,

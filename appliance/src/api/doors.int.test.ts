@@ -38,7 +38,12 @@ before(async () => {
     asked.push(what)
     return Promise.reject(new Error('nothing is set up here'))
   }
-  const setup = { review: () => told('review'), begin: () => told('begin'), rebuild: () => told('rebuild') }
+  const setup = {
+    review: () => told('review'),
+    begin: () => told('begin'),
+    rebuild: () => told('rebuild'),
+    undo: () => told('undo'),
+  }
   operator = await createApi(stand.apiPorts, { door: 'host', extend: [registerSetup(setup)] })
   await operator.listen({ path: socketPath })
   const document = await call('GET', '/v1/openapi.json')

@@ -56,6 +56,7 @@ POST   /v1/sessions                            public     key
 POST   /v1/setup                               host       key
 POST   /v1/setup/code                          host
 POST   /v1/setup/review                        host
+POST   /v1/setup/undo                          host       key
 POST   /v1/ssh-certificates                    public     key
 POST   /v1/vms/:vmId/actions                   signed-in  kept
 POST   /v1/vms/:vmId/keep                      signed-in  key
@@ -76,7 +77,7 @@ suite('routes', () => {
       { ...stand.apiPorts, tasks: new TaskEvents() },
       {
         door: 'host',
-        extend: [registerSetup({ review: never, begin: never, rebuild: never })],
+        extend: [registerSetup({ review: never, begin: never, rebuild: never, undo: never })],
         onRoute: (r) => lines.push(lineOf(r)),
       },
     )

@@ -32,7 +32,11 @@ before(async () => {
     stateFolder: join(folder, 'state'),
     clock: stand.clock,
     store,
-    setup: { begin: () => (begun.push('setup'), Promise.reject(new Error('nothing is set up here'))) },
+    setup: {
+      begin: () => (begun.push('setup'), Promise.reject(new Error('nothing is set up here'))),
+      undo: () => (begun.push('undo'), Promise.reject(new Error('nothing is set up here'))),
+      resume: () => Promise.resolve(),
+    },
     base: {},
     version: '0.1.0',
     ports: { ...stand.apiPorts, store },

@@ -28,7 +28,7 @@ export interface SetupDoorOptions {
   stateFolder: string
   clock: Clock
   store: Store
-  setup: Pick<SetupService, 'begin'>
+  setup: Pick<SetupService, 'begin' | 'undo' | 'resume'>
   base: Partial<ConfigInput>
   version: string
   ports: ApiPorts
@@ -81,7 +81,9 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
     base: { version: 1, ...base },
     keys: async () => ({ deployer: await addressOf('deployer.key'), provisioner: await addressOf('provisioner.key') }),
     openHypervisor: (answers) => openHypervisor({ config: answers, stateFolder, clock }),
-    begin: (answers) => setup.begin(answers),
+    begin: (answers, skip) => setup.begin(answers, skip),
+    undo: () => setup.undo(),
+    resume: () => setup.resume(),
   })
   const app = await createApi(ports, {
     door: 'setup',

@@ -8,6 +8,7 @@ import { tapSettingsOf } from '../network/installed-network.ts'
 import { createFakeHypervisor, type FakeOptions } from './fake/fake-hypervisor.ts'
 import { createLibvirtHypervisor } from './libvirt/libvirt-hypervisor.ts'
 import { defaultLibvirtFolder, installedLibvirt, libvirtUri, runFolderOf } from './libvirt/libvirtd.ts'
+import { Pool } from './libvirt/pool.ts'
 import type { Hypervisor } from './port.ts'
 import { withTaps } from './with-taps.ts'
 import { createProxmoxHypervisor } from './proxmox/proxmox-hypervisor.ts'
@@ -23,6 +24,18 @@ export interface OpenOptions {
   host?: HostPort
   /** Who plays the guests of the fake one. */
   fake?: Pick<FakeOptions, 'onStart' | 'onStop'>
+}
+
+/** Removes libvirt's storage of these answers if nothing lies in it; other storages are not ours to make. True: it is gone. */
+export async function discardEmptyStorage({
+  config,
+  stateFolder,
+}: Pick<OpenOptions, 'config' | 'stateFolder'>): Promise<boolean> {
+  const { hypervisor, mode } = config
+  if (hypervisor.kind !== 'libvirt') return false
+  const usual =
+    mode === 'installed' ? installedLibvirt.folder : defaultLibvirtFolder({ stateFolder, uid: process.getuid?.() ?? 0 })
+  return await new Pool(hypervisor.folder ?? usual).discard()
 }
 
 /** The hypervisor that the configuration names. Throws AppError `tool-missing`, `hypervisor-down`, `host-helper-down`. */

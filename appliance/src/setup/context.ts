@@ -37,11 +37,25 @@ export interface SetupContext {
   /** The running product's client of IPv6 brokers. */
   publicIpv6?(): BrokerClient | undefined
   /** Of the public address, on an installed host. */
-  certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'announced' | 'switchTo'>
+  certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'announced' | 'switchTo' | 'hasOwn' | 'giveUp'>
   hypervisor(): Promise<Hypervisor>
   /** Writes the finished configuration; the daemon starts the product from it. */
   writeConfig(config: Config): Promise<void>
   readConfig(): Promise<Config | undefined>
+  /** The same as text, unread. */
+  configText(): Promise<string | undefined>
+  /** Puts back what was there before; null: nothing was. The product that ran by it runs again. */
+  restoreConfig(before: string | null): Promise<void>
+  /** Whether a configuration has WASM hosting on. */
+  wasEnabled(config: string): boolean
+  /** Removes the storage of these answers if setup made it and nothing lies there. True: it is gone. */
+  discardStorage(): Promise<boolean>
   /** Starts the product from it. Throws what keeps it from starting. */
   open(config: Config): Promise<void>
+  /** Ends it, and tries no more. May be called where it never started. */
+  close(): Promise<void>
+  /** Whether pages and API of the product answer in place of those of setup. */
+  handedOver(): Promise<boolean>
+  /** The code and everybody whom it let in are out; from here on the wallet of pass 0 is the operator. */
+  handOver(): Promise<void>
 }

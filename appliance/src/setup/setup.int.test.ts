@@ -100,6 +100,10 @@ ${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contr
       onEvent: () => undefined,
       onFailure: () => undefined,
       finished: async (config) => void opened.push(config),
+      discardStorage: () => Promise.resolve(false),
+      close: () => Promise.resolve(),
+      handedOver: () => opened.length > 0,
+      handOver: () => Promise.resolve(),
     })
     return {
       folder,

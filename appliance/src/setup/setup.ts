@@ -4,6 +4,7 @@ import { chain } from './steps/chain.ts'
 import { contracts, storefrontCheck } from './steps/contracts.ts'
 import { hypervisorStep, plans, storage, template } from './steps/machine.ts'
 import { ipv6Step } from './steps/ipv6.ts'
+import { handOver } from './steps/hand-over.ts'
 import { preflight } from './steps/preflight.ts'
 import { uplinkStep } from './steps/uplink.ts'
 import { proxmoxEnrolment } from './steps/proxmox-enrolment.ts'
@@ -27,4 +28,8 @@ export const setupSteps: readonly Step<SetupContext>[] = [
   wasmStep,
   start,
   ipv6Step,
+  handOver,
 ]
+
+/** What a person may go on without when it fails (W12). */
+export const skippableSteps: readonly string[] = setupSteps.filter((step) => step.skippable === true).map(({ name }) => name)

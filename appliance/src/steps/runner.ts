@@ -18,6 +18,8 @@ export interface TaskRequest<Context> {
   retry?: RetryPolicy
   /** Also takes up the newest job of this kind and subject if it failed, as a further attempt of the same task. */
   resumeFailed?: boolean
+  /** Names of steps that a person goes on without; only those that are `skippable`. Kept with the job, so that a restart knows it. */
+  skip?: readonly string[]
   /** Asked once after the last failure: true takes everything back in reverse order. Default: the half-done work stays. */
   undoAfter?: (error: AppError) => boolean | Promise<boolean>
 }
@@ -142,8 +144,10 @@ async function open<Context>(request: TaskRequest<Context>, ports: TaskPorts): P
   const former = open || (request.resumeFailed === true && newest?.state === 'failed') ? newest : undefined
   const steps = request.steps.map((step) => {
     const before = former?.steps.find((s) => s.name === step.name)
-    const waiting = { name: step.name, state: 'waiting' as const, startedAt: null, endedAt: null, phase: null }
-    return before === undefined || before.state === 'failed' ? waiting : before
+    const fresh = { name: step.name, startedAt: null, endedAt: null, phase: null }
+    // with the first write: a kill must not make a person choose twice
+    if (step.skippable === true && request.skip?.includes(step.name) === true) return { ...fresh, state: 'skipped' as const }
+    return before === undefined || before.state === 'failed' ? { ...fresh, state: 'waiting' as const } : before
   })
   const record: TaskRecord = {
     taskId: former?.taskId ?? randomUUID(),
@@ -164,6 +168,10 @@ async function open<Context>(request: TaskRequest<Context>, ports: TaskPorts): P
 }
 
 async function forward<Context>(job: Job, request: TaskRequest<Context>, step: Step<Context>, index: number): Promise<void> {
+  if (job.record.steps[index]?.state === 'skipped') {
+    await job.line(`${step.name}: skipped`)
+    return
+  }
   const policy = request.retry ?? once
   const signal = request.signal ?? new AbortController().signal
   for (let failures = 0; ;) {

@@ -9,6 +9,8 @@ export interface Step<Context> {
   run(context: Context, io: StepIo): Promise<void>
   /** Takes back what `run` did; absent where there is nothing to take back. May be called after a half-done `run`. */
   undo?(context: Context, io: StepIo): Promise<void>
+  /** A person may go on without it when it fails; absent: nothing works without it. */
+  skippable?: true
 }
 
 /** What a step may use to tell how it goes and to learn that it should stop. */
@@ -19,7 +21,7 @@ export interface StepIo {
   readonly progress: (phase: string, share?: number) => void
 }
 
-export type StepState = 'waiting' | 'running' | 'done' | 'failed' | 'undoing' | 'undone'
+export type StepState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped' | 'undoing' | 'undone'
 
 /** A job of steps as persisted and as shown: a task. */
 export interface TaskRecord {

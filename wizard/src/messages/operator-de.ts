@@ -85,6 +85,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.step.running': 'läuft',
   'operator.step.done': 'fertig',
   'operator.step.failed': 'gescheitert',
+  'operator.step.skipped': 'übersprungen',
   'operator.step.undoing': 'wird zurückgenommen',
   'operator.step.undone': 'zurückgenommen',
   'operator.log': 'Verlauf',

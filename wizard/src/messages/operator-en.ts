@@ -80,6 +80,7 @@ export const operatorEn = {
   'operator.step.running': 'running',
   'operator.step.done': 'done',
   'operator.step.failed': 'failed',
+  'operator.step.skipped': 'skipped',
   'operator.step.undoing': 'being undone',
   'operator.step.undone': 'undone',
   'operator.log': 'Log',

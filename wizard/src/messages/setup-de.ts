@@ -218,10 +218,7 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.log': 'Protokoll',
   'setup.done.title': 'Der Host ist eingerichtet',
   'setup.done.lead': 'Die Seiten sind unter {origin} offen. Der Code der Maschine öffnet nichts mehr.',
-  'setup.done.next': 'Was nun',
   'setup.done.medium': 'Entfernen Sie das Installationsmedium.',
-  'setup.done.backup': 'Bewahren Sie die Antwortdatei und eine Sicherung der Geheimnisse anderswo auf.',
-  'setup.done.look': 'Sehen Sie die Seiten an, wie jemand, der kaufen will.',
   'setup.done.open': 'Seiten öffnen',
   'setup.section.uplink': 'Netz dieses Rechners',
   'setup.section.uplink.text':
@@ -342,4 +339,69 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.enrolment.ended': 'Angemeldet',
   'setup.enrolment.endedText':
     'Dieser Host hat ein eigenes Token mit wenigen Rechten. Entfernen Sie das andere: pveum user token remove root@pam enrol',
+  'setup.purpose': 'Was möchten Sie tun?',
+  'setup.purpose.new': 'Einen neuen Host einrichten',
+  'setup.purpose.new.text': 'Von nichts bis zu offenen Seiten',
+  'setup.purpose.back': 'Aus einer Sicherung herstellen',
+  'setup.purpose.back.text': 'Ein Host kommt zurück, auf dieser Maschine oder einer anderen',
+  'setup.help': 'Hilfe: Wo steht der Code?',
+  'setup.help.screen': 'Auf dem Bildschirm, der an der Maschine hängt, oder im Konsolenfenster der Maschine, auf der sie läuft.',
+  'setup.help.remote': 'Niemand kommt an ihren Bildschirm? Melden Sie sich auf der Maschine selbst an: freehold console-screen',
+  'setup.help.renew': 'Ungültig oder verloren? Drücken Sie R an jenem Bildschirm, und er zeigt einen anderen.',
+  'setup.help.file': 'Ohne Browser richtet eine Antwortdatei den Host in denselben Schritten ein: freehold apply answers.yaml',
+  'setup.stepState.skipped': 'übersprungen',
+  'setup.step.hand-over': 'Übergabe an Ihre Wallet',
+  'setup.run.undone': 'Zurückgenommen, was geschehen war',
+  'setup.run.undoing': 'Wird zurückgenommen',
+  'setup.run.skip': 'Weiter ohne: {step}',
+  'setup.skip.tls':
+    'Ohne öffnen die Seiten mit dem Zertifikat des ersten Starts, und Browser warnen. Der Host fragt stündlich von selbst wieder.',
+  'setup.skip.ipv6': 'Ohne haben VMs vorerst keine öffentliche IPv6-Adresse. Der Host versucht es von selbst weiter.',
+  'setup.run.undo': 'Zurücknehmen, was geschehen ist',
+  'setup.undoing.title': 'Zurücknehmen, was geschehen ist?',
+  'setup.undoing.goes':
+    'Das geht: die Konfiguration, das Gastabbild, ein leerer Speicher, das neue Zertifikat. Was an Schlüssel dieses Hosts gesandt wurde, geht an die Kasse.',
+  'setup.undoing.stays':
+    'Das bleibt: Ihre Antworten, die Schlüssel dieses Hosts und ein Vertrag, der auf der Chain steht. Dieselben Antworten nehmen ihn wieder.',
+  'setup.undoing.confirm': 'Zurücknehmen',
+  'setup.undoing.busy': 'Beginnt…',
+  'setup.undoing.leave': 'Lassen, wie es ist',
+  'setup.done.so': 'So steht es',
+  'setup.done.open.row': 'Die Seiten sind unter {origin} offen',
+  'setup.done.code': 'Der Code des Bildschirms gilt nicht mehr, und jeder Browser, den er einließ, ist draußen',
+  'setup.done.operator': 'Betreiber ist nun, wer den Zugangspass 0 hat: die Wallet des Eigentümers',
+  'setup.done.row.done': 'fertig',
+  'setup.done.row.todo': 'für Sie zu tun',
+  'setup.done.console': 'Mit der Wallet des Eigentümers anmelden',
+  'setup.done.keep': 'Was aufzubewahren ist',
+  'setup.done.keep.text': 'Anderswo als auf dieser Maschine. Damit kommt ein Host nach einem Brand zurück.',
+  'setup.done.keep.wallet':
+    'Die Wallet des Eigentümers und deren eigene Wiederherstellung: Wer sie hat, bestimmt über den Vertrag. Dieser Host fragt nie nach einer Wiederherstellungsphrase.',
+  'setup.done.keep.backup':
+    'Eine Sicherung dieses Hosts, mit den Worten, die sie öffnen. Sie enthält die Geheimnisse der VMs, nicht die Schlüssel Ihrer Wallets.',
+  'setup.done.keep.answers': 'Die Antwortdatei. Geheimnisse sind darin ausgelassen, und sie sagt, welche.',
+  'setup.done.keep.root': 'Das Wurzelzertifikat, falls Sie es später auf weiteren Geräten installieren.',
+  'setup.root.title': 'Damit Browser nicht warnen: die Wurzel dieses Hosts installieren',
+  'setup.root.text':
+    'Dieser Host bürgt für sich durch eine eigene Stelle. Deren Wurzel wird einmal je Gerät installiert. Vergleichen Sie den SHA-256-Fingerabdruck, wenn das System ihn zeigt.',
+  'setup.root.fingerprint': 'Fingerabdruck der Wurzel',
+  'setup.root.download': 'Wurzelzertifikat herunterladen',
+  'setup.root.windows': 'Windows',
+  'setup.root.windows.text':
+    'Datei öffnen → Zertifikat installieren → Aktueller Benutzer → Alle Zertifikate in folgendem Speicher speichern → Vertrauenswürdige Stammzertifizierungsstellen. Dann den Browser neu starten.',
+  'setup.root.macos': 'macOS',
+  'setup.root.macos.text':
+    'Datei öffnen: Sie kommt in die Schlüsselbundverwaltung, in „Anmeldung“. Dort öffnen → Vertrauen → Bei Verwendung dieses Zertifikats: Immer vertrauen.',
+  'setup.root.ios': 'iPhone und iPad',
+  'setup.root.ios.text':
+    'Datei in Safari öffnen → Zulassen. Einstellungen → Profil geladen → Installieren. Dann Einstellungen → Allgemein → Info → Zertifikatsvertrauenseinstellungen → einschalten.',
+  'setup.root.android': 'Android',
+  'setup.root.android.text':
+    'Einstellungen → Sicherheit → Weitere Sicherheitseinstellungen → Verschlüsselung und Anmeldedaten → Zertifikat installieren → CA-Zertifikat → die Datei wählen.',
+  'setup.root.linux': 'Debian, Ubuntu und Fedora',
+  'setup.root.linux.text':
+    'Debian, Ubuntu: die Datei nach /usr/local/share/ca-certificates/freehold.crt kopieren und update-ca-certificates ausführen. Fedora: trust anchor freehold-root.crt. Chrome unter Linux: Einstellungen → Datenschutz und Sicherheit → Zertifikate verwalten → dort importieren.',
+  'setup.root.firefox': 'Firefox, auf jedem System',
+  'setup.root.firefox.text':
+    'Einstellungen → Datenschutz & Sicherheit → Zertifikate anzeigen → Zertifizierungsstellen → Importieren → für Websites vertrauen.',
 }

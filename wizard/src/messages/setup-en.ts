@@ -212,10 +212,7 @@ export const setupEn = {
   'setup.log': 'Log',
   'setup.done.title': 'The host is set up',
   'setup.done.lead': 'The storefront is open at {origin}. The code of the machine opens nothing any more.',
-  'setup.done.next': 'What now',
   'setup.done.medium': 'Remove the installation medium.',
-  'setup.done.backup': 'Keep the answer file and a backup of the secrets folder somewhere else.',
-  'setup.done.look': 'Look at the storefront as a buyer would.',
   'setup.done.open': 'Open the storefront',
   'setup.section.uplink': 'This machine’s network',
   'setup.section.uplink.text':
@@ -335,4 +332,69 @@ export const setupEn = {
   'setup.enrolment.ended': 'Enrolled',
   'setup.enrolment.endedText':
     'This host has a token of its own with few rights. Remove the privileged one: pveum user token remove root@pam enrol',
+  'setup.purpose': 'What do you want to do?',
+  'setup.purpose.new': 'Set up a new host',
+  'setup.purpose.new.text': 'From nothing to an open storefront',
+  'setup.purpose.back': 'Restore from a backup',
+  'setup.purpose.back.text': 'A host comes back, on this machine or on another',
+  'setup.help': 'Help: where is the code?',
+  'setup.help.screen': 'On the screen that is plugged into the machine, or in the console window of the machine that hosts it.',
+  'setup.help.remote': 'Nobody can reach its screen? Log in on the machine itself and run: freehold console-screen',
+  'setup.help.renew': 'Void or lost? Press R at that screen, and it shows another one.',
+  'setup.help.file': 'Without a browser, an answer file sets the host up by the same steps: freehold apply answers.yaml',
+  'setup.stepState.skipped': 'skipped',
+  'setup.step.hand-over': 'Hand over to your wallet',
+  'setup.run.undone': 'What setup did is taken back',
+  'setup.run.undoing': 'Taking back',
+  'setup.run.skip': 'Go on without: {step}',
+  'setup.skip.tls':
+    'Without it the storefront opens with the certificate of the first boot, and browsers warn. The host asks again by itself every hour.',
+  'setup.skip.ipv6': 'Without it VMs have no public IPv6 address for now. The host goes on trying by itself.',
+  'setup.run.undo': 'Take back what was done',
+  'setup.undoing.title': 'Take back what setup did?',
+  'setup.undoing.goes':
+    'These go: the configuration, the guest image, an empty storage, the new certificate. What was sent to keys of this host goes to the treasury.',
+  'setup.undoing.stays':
+    'These stay: your answers, the keys of this host, and a contract that is on chain. The same answers take it again.',
+  'setup.undoing.confirm': 'Take it back',
+  'setup.undoing.busy': 'Beginning…',
+  'setup.undoing.leave': 'Leave it as it is',
+  'setup.done.so': 'So it stands',
+  'setup.done.open.row': 'The storefront is open at {origin}',
+  'setup.done.code': 'The code of the screen is void, and every browser that it let in is out',
+  'setup.done.operator': 'The operator is now whoever holds access pass 0: the owner’s wallet',
+  'setup.done.row.done': 'done',
+  'setup.done.row.todo': 'for you to do',
+  'setup.done.console': 'Sign in with the owner’s wallet',
+  'setup.done.keep': 'What to keep',
+  'setup.done.keep.text': 'Somewhere else than on this machine. With these a host comes back after a fire.',
+  'setup.done.keep.wallet':
+    'The owner’s wallet and its own recovery: whoever has it governs the contract. This host never asks for a recovery phrase.',
+  'setup.done.keep.backup':
+    'A backup of this host, with the words that open it. It holds the secrets of the VMs, not the keys of your wallets.',
+  'setup.done.keep.answers': 'The answer file. Secrets are left out of it, and it says which.',
+  'setup.done.keep.root': 'The root certificate, if you install it on more devices later.',
+  'setup.root.title': 'Stop browsers from warning: install the root of this host',
+  'setup.root.text':
+    'This host vouches for itself by an authority of its own. Its root is installed once per device. Compare the SHA-256 fingerprint when the system shows it.',
+  'setup.root.fingerprint': 'fingerprint of the root',
+  'setup.root.download': 'Download the root certificate',
+  'setup.root.windows': 'Windows',
+  'setup.root.windows.text':
+    'Open the file → Install Certificate → Current User → Place all certificates in the following store → Trusted Root Certification Authorities. Then start the browser anew.',
+  'setup.root.macos': 'macOS',
+  'setup.root.macos.text':
+    'Open the file: it goes to Keychain Access, into “login”. Open it there → Trust → When using this certificate: Always Trust.',
+  'setup.root.ios': 'iPhone and iPad',
+  'setup.root.ios.text':
+    'Open the file in Safari → Allow. Settings → Profile Downloaded → Install. Then Settings → General → About → Certificate Trust Settings → switch it on.',
+  'setup.root.android': 'Android',
+  'setup.root.android.text':
+    'Settings → Security → More security settings → Encryption and credentials → Install a certificate → CA certificate → choose the file.',
+  'setup.root.linux': 'Debian, Ubuntu and Fedora',
+  'setup.root.linux.text':
+    'Debian, Ubuntu: copy the file to /usr/local/share/ca-certificates/freehold.crt and run update-ca-certificates. Fedora: trust anchor freehold-root.crt. Chrome on Linux: Settings → Privacy and security → Manage certificates → import it there.',
+  'setup.root.firefox': 'Firefox, on any system',
+  'setup.root.firefox.text':
+    'Settings → Privacy & Security → View Certificates → Authorities → Import → trust it to identify websites.',
 } as const satisfies Record<string, string | { one: string; other: string }>

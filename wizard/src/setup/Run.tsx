@@ -1,5 +1,6 @@
 'use client'
 import { useEffect, useRef, useState } from 'react'
+import type { MessageKey } from '../messages/catalogue.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button, Spinner } from '../ui/Button.tsx'
@@ -17,29 +18,36 @@ import { SkeletonCard } from './SkeletonCard.tsx'
 import type { Place } from './Steps.tsx'
 import { WalletDeployment } from './WalletDeployment.tsx'
 
-const signs: Record<string, string> = { done: '✓', failed: '×', waiting: '·', running: '', undone: '–', undoing: '' }
+const signs: Record<string, string> = { done: '✓', failed: '×', waiting: '·', skipped: '–', undone: '–' }
+const atWork: readonly string[] = ['running', 'undoing']
 
-/** Setup at work: its steps, what it waits for, its log. A closed tab changes nothing (W11); what failed is tried again (W12). */
+/** Setup at work: its steps, what it waits for, its log. A closed tab changes nothing (W11); what failed is tried again, gone on without or taken back (W12). */
 export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place): void; reload(): void }) {
   const { t, length } = useTexts()
   const { now, lost } = useHost()
   const lines = useLog(view.task?.taskId)
-  const { busy, error, press } = usePress()
+  const { at, error, press } = usePress<'run' | 'skip' | 'undo'>()
+  const [asking, setAsking] = useState(false)
   const { task, wallet } = view
   if (task === null) return <SkeletonCard />
   const stopped = task.state === 'failed' || task.state === 'interrupted' || task.state === 'undone'
+  const back = task.state === 'running' && task.steps.some((step) => step.state === 'undoing' || step.state === 'undone')
   const phase = task.steps.find((step) => step.state === 'running')?.phase ?? null
   const payee = /^waiting for ([0-9.]+) at (0x[0-9a-fA-F]{40})/.exec(phase ?? '')
 
-  const again = () =>
+  const act = (what: 'run' | 'skip' | 'undo') =>
     press(async () => {
-      await setupApi.run()
+      if (what === 'undo') await setupApi.undo()
+      else await setupApi.run(what === 'skip' && view.skippable !== null ? [view.skippable] : [])
+      setAsking(false)
       reload()
-    })
+    }, what)
+  const reason = lost ? t('link.lost.reason') : undefined
+  const waitsFor = (what: 'run' | 'skip' | 'undo', words: MessageKey) => (at === what ? t(words) : undefined)
 
   return (
     <Card>
-      <CardTitle>{t(stopped ? 'setup.run.stopped' : 'setup.run.title')}</CardTitle>
+      <CardTitle>{t(titleOf(task.state, back))}</CardTitle>
       <p className="mt-2 max-w-prose text-soft">
         {t('setup.run.lead', { time: length(Math.max(0, (task.endedAt ?? now() ?? task.createdAt) - task.createdAt)) })}
       </p>
@@ -47,21 +55,28 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
         {task.steps.map((step) => (
           <li
             key={step.name}
-            aria-current={step.state === 'running' ? 'step' : undefined}
-            className={classes('flex min-h-9 items-center gap-3', step.state === 'waiting' && 'text-soft')}
+            aria-current={atWork.includes(step.state) ? 'step' : undefined}
+            className={classes(
+              'flex min-h-9 items-center gap-3',
+              ['waiting', 'skipped', 'undone'].includes(step.state) && 'text-soft',
+            )}
           >
             <span aria-hidden="true" className="w-5 text-center font-bold">
-              {step.state === 'running' ? <Spinner /> : signs[step.state]}
+              {atWork.includes(step.state) ? <Spinner /> : signs[step.state]}
             </span>
             <span
               className={classes(
                 'min-w-0',
                 step.state === 'failed' && 'font-semibold text-bad',
-                step.state === 'running' && 'font-semibold',
+                atWork.includes(step.state) && 'font-semibold',
               )}
             >
               {stepText(step.name, t)}
-              <span className="sr-only">, {t(`setup.stepState.${step.state}`)}</span>
+              {step.state === 'skipped' || step.state === 'undone' ? (
+                <span>: {t(`setup.stepState.${step.state}`)}</span>
+              ) : (
+                <span className="sr-only">, {t(`setup.stepState.${step.state}`)}</span>
+              )}
               {step.state === 'running' && step.phase !== null && (
                 <span className="block text-sm font-normal text-soft">{step.phase}</span>
               )}
@@ -109,22 +124,59 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
         {error !== undefined && <ErrorBox error={error} focus />}
         {stopped && (
           <div className="flex flex-wrap gap-3">
-            <Button
-              onClick={again}
-              busy={busy ? t('setup.review.starting') : undefined}
-              disabledReason={lost ? t('link.lost.reason') : undefined}
-            >
+            <Button onClick={() => act('run')} busy={waitsFor('run', 'setup.review.starting')} disabledReason={reason}>
               {t('setup.run.again')}
             </Button>
+            {view.skippable !== null && (
+              <Button
+                look="secondary"
+                onClick={() => act('skip')}
+                busy={waitsFor('skip', 'setup.review.starting')}
+                disabledReason={reason}
+              >
+                {t('setup.run.skip', { step: stepText(view.skippable, t) })}
+              </Button>
+            )}
             <Button look="secondary" onClick={() => onGo('review')}>
               {t('setup.run.change')}
             </Button>
+            {task.state !== 'undone' && !asking && (
+              <Button look="secondary" onClick={() => setAsking(true)} disabledReason={reason}>
+                {t('setup.run.undo')}
+              </Button>
+            )}
           </div>
+        )}
+        {stopped && view.skippable !== null && <p className="text-sm text-soft">{t(skipText(view.skippable))}</p>}
+        {stopped && asking && (
+          <Notice tone="warn" live title={t('setup.undoing.title')}>
+            <p>{t('setup.undoing.goes')}</p>
+            <p>{t('setup.undoing.stays')}</p>
+            <div className="flex flex-wrap gap-3 pt-1">
+              <Button onClick={() => act('undo')} busy={waitsFor('undo', 'setup.undoing.busy')} disabledReason={reason}>
+                {t('setup.undoing.confirm')}
+              </Button>
+              <Button look="secondary" onClick={() => setAsking(false)}>
+                {t('setup.undoing.leave')}
+              </Button>
+            </div>
+          </Notice>
         )}
         <Log lines={lines} />
       </div>
     </Card>
   )
+}
+
+function titleOf(state: string, back: boolean): MessageKey {
+  if (state === 'undone') return 'setup.run.undone'
+  if (state === 'running') return back ? 'setup.run.undoing' : 'setup.run.title'
+  return 'setup.run.stopped'
+}
+
+/** What it means to go on without a step. */
+function skipText(step: string): MessageKey {
+  return step === 'tls' ? 'setup.skip.tls' : 'setup.skip.ipv6'
 }
 
 /** The lines since the beginning, in order; a lost link catches up. */

@@ -6,12 +6,12 @@ import { hasCode } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
 import { useTexts } from '../i18n/text-context.tsx'
-import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
+import { PageHeading } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
-import { linkButton } from '../ui/link-button.ts'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import { CodeForm } from './CodeForm.tsx'
+import { Done } from './Done.tsx'
 import { setupApi, type SectionName } from './resources.ts'
 import { Review } from './Review.tsx'
 import { Run } from './Run.tsx'
@@ -48,9 +48,13 @@ function Wizard() {
 
   // by the address of the machine the host answers no more: it has a name now
   const moved = [entry.error, view.error].some((error) => hasCode(error, 'misdirected'))
-  const named = view.data?.sections.find((one) => one.name === 'address')?.value?.['origin']
-  if (moved && typeof named === 'string') return <Done origin={named} />
-  if (open && (hasCode(entry.error, 'not-found') || hasCode(view.error, 'not-found'))) return <Done origin={status.origin} />
+  const answered = (name: SectionName) => view.data?.sections.find((one) => one.name === name)?.value
+  const named = answered('address')?.['origin']
+  const owner = (answered('people')?.['roles'] as { owner?: string } | undefined)?.owner
+  if (moved && typeof named === 'string') return <Done origin={named} owner={owner} />
+  if (open && (hasCode(entry.error, 'not-found') || hasCode(view.error, 'not-found'))) {
+    return <Done origin={status.origin} owner={owner} />
+  }
   const title = <PageHeading title={t('setup.heading')} lead={t('setup.lead')} />
   if (entry.data === undefined) {
     return (
@@ -68,7 +72,14 @@ function Wizard() {
     return (
       <div className="space-y-8">
         {title}
-        <CodeForm left={entry.data.left} onEntered={enter} />
+        <CodeForm
+          left={entry.data.left}
+          first
+          onEntered={(purpose) => {
+            if (purpose === 'back') router.push('/setup?page=existing')
+            enter()
+          }}
+        />
       </div>
     )
   }
@@ -127,25 +138,4 @@ const sectionsAndReview: readonly string[] = [...sectionNames, 'review', 'run']
 
 function placeOf(asked: string | null, next: Place): Place {
   return asked !== null && sectionsAndReview.includes(asked) ? (asked as SectionName | 'review' | 'run') : next
-}
-
-/** The host is set up: the way to its pages. */
-function Done({ origin }: { origin: string }) {
-  const { t } = useTexts()
-  return (
-    <div className="space-y-8">
-      <PageHeading title={t('setup.done.title')} lead={t('setup.done.lead', { origin })} />
-      <Card>
-        <CardTitle>{t('setup.done.next')}</CardTitle>
-        <ol className="mt-3 list-decimal space-y-2 pl-5">
-          <li>{t('setup.done.medium')}</li>
-          <li>{t('setup.done.backup')}</li>
-          <li>{t('setup.done.look')}</li>
-        </ol>
-        <a className={`${linkButton} mt-5`} href={origin}>
-          {t('setup.done.open')}
-        </a>
-      </Card>
-    </div>
-  )
 }

@@ -47,7 +47,8 @@ export const setupApi = {
   confirmNetwork: () => callApi(sectionSchema, 'POST', '/v1/setup/network/confirm', { body: {} }),
   review: (signal?: AbortSignal) => callApi(changesSchema, 'GET', '/v1/setup/review', { signal }),
   answerFile: () => callApi(answerFileSchema, 'GET', '/v1/setup/answer-file'),
-  run: () => callApi(taskSchema, 'POST', '/v1/setup/run', { body: {} }),
+  run: (skip: readonly string[] = []) => callApi(taskSchema, 'POST', '/v1/setup/run', { body: { skip } }),
+  undo: () => callApi(taskSchema, 'POST', '/v1/setup/undo', { body: {} }),
   log: (after: number, signal?: AbortSignal) => callApi(setupLogSchema, 'GET', `/v1/setup/log?after=${after}`, { signal }),
   walletSent: (hash: string) => callApi(z.unknown(), 'POST', '/v1/setup/wallet-transaction', { body: { hash } }),
 }

@@ -16,6 +16,7 @@ export const knownSteps = [
   'wasm',
   'start',
   'ipv6',
+  'hand-over',
 ] as const
 
 /** Checks of the wizard that have words of their own. */

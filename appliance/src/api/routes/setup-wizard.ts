@@ -20,6 +20,7 @@ import {
   enteredSchema,
   entrySchema,
   networkSchema,
+  runBodySchema,
   sectionNames,
   sectionSchema,
   setupLogSchema,
@@ -78,7 +79,7 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
     )
 
     app.get('/v1/setup/wizard', { config: { access: 'setup' }, schema: { response: { 200: wizardSchema } } }, async () => {
-      const { sections, next, task, wallet, nextCertificate } = await wizard.view()
+      const { sections, next, task, wallet, nextCertificate, skippable } = await wizard.view()
       return {
         version,
         sections,
@@ -87,6 +88,7 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
         task: task && taskView(task),
         wallet: wallet && { chainId: wallet.chainId, to: wallet.to, data: wallet.data },
         nextCertificate,
+        skippable,
       }
     })
 
@@ -158,8 +160,14 @@ export function registerSetupWizard({ version, code, sessions, wizard }: SetupWi
 
     app.post(
       '/v1/setup/run',
+      { config: { access: 'setup', acts: 'key' }, schema: { body: runBodySchema, response: { 202: taskSchema } } },
+      async ({ body }, reply) => reply.code(202).send(taskView(await wizard.run(body.skip))),
+    )
+
+    app.post(
+      '/v1/setup/undo',
       { config: { access: 'setup', acts: 'key' }, schema: { body: nothing, response: { 202: taskSchema } } },
-      async (_, reply) => reply.code(202).send(taskView(await wizard.run())),
+      async (_, reply) => reply.code(202).send(taskView(await wizard.undo())),
     )
 
     app.get(

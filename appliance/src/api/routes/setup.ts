@@ -2,14 +2,15 @@ import { z } from 'zod'
 import type { TaskRecord } from '../../steps/step.ts'
 import type { OneTimeCode } from '../../setup/wizard/one-time-code.ts'
 import type { ApiServer } from '../app.ts'
-import { rebuiltSchema, reviewSchema, setupBodySchema, setupCodeSchema } from '../schemas/setup.ts'
+import { applyBodySchema, rebuiltSchema, reviewSchema, setupBodySchema, setupCodeSchema } from '../schemas/setup.ts'
 import { taskSchema } from '../schemas/tasks.ts'
 import { taskView } from '../views/task-view.ts'
 
 /** What setup offers here: `SetupService` fits, with the daemon's own rebuild beside it. */
 export interface SetupPorts {
   review(answers: string): Promise<z.output<typeof reviewSchema>>
-  begin(answers: string): Promise<TaskRecord>
+  begin(answers: string, skip: readonly string[]): Promise<TaskRecord>
+  undo(): Promise<TaskRecord>
   rebuild(): Promise<z.output<typeof rebuiltSchema>>
   /** The code of the wizard, while there is one. */
   code?(): Pick<OneTimeCode, 'shown' | 'renew'> | undefined
@@ -27,8 +28,13 @@ export function registerSetup(setup: SetupPorts): (app: ApiServer) => void {
     )
     app.post(
       '/v1/setup',
-      { config: { access: 'host', acts: 'key' }, schema: { body: setupBodySchema, response: { 202: taskSchema } } },
-      async ({ body }, reply) => reply.code(202).send(taskView(await setup.begin(body.answers))),
+      { config: { access: 'host', acts: 'key' }, schema: { body: applyBodySchema, response: { 202: taskSchema } } },
+      async ({ body }, reply) => reply.code(202).send(taskView(await setup.begin(body.answers, body.skip))),
+    )
+    app.post(
+      '/v1/setup/undo',
+      { config: { access: 'host', acts: 'key' }, schema: { body: z.strictObject({}), response: { 202: taskSchema } } },
+      async (_, reply) => reply.code(202).send(taskView(await setup.undo())),
     )
     const shown = async () => {
       const code = setup.code?.()?.shown()

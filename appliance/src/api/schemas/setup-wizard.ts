@@ -35,7 +35,12 @@ export const wizardSchema = z.strictObject({
   wallet: z.strictObject({ chainId: z.number().int(), to: z.string().nullable(), data: z.string() }).nullable(),
   /** SHA-256 of the certificate that the public address is about to show, while it is announced. */
   nextCertificate: z.string().nullable(),
+  /** The step that has failed, where it may be gone on without. */
+  skippable: z.string().nullable(),
 })
+
+/** POST /v1/setup/run: steps to go on without. */
+export const runBodySchema = z.strictObject({ skip: z.array(z.string().max(40)).max(20).default([]) })
 
 /** GET /v1/setup/entry: what somebody without the code may know. */
 export const entrySchema = z.strictObject({

@@ -3,6 +3,12 @@ import { z } from 'zod'
 /** POST /v1/setup and /v1/setup/review, on the operator's own socket: the text of an answer file. */
 export const setupBodySchema = z.strictObject({ answers: z.string().min(1).max(200_000) })
 
+/** POST /v1/setup: the same, and the steps to go on without. */
+export const applyBodySchema = z.strictObject({
+  answers: z.string().min(1).max(200_000),
+  skip: z.array(z.string().max(40)).max(20).default([]),
+})
+
 /** What setup would do; nothing has happened. */
 export const reviewSchema = z.strictObject({
   steps: z.array(z.strictObject({ name: z.string(), estimateSeconds: z.number(), done: z.boolean() })),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { pageOf, unixSecondsSchema } from './values.ts'
 
-export const stepStateSchema = z.enum(['waiting', 'running', 'done', 'failed', 'undoing', 'undone'])
+export const stepStateSchema = z.enum(['waiting', 'running', 'done', 'failed', 'skipped', 'undoing', 'undone'])
 
 /** A task: GET /v1/tasks/{taskId}; GET /v1/tasks/{taskId}/events sends the same object as SSE `task` events and log lines as `log`. */
 export const taskSchema = z.strictObject({

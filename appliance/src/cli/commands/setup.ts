@@ -16,7 +16,7 @@ const reviewSchema = z.strictObject({
 })
 const rebuildSchema = z.strictObject({ vms: z.number().int(), unmatched: z.array(z.string()) })
 
-/** Verbs of the operator on the host itself, over its own socket: validate, apply, rebuild. */
+/** Verbs of the operator on the host itself, over its own socket: validate, apply, undo, rebuild. */
 export function registerSetupCommands(program: Command, make: Make): void {
   program
     .command('validate')
@@ -38,8 +38,14 @@ export function registerSetupCommands(program: Command, make: Make): void {
     .command('apply')
     .argument('<file>', 'an answer file')
     .option('--dry-run', 'print what would be done and change nothing')
+    .option(
+      '--skip <step>',
+      'go on without a step that failed: tls or ipv6; may be repeated',
+      (step, before: string[]) => [...before, step],
+      [],
+    )
     .description('set the host up as the file says; may be repeated, and goes on where it was interrupted')
-    .action(async (file: string, own: { dryRun?: boolean }, command: Command) => {
+    .action(async (file: string, own: { dryRun?: boolean; skip: string[] }, command: Command) => {
       const context = make(command)
       await loadConfig(file)
       const answers = await readFile(file, 'utf8')
@@ -53,12 +59,26 @@ export function registerSetupCommands(program: Command, make: Make): void {
         ])
       }
       const task = await context.admin.call(taskSchema, 'POST', '/v1/setup', {
-        body: { answers },
+        body: { answers, skip: own.skip },
         headers: { 'idempotency-key': randomBytes(16).toString('hex') },
       })
       const ended = await followTask(context.admin, task.taskId, true)
       if (context.options.json) return printJson(ended)
       say('The host is set up.')
+    })
+
+  program
+    .command('undo')
+    .description('take back what a setup did that stopped half-way; what is on chain stays there')
+    .action(async (_, command: Command) => {
+      const context = make(command)
+      const task = await context.admin.call(taskSchema, 'POST', '/v1/setup/undo', {
+        body: {},
+        headers: { 'idempotency-key': randomBytes(16).toString('hex') },
+      })
+      const ended = await followTask(context.admin, task.taskId, true, 'undone')
+      if (context.options.json) return printJson(ended)
+      say('What setup did is taken back. What is on chain stays there.')
     })
 
   program

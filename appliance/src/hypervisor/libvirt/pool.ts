@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { VmKey } from '../../chain/installation.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -33,6 +33,19 @@ export class Pool {
     await writeFile(join(this.folder, markerName), text, { flag: 'wx', mode: 0o640 }).catch((e: NodeJS.ErrnoException) => {
       if (e.code !== 'EEXIST') throw e
     })
+  }
+
+  /** Removes folders and marker if no disk and no template lies there. False: something does, or nothing is left. */
+  async discard(): Promise<boolean> {
+    const folders = ['templates', 'vms'].map((name) => join(this.folder, name))
+    const held = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])))
+    const marker = join(this.folder, markerName)
+    if (held.some((names) => names.length > 0) || !(await exists(marker))) return false
+    // the marker first: what is cut off here is no storage any more, and the next setup makes it whole again
+    await rm(marker, { force: true })
+    // a folder that was filled meanwhile stays
+    for (const folder of folders) await rmdir(folder).catch(() => undefined)
+    return true
   }
 
   /** Throws `pool-not-mounted` unless the marker is there. */

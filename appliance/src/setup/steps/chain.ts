@@ -6,6 +6,9 @@ import { AppError } from '../../errors/app-error.ts'
 import type { Step, StepIo } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 import { neededWei } from '../funds.ts'
+import { KeySigner } from '../key-signer.ts'
+import { sweep } from '../sweep.ts'
+import { noteAsked, noteOf } from '../undo-notes.ts'
 
 /** The provider of the first RPC; throws `rpc-unreachable` or `wrong-chain`. The caller destroys it. */
 export async function openRpc({ answers }: SetupContext): Promise<JsonRpcProvider> {
@@ -67,6 +70,7 @@ async function isDeployed({ journal }: SetupContext, provider: JsonRpcProvider):
 async function awaitFunds(context: SetupContext, provider: JsonRpcProvider, address: string, io: StepIo): Promise<void> {
   const needed = neededWei(context.answers)
   if ((await provider.getBalance(address)) >= needed || (await isDeployed(context, provider))) return
+  await noteAsked(context.journal, address)
   await context.hooks.fund?.(address)
   for (;;) {
     const balance = await provider.getBalance(address)
@@ -96,6 +100,21 @@ export const chain: Step<SetupContext> = {
       io.log(`network ${context.answers.chain.chainId} answers; provisioner ${provisioner.address}`)
       const payer = context.answers.deployment === 'key' ? deployer : provisioner
       if (context.answers.contracts.length === 0) await awaitFunds(context, provider, payer.address, io)
+    } finally {
+      provider.destroy()
+    }
+  },
+  /** What was sent to keys of this host goes to the treasury; the keys stay. A host that served before keeps its provisioner's. */
+  async undo(context, io) {
+    const { journal, answers } = context
+    if ((await noteOf(journal, 'funds')) === undefined) return
+    const provider = await openRpc(context)
+    try {
+      const { deployer, provisioner } = await hostKeys(context)
+      const served = typeof (await noteOf(journal, 'config')) === 'string' || (await context.readConfig()) !== undefined
+      for (const key of served ? [deployer] : [deployer, provisioner]) {
+        await sweep(provider, new KeySigner(key, provider), answers.roles.treasury, io, `of ${key.address} went to the treasury`)
+      }
     } finally {
       provider.destroy()
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { deploySubscriptions, saltOf, type NewPlan } from '@freehold/contracts/deploy'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
-import { formatEther, type JsonRpcProvider, type Signer } from 'ethers'
+import type { JsonRpcProvider, Signer } from 'ethers'
 import { z } from 'zod'
 import { ContractCodec } from '../../chain/contract-codec.ts'
 import { zeroAddress, type Plan } from '../../chain/subscription.ts'
@@ -10,6 +10,8 @@ import { AppError } from '../../errors/app-error.ts'
 import type { Step, StepIo } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 import { KeySigner } from '../key-signer.ts'
+import { noteBefore, noteOf } from '../undo-notes.ts'
+import { sweep } from '../sweep.ts'
 import { hostKeys, openRpc } from './chain.ts'
 import { deployByWallet } from './wallet-deployment.ts'
 
@@ -53,21 +55,6 @@ async function tokenAddresses(context: SetupContext, deployer: Signer): Promise<
     await context.journal.put('dev-token', { address: devToken })
   }
   return (name) => (name === 'native' ? zeroAddress : name === 'dev-token' ? (devToken ?? zeroAddress) : name)
-}
-
-/** What is left at the deployer goes to the provisioner: the deployer never had a role and needs nothing any more. */
-async function sweep(provider: JsonRpcProvider, deployer: Signer, to: string, io: StepIo): Promise<void> {
-  const [balance, fees] = await Promise.all([provider.getBalance(await deployer.getAddress()), provider.getFeeData()])
-  const fee = 21_000n * (fees.maxFeePerGas ?? 20_000_000_000n)
-  if (balance <= fee * 4n) return
-  const sent = await deployer.sendTransaction({
-    to,
-    value: balance - fee,
-    gasLimit: 21_000n,
-    maxFeePerGas: fees.maxFeePerGas ?? 20_000_000_000n,
-  })
-  await sent.wait()
-  io.log(`${formatEther(balance - fee)} left at the deployer went to the provisioner`)
 }
 
 /** The contract is deployed, or the one of the answers is taken. Killed and repeated it deploys once (M10). */
@@ -116,9 +103,17 @@ export const contracts: Step<SetupContext> = {
       const fromBlock = contractEntry.safeParse(await journal.get('contract')).data?.fromBlock ?? result.blockNumber
       await journal.put('contract', { address: result.address, fromBlock })
       io.log(result.transactionHash === null ? `contract ${result.address} is there already` : `contract ${result.address}`)
-      await sweep(provider, deployer, keys.provisioner.address, io)
+      // the deployer never had a role and needs nothing any more
+      await sweep(provider, deployer, keys.provisioner.address, io, 'left at the deployer went to the provisioner')
     } finally {
       provider.destroy()
+    }
+  },
+  /** What is on chain stays there: nobody can take a contract back. The same answers find it again. */
+  async undo({ journal, answers }, io) {
+    const made = contractEntry.safeParse(await journal.get('contract')).data
+    if (made !== undefined && answers.contracts.length === 0) {
+      io.log(`the contract ${made.address} stays on chain; setup by the same answers takes it again`)
     }
   },
 }
@@ -252,7 +247,14 @@ export const storefrontCheck: Step<SetupContext> = {
       // what the answers pin is what they get
       template: { ...(sha256 !== undefined && { sha256 }), ...answers.template },
     }
+    await noteBefore(journal, 'config', (await context.configText()) ?? null)
     await context.writeConfig(config)
     io.log('roles and plans are those of the answers; the storefront opens')
+  },
+  async undo(context, io) {
+    const before = await noteOf(context.journal, 'config')
+    if (before === undefined) return
+    await context.restoreConfig(before)
+    io.log(before === null ? 'the configuration is gone' : 'the configuration of before is back')
   },
 }

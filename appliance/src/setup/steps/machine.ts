@@ -3,6 +3,7 @@ import type { Hypervisor } from '../../hypervisor/port.ts'
 import type { Step } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 import { plansFit } from '../plans-fit.ts'
+import { noteMade, noteOf } from '../undo-notes.ts'
 
 /** The pool of disks is there and can be read: the hypervisor makes it and marks it. */
 export const storage: Step<SetupContext> = {
@@ -14,6 +15,10 @@ export const storage: Step<SetupContext> = {
   },
   async run({ hypervisor }) {
     await (await hypervisor()).list()
+  },
+  /** A storage that setup made and that is empty goes; one that holds anything stays as it is. */
+  async undo({ discardStorage }, io) {
+    if (await discardStorage()) io.log('the empty storage is gone')
   },
 }
 
@@ -65,10 +70,22 @@ export const template: Step<SetupContext> = {
       })
     io.progress('importing')
     if (!(await isEverywhere(driver, image.sha256))) {
+      if (!(await driver.templates()).some((t) => t.sha256 === image.sha256)) await noteMade(journal, 'template', image.sha256)
       await driver.importTemplate(image, { signal: io.signal, progress: io.progress })
     }
     await journal.put('template', image.sha256)
     io.log(`template ${image.sha256.slice(0, 12)}`)
+  },
+  /** Images that setup brought and that no disk refers to leave the store. */
+  async undo({ hypervisor, journal }, io) {
+    const brought = (await noteOf(journal, 'template')) ?? []
+    if (brought.length === 0) return
+    const driver = await hypervisor()
+    for (const { sha256, usedBy } of await driver.templates()) {
+      if (usedBy > 0 || !brought.includes(sha256)) continue
+      await driver.removeTemplate(sha256)
+      io.log(`template ${sha256.slice(0, 12)} left the store`)
+    }
   },
 }
 

@@ -23,6 +23,8 @@ export interface CertificateStore {
   keepNext(issued: IssuedCertificate, source: string): Promise<KnownCertificate>
   /** The next one becomes the present one, both files at once. No-op where there is no next one. */
   switchOver(): Promise<void>
+  /** None is in use and none is announced any more; the key goes, too. */
+  discard(): Promise<void>
   /** Where Caddy finds the present one. */
   files: CertificateFiles
 }
@@ -87,6 +89,10 @@ export function createCertificateStore(folder: string): CertificateStore {
       if (target === undefined) return
       await pointAt('site', target)
       await rm(join(folder, 'next'), { force: true })
+      await tidy()
+    },
+    async discard() {
+      for (const link of ['next', 'site']) await rm(join(folder, link), { force: true })
       await tidy()
     },
   }

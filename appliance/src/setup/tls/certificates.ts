@@ -57,6 +57,10 @@ export interface Certificates {
   announced(signal: AbortSignal): Promise<void>
   /** From now on the next one is shown. Repeated it changes nothing. */
   switchTo(subject: TlsSubject): Promise<void>
+  /** Whether the public address has a certificate besides the one of the first boot. */
+  hasOwn(): Promise<boolean>
+  /** The certificate of the first boot is shown again. Repeated it changes nothing. */
+  giveUp(subject: TlsSubject): Promise<void>
   /** Caddy's configuration as it has to be; Caddy reads it anew if it was another. @param subject absent before setup. */
   writeSite(subject: TlsSubject | { listen: Config['listen'] }): Promise<void>
   /** Renews by itself until stopped. */
@@ -70,13 +74,13 @@ export const announceSeconds = 15
 /** How often the date is looked at; a failed try waits as long. */
 export const lookMs = 3_600_000
 
+/** How often it is looked whether a broker serves the name by now. */
+const waitMs = 10_000
+
 const day = 86_400
 
 /** Due when a third of its life is left. Pure. */
 export function isDue({ from, until }: Pick<KnownCertificate, 'from' | 'until'>, now: number): boolean {
-/** How often it is looked whether a broker serves the name by now. */
-const waitMs = 10_000
-
   return now >= until - (until - from) / 3
 }
 
@@ -102,10 +106,6 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
     namesOf(subject).every((name) => known.names.includes(name)) &&
     !isDue(known, clock.now())
 
-  async function obtain(subject: TlsSubject, signal: AbortSignal): Promise<KnownCertificate> {
-    const waiting = await store.next()
-    // got before a kill: not asked for twice
-    if (isFor(waiting, subject)) return waiting
   /** Why a proof by a broker cannot be given now; undefined: it can, or none is wanted. */
   function waitsFor(subject: TlsSubject): string | undefined {
     if (!provenByBroker(subject)) return undefined
@@ -118,23 +118,27 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
     return undefined
   }
 
+  async function obtain(subject: TlsSubject, signal: AbortSignal): Promise<KnownCertificate> {
+    const waiting = await store.next()
+    // got before a kill: not asked for twice
+    if (isFor(waiting, subject)) return waiting
     const { tls } = subject
     const names = namesOf(subject)
     try {
+      const why = waitsFor(subject)
+      if (why !== undefined) throw new AppError({ code: 'certificate-refused', detail: why })
       const issued =
         tls.kind === 'acme'
           ? await obtainByAcme({
               answer: tls,
-      const why = waitsFor(subject)
-      if (why !== undefined) throw new AppError({ code: 'certificate-refused', detail: why })
               names,
               accountKeyFile: join(stateFolder, 'secrets/acme-account.key'),
               challenges: join(folder, 'challenges'),
+              ...(provenByBroker(subject) && { layInZone: async (name, value) => await zoneProofs?.()?.lay(name, value) }),
               signal,
             })
           : await obtainFromOwnAuthority(
               { root: join(folder, 'authority/root.pem'), key: join(stateFolder, 'secrets/authority.key') },
-              ...(provenByBroker(subject) && { layInZone: async (name, value) => await zoneProofs?.()?.lay(name, value) }),
               names,
               new Date(clock.now() * 1000),
             )
@@ -165,13 +169,13 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
     return siteFile(options)
   }
 
+  const announced = (signal: AbortSignal): Promise<void> =>
+    front.announced?.(signal) ?? clock.wait(announceSeconds * 1000, signal)
+
   async function writeSite(subject: TlsSubject | { listen: Config['listen'] }, always = false): Promise<void> {
     const present = 'tls' in subject && subject.tls.kind !== 'first-boot' ? await store.present() : undefined
     const text = siteOf(
       subject,
-  const announced = (signal: AbortSignal): Promise<void> =>
-    front.announced?.(signal) ?? clock.wait(announceSeconds * 1000, signal)
-
       present !== undefined && 'origin' in subject && namesOf(subject).every((name) => present.names.includes(name)),
     )
     const file = join(folder, 'Caddyfile')
@@ -194,6 +198,13 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
         await store.switchOver()
         await writeSite(subject, true)
       }),
+    hasOwn: async () => (await store.present()) !== undefined,
+    giveUp: ({ listen }) =>
+      inTurn(async () => {
+        // Caddy first: it must not look for files that are gone
+        await writeSite({ listen })
+        await store.discard()
+      }),
     writeSite: (subject) => inTurn(() => writeSite(subject)),
     keep(subject) {
       setUp = true
@@ -203,8 +214,13 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
         if (subject.tls.kind === 'first-boot' || isFor(await store.present(), subject)) return
         // an authority whose clock is far from ours must not be asked every hour
         if (clock.now() - renewedAt < day) return
+        if (waiting !== undefined) return void (trouble = waiting)
+        const first = (await store.present()) === undefined
         const next = await inTurn(() => obtain(subject, stopping.signal))
         renewedAt = clock.now()
+        // what browsers saw until now was the one of the first boot: people compare (W14)
+        if (first) await announced(stopping.signal)
+        if (stopping.signal.aborted) return
         log(`the certificate of ${nameOf(subject)} changes to SHA-256 ${next.fingerprint}`)
         await inTurn(async () => {
           await store.switchOver()
@@ -215,13 +231,8 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
         while (!stopping.signal.aborted) {
           const waiting = waitsFor(subject)
           await look(waiting).catch((error: unknown) => {
-        if (waiting !== undefined) return void (trouble = waiting)
-        const first = (await store.present()) === undefined
             if (!stopping.signal.aborted) log('the certificate could not be renewed; the present one stays', error)
           })
-        // what browsers saw until now was the one of the first boot: people compare (W14)
-        if (first) await announced(stopping.signal)
-        if (stopping.signal.aborted) return
           await clock.wait(waiting === undefined ? lookMs : waitMs, stopping.signal)
         }
       })()
@@ -238,6 +249,11 @@ function nameOf({ origin }: Pick<Config, 'origin'>): string {
   return new URL(origin).hostname.replaceAll(/[[\]]/g, '')
 }
 
+/** Whether the name is proven in the zone of a broker, which nobody asks before the product runs. */
+export function provenByBroker({ tls }: Pick<Config, 'tls'>): boolean {
+  return tls.kind === 'acme' && tls.proof === 'broker'
+}
+
 /** What the certificate has to name: the host itself, and WASM hosting where it is on. */
 export function namesOf(subject: TlsSubject): [string, ...string[]] {
   const { wasm } = wasmSiteOf(subject)
@@ -249,11 +265,6 @@ const wasmUpstream = '127.0.0.1:8430'
 
 /** A host that is known by an address alone has no name to put `wasm.` before: it names one in `wasm.url`. */
 function wasmSiteOf(subject: TlsSubject): { wasm?: { name: string; upstream: string } } {
-/** Whether the name is proven in the zone of a broker, which nobody asks before the product runs. */
-export function provenByBroker({ tls }: Pick<Config, 'tls'>): boolean {
-  return tls.kind === 'acme' && tls.proof === 'broker'
-}
-
   const { wasm } = subject
   if (wasm?.enabled !== true) return {}
   const own = nameOf(subject)

@@ -33,11 +33,12 @@ export interface SiteFileOptions {
  */
 export function siteFile(options: SiteFileOptions): string {
   const { origin, apiSocket, web, firstBoot, site, challenges, authority, httpPort = 80, httpsPort = 443 } = options
-  const proxy = `	handle_path /authority/* {
+  const root = `	handle_path /authority/* {
 		root * ${authority}
 		file_server
 	}
-	handle /v1/* {
+`
+  const proxy = `${root}	handle /v1/* {
 		reverse_proxy unix/${apiSocket} {
 			flush_interval -1
 		}
@@ -53,11 +54,12 @@ export function siteFile(options: SiteFileOptions): string {
     options.wasm === undefined
       ? ''
       : `https://${options.wasm.name} {\n${tls(site ?? firstBoot)}\n\treverse_proxy ${options.wasm.upstream}\n}\n\n`
-  // the API answers there still, and says where the host is now: the page that set it up is open at this address
+  // the API answers there still, and says where the host is now: the page that set it up is open at this address, and offers the
+  // root of the host's own authority, without which nobody gets to the name
   const elsewhere =
     own === '' || options.setUp !== true
       ? proxy
-      : `	handle /v1/* {
+      : `${root}	handle /v1/* {
 		reverse_proxy unix/${apiSocket}
 	}
 	handle {

@@ -106,7 +106,7 @@ export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
             undo: 'part',
             ...none,
           }
-        : { step: 'tls', kind: 'certificate-own', values: { name }, undo: 'yes', ...none },
+        : { step: 'tls', kind: 'certificate-own', values: { name }, undo: 'part', ...none },
     )
   }
   changes.push(

@@ -11,7 +11,7 @@ import type { TaskLine, TaskRepository } from '../../store/tasks.ts'
 import type { Journal } from '../context.ts'
 import type { Card } from '../../network/cards.ts'
 import { isInUse, trialSeconds, type NetworkTrials } from '../network-trial.ts'
-import { setupSteps } from '../setup.ts'
+import { setupSteps, skippableSteps } from '../setup.ts'
 import { noteWalletTransaction, openWalletRequest, type WalletRequest } from '../steps/wallet-deployment.ts'
 import { askDirectory } from '../tls/acme.ts'
 import type { Certificates } from '../tls/certificates.ts'
@@ -47,7 +47,10 @@ export interface WizardPorts {
   clock: Clock
   /** Addresses of the host's keys, where they exist already. */
   keys(): Promise<{ deployer: string | null; provisioner: string | null }>
-  begin(answers: string): Promise<TaskRecord>
+  begin(answers: string, skip: readonly string[]): Promise<TaskRecord>
+  undo(): Promise<TaskRecord>
+  /** Goes on, in the direction in which it was going. */
+  resume(): Promise<void>
 }
 
 export interface WizardView {
@@ -57,6 +60,8 @@ export interface WizardView {
   wallet: WalletRequest | null
   /** Fingerprint of the certificate that the public address is about to show (W14). */
   nextCertificate: string | null
+  /** Step that has failed and may be gone on without. */
+  skippable: string | null
 }
 
 /** A change of the network on trial, as a page shows it; `address` is null where it comes by DHCP. */
@@ -89,7 +94,10 @@ export interface Wizard {
   enrol(request: EnrolmentRequest): Promise<{ steps: EnrolmentLine[]; tokenFile: string }>
   review(): Promise<{ changes: Change[]; estimateSeconds: number }>
   answerFile(): Promise<{ text: string; leftOut: string[] }>
-  run(): Promise<TaskRecord>
+  /** @param skip steps to go on without. Throws `bad-input` for one that nothing works without. */
+  run(skip: readonly string[]): Promise<TaskRecord>
+  /** Takes back what a setup did that stopped half-way. */
+  undo(): Promise<TaskRecord>
   /** Goes on with a setup that a power cut ended. Resolves at once where there is none. */
   resume(): Promise<void>
   log(after: number): Promise<TaskLine[]>
@@ -198,6 +206,7 @@ export function createWizard(ports: WizardPorts): Wizard {
         task: running === undefined ? null : ports.live(running),
         wallet: running?.state === 'running' ? (wallet ?? null) : null,
         nextCertificate: tls?.next?.fingerprint ?? null,
+        skippable: running?.steps.find((step) => step.state === 'failed' && skippableSteps.includes(step.name))?.name ?? null,
       }
     },
     async answer(name, value, revision) {
@@ -241,13 +250,17 @@ export function createWizard(ports: WizardPorts): Wizard {
       }
     },
     answerFile: async () => answerFileOf((await whole()).input),
-    async run() {
+    async run(skip) {
       const { config } = await whole()
-      return await ports.begin(stringify(config))
+      return await ports.begin(stringify(config), skip)
     },
+    undo: () => ports.undo(),
     async resume() {
       const state = (await task())?.state
-      if (state === 'running' || state === 'interrupted') await ports.begin(stringify((await whole()).config))
+      if (state !== 'running' && state !== 'interrupted') return
+      // only a setup of these pages: one by a file goes on when the file is applied again
+      await whole()
+      await ports.resume()
     },
     async log(after) {
       const present = await task()
