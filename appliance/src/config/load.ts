@@ -3,6 +3,7 @@ import { parseCidr, specialRangeOf } from 'wireguard-ts/address'
 import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml'
 import type { z } from 'zod'
 import { AppError, type FieldError } from '../errors/app-error.ts'
+import { isSchedule } from './cron-schedule.ts'
 import { configSchema, type Config } from './schema.ts'
 
 /** Rules that no single field can hold. Pure; returns what is wrong. */
@@ -32,6 +33,11 @@ export function crossChecks(config: Config): FieldError[] {
     if (Object.keys(plan.prices).length === 0) add(`/plans/${i}/prices`, 'a plan needs at least one price')
   })
   checkBroker(config, add)
+  const { backup } = config
+  if (!isSchedule(backup.schedule)) add('/backup/schedule', 'a schedule is five fields of cron, such as 17 3 * * *')
+  if (backup.recipient !== undefined && backup.passphraseFile !== undefined) {
+    add('/backup/passphraseFile', 'a recipient and a passphrase exclude each other: leave one of them out')
+  }
   if (config.hypervisor.kind === 'libvirt' && config.hypervisor.sshPorts.from >= config.hypervisor.sshPorts.to) {
     add('/hypervisor/sshPorts/from', 'the range of ports is empty')
   }
@@ -40,15 +46,15 @@ export function crossChecks(config: Config): FieldError[] {
 
 function checkBroker({ mode, hypervisor, network, tls }: Config, add: (pointer: string, detail: string) => void): void {
   const { broker, ipv6 } = network
+  if (tls.kind === 'acme' && tls.proof === 'broker' && broker === null) {
+    add('/tls/proof', 'a broker proves the name only where network.broker names one: name it, or take proof: http')
+  }
   if (broker === null) return
   if (ipv6 !== null) add('/network/broker', 'a prefix of your own and a broker exclude each other: leave one of them out')
   if (mode === 'embedded')
     add('/network/broker', 'embedded mode has no network of its own for VMs: install Freehold on a machine')
   if (mode === 'installed' && hypervisor.kind === 'proxmox') {
     add('/network/broker', 'on Proxmox prefixes of brokers do not reach the guests: give a prefix of your own in network.ipv6')
-  if (tls.kind === 'acme' && tls.proof === 'broker' && broker === null) {
-    add('/tls/proof', 'a broker proves the name only where network.broker names one: name it, or take proof: http')
-  }
   }
   if (broker.registry === null && broker.known.length === 0) {
     add('/network/broker/registry', 'name a registry, or a broker in known')

@@ -200,6 +200,34 @@ export const tlsAnswer = z.discriminatedUnion('kind', [
   }),
 ])
 
+/** Sealed backups of configuration, secrets, database and certificates; never of disks. None are made while nobody is named who can open them. */
+export const backupAnswer = z.strictObject({
+  /** A drive or share that is mounted. Default: `backups` below the state folder, which does not outlive this machine. */
+  folder: z.string().startsWith('/', 'a folder is an absolute path').max(300).optional(),
+  /** Public half of the operator's recovery key, by `freehold backup key`; the other half opens the backups and is kept elsewhere. */
+  recipient: z
+    .string()
+    .regex(/^age1[02-9ac-hj-np-z]{58}$/, 'a recipient begins with age1; freehold backup key makes one')
+    .optional(),
+  /** In its place: file of mode 0600 with a passphrase. */
+  passphraseFile: z.string().startsWith('/', 'a file is an absolute path').max(300).optional(),
+  /** Five fields of cron, in UTC. A change of secrets or configuration makes one besides. */
+  schedule: z.string().max(100).default('17 3 * * *'),
+  /** How many stay; the oldest go. */
+  keep: z.number().int().min(1).max(365).default(14),
+  /** Age of the newest good one above which an issue is raised. */
+  maxAgeHours: z.number().int().min(1).max(8760).default(72),
+  /** Program and arguments that bring a backup elsewhere, `{file}` for its path; run after each one by the daemon's user, without a shell. */
+  copy: z.array(z.string().max(500)).min(1).max(30).optional(),
+})
+
+/** What a host that comes back is filled from before it is set up: `freehold apply` reads it, the daemon never does. */
+export const restoreAnswer = z.strictObject({
+  file: z.string().startsWith('/', 'a file is an absolute path').max(300),
+  /** File with the recovery key or passphrase. */
+  keyFile: z.string().startsWith('/', 'a file is an absolute path').max(300),
+})
+
 /** The whole of freehold.yaml, which is also the answer file. Unknown fields are refused. */
 export const configSchema = z.strictObject({
   version: z.literal(1, {
@@ -267,7 +295,8 @@ export const configSchema = z.strictObject({
       url: z.url({ protocol: /^https?$/ }).optional(),
     })
     .prefault({}),
-  backup: z.strictObject({ folder: z.string().optional() }).prefault({}),
+  backup: backupAnswer.prefault({}),
+  restore: restoreAnswer.optional(),
 })
 
 /** The configuration after validation, with all defaults filled in. */
@@ -277,4 +306,5 @@ export type ConfigInput = z.input<typeof configSchema>
 export type UplinkAnswer = z.output<typeof uplinkAnswer>
 export type TlsAnswer = z.output<typeof tlsAnswer>
 export type BrokerAnswer = z.output<typeof brokerAnswer>
+export type BackupAnswer = z.output<typeof backupAnswer>
 export type PlanAnswer = z.output<typeof planAnswer>

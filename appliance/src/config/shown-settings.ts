@@ -26,6 +26,8 @@ export function shownSettings(config: Config): { key: string; value: string }[] 
     ['listen.metrics', listen.metrics],
     ['wasm.enabled', wasm.enabled],
     ['backup.folder', backup.folder],
+    ['backup.recipient', backup.recipient],
+    ['backup.schedule', backup.recipient === undefined && backup.passphraseFile === undefined ? undefined : backup.schedule],
   ]
   return rows.flatMap(([key, value]) => (value === undefined || value === null ? [] : [{ key, value: String(value) }]))
 }

@@ -159,6 +159,43 @@ export const errorCatalogue = {
     status: 500,
     retryable: false,
   },
+  // backups
+  'backup-not-set-up': {
+    title: 'No backup can be made',
+    hint: 'Make a recovery key with freehold backup key, write its recipient and a folder into the configuration under backup, then run freehold apply.',
+    status: 409,
+    retryable: false,
+  },
+  'backup-folder-missing': {
+    title: 'The folder for backups is not there',
+    hint: 'Mount it again; nothing is written in its place. The backups in it are as they were.',
+    status: 503,
+    retryable: true,
+  },
+  'backup-unreadable': {
+    title: 'This backup cannot be read',
+    hint: 'Take another backup, or another copy of this one. Nothing was changed.',
+    status: 422,
+    retryable: false,
+  },
+  'backup-key-wrong': {
+    title: 'This key does not open the backup',
+    hint: 'Take the recovery key or passphrase that was in use when the backup was made. Nothing was changed.',
+    status: 422,
+    retryable: false,
+  },
+  'backup-newer': {
+    title: 'This backup was made by a newer version',
+    hint: 'Install that version of Freehold or a later one, then restore. Nothing was changed.',
+    status: 409,
+    retryable: false,
+  },
+  'backup-foreign': {
+    title: 'This backup is of another installation',
+    hint: 'Take a backup of this installation, or correct the contracts in the answers. Nothing was changed.',
+    status: 409,
+    retryable: false,
+  },
   // chain
   'rpc-unreachable': {
     title: 'Could not reach the network',
