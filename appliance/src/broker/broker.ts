@@ -55,7 +55,7 @@ export class Broker {
   }
 
   /** Makes everything stand again that the book knows, before anybody is answered. Throws `broker-data-path-failed`. */
-  async start(): Promise<readonly Change[]> {
+  async start(): Promise<number> {
     const changes = await this.#options.dataPath.apply(this.#state())
     this.#restored = true
     await this.#publish()
@@ -130,9 +130,20 @@ export class Broker {
   async tick(): Promise<{ ended: number; repaired: number }> {
     const { dataPath, log } = this.#options
     await this.#quietly('counters', async () => {
-      const counters = await dataPath.counters()
+      const counters = await dataPath.counters(this.#state())
       this.#counters = new Map(counters.map((one) => [one.lease, one]))
       this.book.learn(counters)
+    })
+    let repaired = 0
+    await this.#quietly('drift', async () => {
+      // what is being applied is nobody's doing
+      for (let work = this.#underWay(); work !== undefined; work = this.#underWay()) await work.catch(() => undefined)
+      const drift = !this.#restored || this.#lastFailure !== undefined ? [] : await dataPath.plan(this.#state())
+      if (drift.length === 0 && this.#lastFailure === undefined) return
+      for (const change of drift) log.info({ change: change.text }, 'found changed by others, set right')
+      await this.changed()
+      repaired = drift.length
+      this.#repaired += repaired
     })
     let ended: LeaseRecord[] = []
     await this.#quietly('ends', async () => {
@@ -140,17 +151,13 @@ export class Broker {
       // our own clock may be years ahead: the chain's bounds it
       if (taking !== undefined) ended = this.book.endDue(Math.min(taking, this.clock.now()))
       for (const lease of ended) log.info({ lease: lease.id, prefix: lease.prefix }, 'lease ended')
-    })
-    let repaired = 0
-    await this.#quietly('drift', async () => {
-      const drift = await dataPath.drift()
-      if (drift.length === 0 && ended.length === 0 && this.#lastFailure === undefined) return
-      for (const change of drift) log.info({ change: change.text }, 'found changed by others, set right')
-      await this.changed()
-      repaired = drift.length
-      this.#repaired += repaired
+      if (ended.length > 0) await this.changed()
     })
     return { ended: ended.length, repaired }
+  }
+
+  #underWay(): Promise<void> | undefined {
+    return this.#next ?? this.#running
   }
 
   #state(): ReturnType<typeof leaseOf>[] {

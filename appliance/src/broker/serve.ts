@@ -155,7 +155,7 @@ export async function serveBroker(options: ServeOptions): Promise<RunningBroker>
   for (;;) {
     try {
       const changes = await broker.start()
-      log.info({ changes: changes.length, leases: book.leases.countLive() }, 'the network stands as the store has it')
+      log.info({ changes, leases: book.leases.countLive() }, 'the network stands as the store has it')
       break
     } catch (error) {
       log.error({ err: error }, 'the network could not be set, tried again in 5 s')

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { FakeDataPath } from './fake/fake-data-path.ts'
 import { parseBrokerConfig } from './config.ts'
 import { serveBroker } from './serve.ts'
-import type { Change, Lease } from './types.ts'
+import type { Lease } from './types.ts'
 
 class PrintingDataPath extends FakeDataPath {
-  override async apply(state: readonly Lease[]): Promise<readonly Change[]> {
+  override async apply(state: readonly Lease[]): Promise<number> {
     const changes = await super.apply(state)
     process.stdout.write(`${JSON.stringify({ applied: state.map((lease) => lease.prefix) })}\n`)
     return changes

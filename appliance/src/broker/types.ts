@@ -91,16 +91,15 @@ export interface LeaseCounters {
  */
 export interface DataPath {
   /**
-   * Makes the machine equal to `state` and returns what was changed. At boot it is the first thing that runs: firewall,
+   * Makes the machine equal to `state` and returns how much was changed: nobody reads thousands of changes, `plan` tells them. At boot it is the first thing that runs: firewall,
    * unreachable route of the pool, interface, peers, routes, sets, in this order, so that no packet of a lease is refused
    * that would be let through later. Throws AppError `broker-data-path-failed`.
    */
-  apply(state: readonly Lease[]): Promise<readonly Change[]>
+  apply(state: readonly Lease[]): Promise<number>
   /** What `apply` would change, nothing touched: the dry run. Needs the right to read only. */
   plan(state: readonly Lease[]): Promise<readonly Change[]>
-  /** What differs from the state applied last, found by reading everything back. Empty before the first `apply`. */
-  drift(): Promise<readonly Change[]>
-  counters(): Promise<readonly LeaseCounters[]>
+  /** Of these leases. The store has them: the data path keeps no list of its own. */
+  counters(state: readonly Lease[]): Promise<readonly LeaseCounters[]>
   /** Ends our hold (watchers, connections). What stands on the machine goes on standing: packets do not need this process. */
   close(): Promise<void>
 }

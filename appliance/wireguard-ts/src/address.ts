@@ -15,37 +15,25 @@ export interface Endpoint {
   port: number
 }
 
+/** An address as 16-bit words from the left, two for IPv4 and eight for IPv6, with the length of its network. */
 interface Bits {
   family: 4 | 6
-  value: bigint
+  words: readonly number[]
   length: number
 }
 
 /** A network; a bare address counts as /32 or /128, host bits are cleared as `wg` does. Throws `bad-address`. */
 export function parseCidr(text: string): Cidr {
-  const known = canonical.get(text)
-  if (known !== undefined) return known
-  const { family, value, length } = bitsOf(text)
-  const host = BigInt((family === 4 ? 32 : 128) - length)
-  return remember(canonical, text, `${textOf(family, (value >> host) << host)}/${length}` as Cidr)
-}
-
-// a hub of thousands of peers reads the same networks at every look: parsing them anew was most of its work
-const canonical = new Map<string, Cidr>()
-const parsed = new Map<string, Bits>()
-
-function remember<T>(table: Map<string, T>, text: string, value: T): T {
-  if (table.size >= 65_536) table.clear()
-  // a piece of a long answer would keep all of it in memory: the key is a copy
-  const key: string = typeof value === 'string' && value === text ? value : Buffer.from(text, 'latin1').toString('latin1')
-  if (text.length <= 64) table.set(key, value)
-  return value
+  const { family, words, length } = bitsOf(text)
+  const network = `${textOf(family, cut(words, length))}/${length}`
+  // a piece of a long answer would keep all of it in memory, so what is handed out is never the piece itself
+  return network as Cidr
 }
 
 /** An address of the interface itself; a bare address counts as /32 or /128. Throws `bad-address`. */
 export function parseInterfaceAddress(text: string): InterfaceAddress {
-  const { family, value, length } = bitsOf(text)
-  return `${textOf(family, value)}/${length}` as InterfaceAddress
+  const { family, words, length } = bitsOf(text)
+  return `${textOf(family, words)}/${length}` as InterfaceAddress
 }
 
 /** `host:port` or `[ipv6]:port`. Throws `bad-endpoint`. A name is not looked up here. */
@@ -76,16 +64,18 @@ export function endpointText({ host, port }: Endpoint): string {
 /** The one way to write an address (RFC 5952); throws `bad-address`. A zone stays. */
 export function canonicalAddress(text: string): string {
   const [address = '', zone] = text.split('%', 2)
-  const { family, value } = bitsOf(address)
-  return zone === undefined ? textOf(family, value) : `${textOf(family, value)}%${zone}`
+  const { family, words } = bitsOf(address)
+  return zone === undefined ? textOf(family, words) : `${textOf(family, words)}%${zone}`
 }
 
 /** Whether two networks share an address. */
 export function overlap(a: Cidr, b: Cidr): boolean {
-  const [x, y] = [bitsOf(a), bitsOf(b)]
-  if (x.family !== y.family) return false
-  const shift = BigInt((x.family === 4 ? 32 : 128) - Math.min(x.length, y.length))
-  return x.value >> shift === y.value >> shift
+  return shares(bitsOf(a), bitsOf(b))
+}
+
+function shares(x: Bits, y: Bits): boolean {
+  const length = Math.min(x.length, y.length)
+  return x.family === y.family && x.words.every((word, i) => kept(word, i, length) === kept(y.words[i] ?? 0, i, length))
 }
 
 export function familyOf(network: Cidr | InterfaceAddress): 4 | 6 {
@@ -102,75 +92,111 @@ export class NetworkIndex {
 
   /** The network in the index that contains `network`, or undefined. O(number of distinct prefix lengths). */
   ownerOf(network: Cidr): { owner: string; network: Cidr } | undefined {
-    const { family, value, length } = bitsOf(network)
+    const { family, words, length } = bitsOf(network)
     for (const other of this.#lengths[family]) {
       if (other > length) continue
-      const found = this.#at(family, value, other)
+      const found = this.#owners[family].get(keyOf(words, other))
       if (found !== undefined) return found
     }
     return undefined
   }
 
   add(network: Cidr, owner: string): void {
-    const { family, value, length } = bitsOf(network)
+    const { family, words, length } = bitsOf(network)
     this.#lengths[family].add(length)
-    this.#owners[family].set(keyOf(family, value, length), { owner, network })
-  }
-
-  #at(family: 4 | 6, value: bigint, length: number): { owner: string; network: Cidr } | undefined {
-    return this.#owners[family].get(keyOf(family, value, length))
+    this.#owners[family].set(keyOf(words, length), { owner, network })
   }
 }
 
 /** Equal for all addresses of one network; cheaper than its text. */
-function keyOf(family: 4 | 6, value: bigint, length: number): string {
-  return `${(value >> BigInt((family === 4 ? 32 : 128) - length)).toString(16)}/${length}`
+function keyOf(words: readonly number[], length: number): string {
+  const codes = words.slice(0, Math.ceil(length / 16)).map((word, i) => kept(word, i, length))
+  return String.fromCharCode(length, ...codes)
 }
 
+/** The part of the i-th word that belongs to the first `length` bits. */
+function kept(word: number, i: number, length: number): number {
+  const bits = length - 16 * i
+  return bits >= 16 ? word : bits <= 0 ? 0 : word & (0xffff << (16 - bits)) & 0xffff
+}
+
+function cut(words: readonly number[], length: number): number[] {
+  return words.map((word, i) => kept(word, i, length))
+}
+
+// numbers, not bigints, and no memory of what was parsed: a hub reads thousands of networks at every look
 function bitsOf(text: string): Bits {
-  return parsed.get(text) ?? remember(parsed, text, parseBits(text))
-}
-
-function parseBits(text: string): Bits {
-  const [address = '', length, ...rest] = text.split('/')
+  const slash = text.indexOf('/')
+  const [address, length] = slash === -1 ? [text, undefined] : [text.slice(0, slash), text.slice(slash + 1)]
   const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined
   const most = family === 4 ? 32 : 128
   const bits = length === undefined ? most : /^(0|[1-9]\d{0,2})$/.test(length) ? Number(length) : Number.NaN
-  if (family === undefined || rest.length > 0 || !(bits <= most)) {
+  if (family === undefined || !(bits <= most)) {
     throw new WireGuardError(
       'bad-address',
       `${JSON.stringify(text.slice(0, 80))} is no address or network`,
       'Write 10.0.0.0/24 or 2001:db8::/64.',
     )
   }
-  return { family, value: family === 4 ? ipv4Bits(address) : ipv6Bits(address), length: bits }
+  return { family, words: family === 4 ? ipv4Words(address) : ipv6Words(address), length: bits }
 }
 
-function ipv4Bits(text: string): bigint {
-  return text.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n)
+function ipv4Words(text: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number)
+  return [a * 256 + b, c * 256 + d]
 }
 
-function ipv6Bits(text: string): bigint {
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text)
-  const whole =
-    dotted === null
-      ? text
-      : `${dotted[1]}${(ipv4Bits(dotted[2] ?? '') >> 16n).toString(16)}:${(ipv4Bits(dotted[2] ?? '') & 0xffffn).toString(16)}`
-  const [head = [], tail] = whole.split('::').map((half) => (half === '' ? [] : half.split(':')))
-  const groups = tail === undefined ? head : [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail]
-  return groups.reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n)
+/** Of a text that `isIPv6` takes. */
+function ipv6Words(text: string): number[] {
+  const dotted = text.includes('.') ? text.lastIndexOf(':') + 1 : text.length
+  const words = [0, 0, 0, 0, 0, 0, 0, 0]
+  let [at, gap, value, digits] = [0, -1, 0, 0]
+  for (let i = 0; i < dotted; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code !== colon) {
+      // 0-9 are 48-57, letters of either case end in 1-6
+      value = value * 16 + (code < 58 ? code - 48 : (code & 7) + 9)
+      digits += 1
+    } else if (digits > 0) {
+      words[at] = value
+      at += 1
+      value = digits = 0
+    }
+    if (code === colon && text.charCodeAt(i + 1) === colon) gap = at
+  }
+  const last = dotted < text.length ? ipv4Words(text.slice(dotted)) : digits > 0 ? [value] : []
+  for (const word of last) {
+    words[at] = word
+    at += 1
+  }
+  if (gap === -1) return words
+  return [...words.slice(0, gap), ...Array<number>(8 - at).fill(0), ...words.slice(gap, at)]
 }
+
+const colon = 58
 
 /** Canonical text. Source: RFC 5952 §4 (lower case, the longest and first run of zero groups is shortened). */
-function textOf(family: 4 | 6, value: bigint): string {
-  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 255n)).join('.')
-  const hex = value.toString(16).padStart(32, '0')
-  const groups = Array.from({ length: 8 }, (_, i) => parseInt(hex.slice(4 * i, 4 * i + 4), 16).toString(16))
-  const runs = [...groups.join(':').matchAll(/\b0(?::0)+\b/g)].toSorted((a, b) => b[0].length - a[0].length || a.index - b.index)
-  const [longest] = runs
-  if (longest === undefined) return groups.join(':')
-  const text = groups.join(':')
-  return `${text.slice(0, longest.index).replace(/:$/, '')}::${text.slice(longest.index + longest[0].length).replace(/^:/, '')}`
+function textOf(family: 4 | 6, words: readonly number[]): string {
+  if (family === 4) return words.map((word) => `${word >> 8}.${word & 255}`).join('.')
+  let [best, bestLength] = [-1, 1]
+  for (let i = 0; i < 8; i += 1) {
+    let end = i
+    while (end < 8 && words[end] === 0) end += 1
+    if (end - i > bestLength) [best, bestLength] = [i, end - i]
+    i = Math.max(i, end)
+  }
+  let text = ''
+  for (let i = 0; i < 8; i += 1) {
+    if (i === best) {
+      text += '::'
+      i += bestLength - 1
+    } else text += text === '' || text.endsWith(':') ? hexOf(words[i]) : `:${hexOf(words[i])}`
+  }
+  return text
+}
+
+function hexOf(word = 0): string {
+  return word.toString(16)
 }
 
 /** Networks that no tunnel of the public Internet may carry or be reached through, by name. */
@@ -200,5 +226,8 @@ export const specialNetworks: readonly { network: Cidr; name: string }[] = (
 
 /** The name of the special range that `network` touches (RFC 6890, 3849, 9637, 5737, 3056, 4380), or undefined. */
 export function specialRangeOf(network: Cidr): string | undefined {
-  return specialNetworks.find((special) => overlap(special.network, network))?.name
+  const bits = bitsOf(network)
+  return specialBits.find((special) => shares(special.bits, bits))?.name
 }
+
+const specialBits = specialNetworks.map(({ network, name }) => ({ bits: bitsOf(network), name }))

@@ -6,6 +6,8 @@ import { linkBatch, readLink, runBatch } from './links.ts'
 import type { RunOptions } from './run.ts'
 import type { DeviceChange } from './uapi-codec.ts'
 
+const partSize = 256
+
 /** What `set` would do or has done. Empty lists: nothing differed. */
 export interface InterfaceChange {
   device: DeviceChange
@@ -59,9 +61,19 @@ export class WireGuardInterface {
     return done
   }
 
+  /** Some hundred peers at a time: the text of thousands would be megabytes, here and in the daemon. */
+  async #applyInParts({ peers, ...device }: DeviceChange): Promise<void> {
+    // removals first over all parts: an allowed network must have left its former peer before another gets it
+    const ordered = peers.toSorted((a, b) => Number(b.kind === 'remove') - Number(a.kind === 'remove'))
+    await this.#device.apply({ ...device, peers: ordered.slice(0, partSize) })
+    for (let from = partSize; from < ordered.length; from += partSize) {
+      await this.#device.apply({ peers: ordered.slice(from, from + partSize) })
+    }
+  }
+
   async #set(config: InterfaceConfig): Promise<InterfaceChange> {
     const change = await this.plan(config)
-    if (!isEmpty(change.device)) await this.#device.apply(change.device)
+    if (!isEmpty(change.device)) await this.#applyInParts(change.device)
     await runBatch(change.links, this.#where)
     if (isEmpty(change.device) && change.links.length === 0) return change
     const left = await this.plan(config)

@@ -125,7 +125,7 @@ export class GetDecoder {
     if (peer !== undefined && field !== undefined) return field(peer, text.slice(cut + 1, end))
     switch (key) {
       case 'public_key':
-        this.#peers.push(newPeer(keyOf(text.slice(cut + 1, end))))
+        this.#peers.push(newPeer(hexToBase64(text.slice(cut + 1, end)) as PublicKey))
         return
       case 'private_key': {
         const value = text.slice(cut + 1, end)
@@ -145,23 +145,6 @@ export class GetDecoder {
       // keys of newer versions are no fault
     }
   }
-}
-
-// a hub reads the same keys at every look: making their base64 anew was much of its work
-const keys = new Map<string, PublicKey>()
-
-function keyOf(hex: string): PublicKey {
-  const known = keys.get(hex)
-  if (known !== undefined) return known
-  if (keys.size >= 65_536) keys.clear()
-  const key = hexToBase64(hex) as PublicKey
-  keys.set(own(hex), key)
-  return key
-}
-
-/** A piece of a long text keeps all of it in memory, for as long as somebody holds the piece; a copy does not. */
-function own(piece: string): string {
-  return Buffer.from(piece, 'latin1').toString('latin1')
 }
 
 type Building = { -readonly [K in keyof PeerState]: PeerState[K] } & { allowedIps: Cidr[] }

@@ -15,6 +15,6 @@ const began = performance.now()
 const { lastSeen } = store
 const dataPath = createLinuxDataPath({ ...store.settings, ...(lastSeen !== undefined && { lastSeen: (id) => lastSeen[id] }) })
 // the service keeps no list of what it changed: neither does this
-const { length } = await dataPath.apply(store.leases)
+const length = await dataPath.apply(store.leases)
 process.stdout.write(`applied ${length} changes in ${Math.round(performance.now() - began)} ms\n`)
 setInterval(() => undefined, 60_000)

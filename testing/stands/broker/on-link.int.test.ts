@@ -51,9 +51,12 @@ suite('a broker on an on-link prefix', () => {
     const entries = async () =>
       (await stand.in(broker().namespace, 'ip', '-6', 'neigh', 'show', 'proxy', 'dev', 'up0')).stdout.trim().split('\n').length
     assert.equal(await entries(), 256)
-    assert.deepEqual(await dataPath.drift(), [])
+    assert.deepEqual(await dataPath.plan([lease()]), [])
     await stand.in(broker().namespace, 'ip', '-6', 'neigh', 'del', 'proxy', address, 'dev', 'up0')
-    assert.match((await dataPath.drift()).map((change) => change.text).join('\n'), new RegExp(`neighbour add proxy ${address}`))
+    assert.match(
+      (await dataPath.plan([lease()])).map((change) => change.text).join('\n'),
+      new RegExp(`neighbour add proxy ${address}`),
+    )
     await dataPath.apply([lease()])
     assert.equal(await entries(), 256)
   })

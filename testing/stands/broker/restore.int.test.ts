@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,10 +47,10 @@ suite('what a broker’s hosts notice of its life', () => {
   }
 
   /** Pings from the Internet to a VM, `rate` a second, while `work` runs; how many were lost and the longest silence in ms. */
-  async function pinging(to: string, rate: number, work: () => Promise<void>) {
+  async function pinging(to: string, rate: number, work: (answered: () => Promise<unknown>) => Promise<void>) {
     const ping = stand.spawn(stand.inet, 'ping', '-6', '-D', '-i', String(1 / rate), '-I', far6, to)
     await until('the first answer', 10, async () => ping.text().includes('icmp_seq='))
-    await work()
+    await work(() => once(ping.child.stdout ?? assert.fail(), 'data'))
     const mark = answers(ping.text()).at(-1)?.seq ?? 0
     await until('answers after it', 40, async () => (answers(ping.text()).at(-1)?.seq ?? 0) > mark + rate / 2)
     await ping.end()
@@ -68,13 +69,12 @@ suite('what a broker’s hosts notice of its life', () => {
       })
     const { dataPath } = broker()
     let changes = 0
-    const result = await pinging(alice, 50, async () => {
+    const result = await pinging(alice, 50, async (answered) => {
       const others = Array.from({ length: 20 }, (_, n) => stranger(n))
-      for (let n = 1; n <= 20; n += 1)
-        changes += (await dataPath.apply([stand.lease(0), stand.lease(1), ...others.slice(0, n)])).length
+      for (let n = 1; n <= 20; n += 1) changes += await dataPath.apply([stand.lease(0), stand.lease(1), ...others.slice(0, n)])
       // renewal: only times differ
       await dataPath.apply([stand.lease(0, 0, { until: 2_100_000_000 }), stand.lease(1), ...others])
-      changes += (await dataPath.apply([stand.lease(0), stand.lease(1)])).length
+      changes += await dataPath.apply([stand.lease(0), stand.lease(1)])
       // the process ends and another takes over: it compares, and finds nothing to do
       const next = await start([stand.lease(0), stand.lease(1)])
       assert.match(next.text(), /applied 0 changes/)
@@ -84,13 +84,16 @@ suite('what a broker’s hosts notice of its life', () => {
       const old = host(0).keys.publicKey
 
       const device = new UapiDevice(broker().settings.interfaceName)
+      assert.ok(await device.alive())
+      // an answer that is on its way under the old key at this very moment is lost in any rotation: none is, right after one came
+      await answered()
       await rotatePeerKey(device, old, { publicKey: fresh.publicKey })
       device.close()
       const tunnel = host(0).tunnels[0] ?? assert.fail()
       await tunnel.daemon.device.apply({ privateKey: fresh.privateKey, peers: [] })
       await speakNow(tunnel.daemon.device, broker().publicKey, 25)
       host(0).keys = fresh
-      assert.deepEqual(await dataPath.apply([stand.lease(0), stand.lease(1)]), [], 'the new key is what the lease says')
+      assert.equal(await dataPath.apply([stand.lease(0), stand.lease(1)]), 0, 'the new key is what the lease says')
     })
     assert.ok(changes >= 40 * 4, `${changes} changes were made`)
     assert.ok(result.sent >= 50, `${result.sent} packets`)
@@ -99,7 +102,9 @@ suite('what a broker’s hosts notice of its life', () => {
 
   test('killed with -9, run-time state wiped, in the middle of traffic: it comes back without any host acting', async (t) => {
     const running = await start([stand.lease(0), stand.lease(1)])
-    const seen = Object.fromEntries((await broker().dataPath.counters()).map(({ lease, endpoint }) => [lease, endpoint]))
+    const seen = Object.fromEntries(
+      (await broker().dataPath.counters([stand.lease(0), stand.lease(1)])).map(({ lease, endpoint }) => [lease, endpoint]),
+    )
     const requests = host(0).tunnels[0]?.daemon.pid
     const result = await pinging(alice, 50, async () => {
       running.child.kill('SIGKILL')

@@ -28,7 +28,6 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
   const base = baseRules(options)
   const { interfaceName, uplink, mode } = options
   let device: (WireGuardDevice & { close?(): void }) | undefined
-  let applied: readonly Lease[] | undefined
   let queue: Promise<unknown> = Promise.resolve()
   /** Bytes of an earlier life of the table, so that totals only grow. */
   const carried = new Map<LeaseId, { out: bigint; in: bigint; lastOut: bigint; lastIn: bigint }>()
@@ -68,15 +67,16 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
     }
   }
 
-  async function setFirewall(leases: readonly Lease[]): Promise<{ base: boolean; lines: ElementLine[] }> {
+  /** Sets what differs; says whether the base did, and how many lines. */
+  async function setFirewall(leases: readonly Lease[]): Promise<{ base: boolean; lines: number }> {
     const change = await firewall(leases)
-    if (!change.base && change.lines.length === 0) return change
+    if (!change.base && change.lines.length === 0) return { base: false, lines: 0 }
     // chains and limits first, by themselves without effect: nft 1.0.6 does not find a chain made in the same transaction
     const cut = change.lines.findIndex((line) => line.text.includes(' element '))
     const prepared = cut === -1 ? change.lines.length : cut
     await applyTable([...(change.base ? [base] : []), ...joined(change.lines.slice(0, prepared))], where)
     await applyTable([...(change.base ? await marking() : []), ...joined(change.lines.slice(prepared))], where)
-    return change
+    return { base: change.base, lines: change.lines.length }
   }
 
   /** What the kernel says of our rules is remembered in the table itself, so that the next process can tell whether they stand. */
@@ -157,22 +157,12 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
         const machine = [...neighbours, ...settings]
         await applyMachine(machine, where)
         await speakFirst(leases)
-        applied = leases
-        return changeTexts({
-          settings: options,
-          leases,
-          base: rules.base ? base : undefined,
-          lines: rules.lines,
-          machine: [...route, ...machine],
-          link,
-          config: configOf(leases),
-        })
+        const { device: made, links } = link
+        return Number(rules.base) + rules.lines + route.length + machine.length + made.peers.length + links.length
       }),
     plan: (leases) => inTurn(() => compare(leases)),
-    drift: () => inTurn(async () => (applied === undefined ? [] : await compare(applied))),
-    counters: () =>
+    counters: (leases) =>
       inTurn(async () => {
-        const leases = applied ?? []
         const [table, state] = await Promise.all([readTable(where), device?.read()])
         const peers = new Map(state?.peers.map((peer) => [peer.publicKey, peer]))
         return leases.map(({ id, prefix, peerKey }) => {

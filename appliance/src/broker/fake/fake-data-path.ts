@@ -7,7 +7,6 @@ import type { Change, DataPath, Lease, LeaseCounters } from '../types.ts'
  */
 export class FakeDataPath implements DataPath {
   #standing = new Map<string, Lease>()
-  #wanted = new Map<string, Lease>()
   readonly counts = new Map<string, LeaseCounters>()
   /** While true every apply fails before it changes anything. */
   failing = false
@@ -18,21 +17,16 @@ export class FakeDataPath implements DataPath {
     return [...this.#standing.values()]
   }
 
-  apply(state: readonly Lease[]): Promise<readonly Change[]> {
+  apply(state: readonly Lease[]): Promise<number> {
     if (this.failing) return Promise.reject(new AppError({ code: 'broker-data-path-failed', detail: 'nft refused the change' }))
-    const changes = this.#compare(state)
+    const { length } = this.#compare(state)
     this.applies += 1
     this.#standing = new Map(state.map((lease) => [lease.id, structuredClone(lease)]))
-    this.#wanted = new Map(this.#standing)
-    return Promise.resolve(changes)
+    return Promise.resolve(length)
   }
 
   plan(state: readonly Lease[]): Promise<readonly Change[]> {
     return Promise.resolve(this.#compare(state))
-  }
-
-  drift(): Promise<readonly Change[]> {
-    return Promise.resolve(this.#compare([...this.#wanted.values()]))
   }
 
   counters(): Promise<readonly LeaseCounters[]> {
@@ -51,7 +45,6 @@ export class FakeDataPath implements DataPath {
   /** The machine was rebooted: nothing stands, nothing is remembered. */
   reboot(): void {
     this.#standing.clear()
-    this.#wanted.clear()
   }
 
   #compare(state: readonly Lease[]): Change[] {
