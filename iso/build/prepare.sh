@@ -14,9 +14,12 @@ cp -r "$iso"/config/bootloaders/. "$config/bootloaders/"
 for deb in "$@"; do cp "$deb" "$config/packages.chroot/$(basename "$deb" .deb)_0_amd64.deb"; done
 target=$config/includes.chroot_after_packages
 # the installer and the units of the image
-mkdir -p "$target/opt/freehold/iso/installer" "$target/usr/lib/systemd/system"
-for file in "$iso"/installer/*.ts; do case $file in *.test.ts) ;; *) cp "$file" "$target/opt/freehold/iso/installer/" ;; esac; done
+mkdir -p "$target/opt/freehold/iso/installer" "$target/opt/freehold/iso/proxmox" "$target/usr/lib/systemd/system" "$target/usr/share/freehold"
+for part in installer proxmox; do
+  for file in "$iso/$part"/*.ts; do case $file in *.test.ts) ;; *) cp "$file" "$target/opt/freehold/iso/$part/" ;; esac; done
+done
 cp "$iso"/units/*.service "$target/usr/lib/systemd/system/"
+printf '%s\n' "$SOURCE_DATE_EPOCH" > "$target/usr/share/freehold/built"
 # the guest image, named by its content
 mkdir -p "$target/usr/share/freehold/templates"
 cp "$template" "$target/usr/share/freehold/templates/"

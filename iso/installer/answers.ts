@@ -4,6 +4,10 @@ import { parseConfig } from '../../appliance/src/config/load.ts'
 import type { AppError } from '../../appliance/src/errors/app-error.ts'
 import { InstallFault } from './fault.ts'
 
+/** What runs the VMs of the host. */
+export const profiles = ['libvirt', 'proxmox'] as const
+export type Profile = (typeof profiles)[number]
+
 /** One disk, named so that no other can be meant. Each field that is given must match. */
 const diskAnswer = z
   .strictObject({
@@ -25,7 +29,8 @@ export const installAnswer = z.strictObject({
   wipe: z.literal(true, { error: 'write wipe: true; everything on these disks is lost' }),
   /** A disk that holds an installation of Freehold already: only with this it is wiped without a hand on the keyboard. */
   wipeInstalled: z.boolean().default(false),
-  profile: z.enum(['libvirt']).default('libvirt'),
+  /** `proxmox`: its packages come from its own repository once the machine has started from its disk. */
+  profile: z.enum(profiles).default('libvirt'),
   /** What the machine does after the installation. */
   afterwards: z.enum(['power-off', 'reboot']).default('power-off'),
 })

@@ -25,6 +25,8 @@ export const faultCodes = [
   'disk-installed',
   'answers-unreadable',
   'answers-wrong',
+  'answers-unreachable',
+  'clock-wrong',
   'not-confirmed',
   'tool-failed',
 ] as const

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
 import { readFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseAnswers, type Answers } from './answers.ts'
+import { parseAnswers, profiles, type Answers, type Profile } from './answers.ts'
+import { answersUrlOf, fetchAnswers } from './answers-url.ts'
+import { checkClock } from './clock.ts'
 import { ask, marker, show, showFault } from './console.ts'
 import { diskLine, lsblkColumns, parseDisks, type Disk } from './disks.ts'
 import { InstallFault } from './fault.ts'
 import { named, offered, typed, type Need } from './guard.ts'
 import { verifyPayload } from './payload.ts'
-import { rescue } from './rescue.ts'
+import { rescue, resetInstalled } from './rescue.ts'
 import { followed, tool } from './tools.ts'
 import { writeSystem } from './write.ts'
 
@@ -17,13 +19,17 @@ const medium = '/run/live/medium'
 const leastMemoryBytes = 900 * 2 ** 20
 
 async function main(): Promise<void> {
-  const mode = /\bfreehold\.mode=(\w+)/.exec(await readFile('/proc/cmdline', 'utf8'))?.[1]
+  const commandLine = await readFile('/proc/cmdline', 'utf8')
+  const mode = /\bfreehold\.mode=(\w+)/.exec(commandLine)?.[1]
+  const live = /\bboot=live\b/.test(commandLine)
   marker('started')
-  if (mode === 'rescue') return await rescue()
+  if (mode === 'rescue') return await rescue(live)
+  if (!live && mode === 'reset') return await resetInstalled()
   await checkMemory()
   const need = await readNeed()
+  checkClock(Date.now() / 1000, need.built)
   // a factory reset is asked for by hand, ever
-  const answers = mode === 'reset' ? undefined : await findAnswers()
+  const answers = mode === 'reset' ? undefined : await findAnswers(commandLine)
   const disks = parseDisks(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns]))
   const choice = answers === undefined ? undefined : named(disks, answers.install, need)
   if (choice === undefined) offered(disks, need)
@@ -32,6 +38,7 @@ async function main(): Promise<void> {
   await verifyPayload(medium, '/usr/share/freehold/medium.pub', () => undefined)
   marker('verified')
   const chosen = choice ?? (await askForDisks(disks, need))
+  const profile = answers?.install.profile ?? (await askForProfile())
   marker('chosen')
   let told = 0
   const { recovery, warning } = await writeSystem({
@@ -39,6 +46,7 @@ async function main(): Promise<void> {
     squashfs: join(medium, 'live/filesystem.squashfs'),
     unpackedBytes: need.unpackedBytes,
     answers,
+    profile,
     phase: marker,
     progress: (text) => {
       const percent = Number(/(\d+)%/.exec(text)?.[1] ?? '0')
@@ -73,7 +81,7 @@ async function checkMemory(): Promise<void> {
   })
 }
 
-async function readNeed(): Promise<Need> {
+async function readNeed(): Promise<Need & { built: number }> {
   if (!existsSync(join(medium, 'live/filesystem.squashfs'))) {
     throw new InstallFault('medium-missing', {
       wrong: 'The medium this system started from cannot be read any more.',
@@ -81,14 +89,23 @@ async function readNeed(): Promise<Need> {
       remedy: 'Leave the stick in until the machine has powered off. Start again.',
     })
   }
-  const { bytes } = JSON.parse(await readFile('/usr/share/freehold/unpacked.json', 'utf8')) as { bytes: number }
-  return { unpackedBytes: bytes }
+  const { bytes, built } = JSON.parse(await readFile('/usr/share/freehold/unpacked.json', 'utf8')) as Record<
+    'bytes' | 'built',
+    number
+  >
+  return { unpackedBytes: bytes, built }
 }
 
-/** From systemd's credentials (SMBIOS, fw_cfg), or a file system labelled FREEHOLD: the medium's data partition, another stick. */
-async function findAnswers(): Promise<Answers | undefined> {
+/** From systemd's credentials (SMBIOS, fw_cfg), an address on the kernel's command line, or a file system labelled FREEHOLD: the
+ * medium's data partition, another stick. The first that is there counts. */
+async function findAnswers(commandLine: string): Promise<Answers | undefined> {
   const credential = join(process.env['CREDENTIALS_DIRECTORY'] ?? '/nonexistent', 'freehold.answers')
   if (existsSync(credential)) return parseAnswers(await readFile(credential, 'utf8'), 'credential freehold.answers')
+  const from = answersUrlOf(commandLine)
+  if (from !== undefined) {
+    show('', `  Freehold: fetching answers from ${from.url} …`)
+    return parseAnswers(await fetchAnswers(from), from.url)
+  }
   const label = '/dev/disk/by-label/FREEHOLD'
   if (!existsSync(label)) return undefined
   await mkdir('/run/freehold-answers', { recursive: true, mode: 0o700 })
@@ -99,6 +116,14 @@ async function findAnswers(): Promise<Answers | undefined> {
   } finally {
     await tool('umount', ['/run/freehold-answers'])
   }
+}
+
+async function askForProfile(): Promise<Profile> {
+  show('', '  libvirt: VMs run on this machine, all that is needed is on the medium.')
+  show('  proxmox: this machine becomes a Proxmox host; needs the Internet at its first start, and Secure Boot off')
+  show('           until the boot loader of Proxmox is in place.')
+  const typed = (await ask('  Profile [libvirt]: ')).trim()
+  return profiles.find((name) => name === typed) ?? (typed === '' ? 'libvirt' : await askForProfile())
 }
 
 /** Lists what is there; what is typed twice and is the name of a disk counts. */

@@ -1,6 +1,6 @@
 import { appendFile, chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Answers } from './answers.ts'
+import type { Answers, Profile } from './answers.ts'
 import type { Disk } from './disks.ts'
 import { makeRecovery } from './recovery.ts'
 import { layoutOf, partitionOf, sfdiskScript } from './layout.ts'
@@ -15,6 +15,7 @@ export interface WriteOptions {
   squashfs: string
   unpackedBytes: number
   answers: Answers | undefined
+  profile: Profile
   phase(name: string): void
   progress(text: string): void
 }
@@ -59,8 +60,10 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
   await fstab(disks, root, vms)
   await copyFile(join(target, 'usr/share/freehold/debian.sources'), join(target, 'etc/apt/sources.list.d/debian.sources'))
   await rest(options.answers)
-  const { secret: recovery, line } = makeRecovery()
+  const { secret: recovery, line, menuLine } = makeRecovery()
   await writeFile(join(target, 'etc/freehold/recovery'), line, { mode: 0o600 })
+  await writeFile(join(target, 'etc/freehold/grub-password'), menuLine, { mode: 0o600 })
+  await writeFile(join(target, 'etc/freehold/profile'), `${options.profile}\n`)
   if (mirror) {
     await appendFile(join(target, 'etc/mdadm/mdadm.conf'), await tool('mdadm', ['--detail', '--scan']))
   }

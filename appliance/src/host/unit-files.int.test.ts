@@ -39,6 +39,9 @@ const budgetElsewhere: Record<string, number> = {
   'packaging/freehold-broker/freehold-broker-dns.service': 30,
   // interface, routes and rules of the network
   'packaging/freehold-broker/freehold-broker.service': 25,
+  // deletes what others own
+  'packaging/freehold/units/freehold-factory-reset-resume.service': 96,
+  'packaging/freehold/units/freehold-factory-reset.service': 96,
   // apt, with all that maintainer scripts may do
   'packaging/freehold/units/freehold-update-resume.service': 98,
   'packaging/freehold/units/freehold-update.service': 96,
@@ -50,7 +53,7 @@ const budgetElsewhere: Record<string, number> = {
   'pam-web3/package/units/freehold-watch.service': 28,
 }
 /** Has nothing of a sandbox that could be lost. */
-const bareByTrade = /freehold-(boot|grow|installer|update|update-resume)\.service$/
+const bareByTrade = /freehold-(boot|grow|installer|factory-reset|factory-reset-resume|update|update-resume)\.service$/
 
 test('every unit has a budget', () => assert.deepEqual(units, Object.keys(budget).sort()))
 

@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { connect } from 'node:tls'
+import { startMachine, type Machine, type MachineOptions } from './machine.ts'
+
+/** An image, disks and machines of one test file. */
+export interface Stand {
+  iso: string
+  folder: string
+  /** A new empty disk; its name is its serial unless another is given. */
+  disk(name: string, gib: number, serial?: string): Disk
+  /** Starts a machine that is cut at the latest when the stand closes. */
+  start(options: MachineOptions): Promise<Machine>
+  /** Installs unattended onto that disk, to the end; answers all that the serial line said. */
+  install(disk: Disk, more?: MachineOptions, answers?: string): Promise<string>
+  close(): Promise<void>
+}
+
+export interface Disk {
+  file: string
+  format: 'qcow2'
+  serial: string
+}
+
+/** Builds the image, or takes FREEHOLD_ISO. */
+export async function openStand(): Promise<Stand> {
+  const folder = await mkdtemp(join(tmpdir(), 'fh-iso-test-'))
+  const machines: Machine[] = []
+  const close = async (): Promise<void> => {
+    for (const machine of machines) await machine.cut()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    const iso =
+      process.env['FREEHOLD_ISO'] ??
+      execFileSync(resolve(import.meta.dirname, '../scripts/build-iso.sh'), {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }).trim()
+    const start = async (options: MachineOptions): Promise<Machine> => {
+      const machine = await startMachine(options)
+      machines.push(machine)
+      return machine
+    }
+    return {
+      iso,
+      folder,
+      close,
+      start,
+      disk(name, gib, serial = name) {
+        const file = join(folder, `${name}.qcow2`)
+        execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', file, `${gib}G`])
+        return { file, format: 'qcow2', serial }
+      },
+      async install(disk, more = {}, answers = answersFor(disk.serial)) {
+        const machine = await start({
+          iso: { file: iso, as: 'usb' },
+          disks: [disk],
+          credentials: { 'freehold.answers': answers },
+          ...more,
+        })
+        await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 1800)
+        const said = await machine.serial()
+        await machine.poweredOff(300)
+        return said
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+export const answersFor = (...serials: string[]): string =>
+  `version: 1\ninstall:\n  disks:\n${serials.map((serial) => `    - serial: ${serial}\n`).join('')}  wipe: true\n`
+
+/** True while the disk is as `qemu-img create` left it: not one block was ever written. */
+export const untouched = (file: string): boolean =>
+  (JSON.parse(execFileSync('qemu-img', ['map', '--output=json', file], { encoding: 'utf8' })) as { data: boolean }[]).every(
+    ({ data }) => !data,
+  )
+
+export async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  return hash.digest('hex')
+}
+
+/** The fingerprint over its two lines on the machine's screen; waits for it. */
+export async function fingerprintOnScreen(machine: Machine, seconds: number): Promise<string> {
+  const [, upper = '', lower = ''] = await machine.waitFor(
+    /must be\s+((?:[0-9A-F]{2}:){15}[0-9A-F]{2})\s+((?:[0-9A-F]{2}:){15}[0-9A-F]{2})/,
+    seconds,
+  )
+  return `${upper}:${lower}`
+}
+
+export function fingerprintAt(port: number): Promise<string> {
+  return new Promise((done, failed) => {
+    const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false }, () => {
+      done(socket.getPeerCertificate().fingerprint256)
+      socket.end()
+    })
+    socket.on('error', failed)
+  })
+}
