@@ -5,11 +5,13 @@ import { parseArgs } from 'node:util'
 import { exitCodes, printError, printJson, say } from '@freehold/appliance/cli/output'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import type { Bench, Row } from './row.ts'
-import { brokerMemory } from './rows/broker-memory.ts'
+import { brokerAtSize } from './rows/broker-at-size.ts'
 import { brokerOpen } from './rows/broker-open.ts'
+import { brokerThroughput } from './rows/broker-throughput.ts'
 import { udpOverTcp } from './rows/udp-over-tcp.ts'
 import { wireguardPeers } from './rows/wireguard-peers.ts'
 import { certificateLogin } from './rows/certificate-login.ts'
+import { pages } from './rows/pages.ts'
 import { parallelLogins } from './rows/parallel-logins.ts'
 import { daemon } from './rows/daemon.ts'
 import { daemonAtSize } from './rows/daemon-at-size.ts'
@@ -40,6 +42,7 @@ const benches: readonly Bench[] = [
   proxmox,
   daemon,
   daemonAtSize,
+  pages,
   gasOfBuy,
   wasmEngine,
   wasmThroughput,
@@ -48,8 +51,9 @@ const benches: readonly Bench[] = [
   wasmSpinners,
   wireguardPeers,
   udpOverTcp,
-  brokerMemory,
+  brokerAtSize,
   brokerOpen,
+  brokerThroughput,
 ]
 
 const help = `Usage: npm run bench -- [--quick] [--only ID,ID] [--json]

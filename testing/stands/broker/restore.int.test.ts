@@ -39,7 +39,7 @@ suite('what a broker’s hosts notice of its life', () => {
     const { namespace: _, ...settings } = broker().settings
     await writeFile(file, JSON.stringify({ settings, leases, lastSeen }), { mode: 0o600 })
     const process_ = stand.spawn(broker().namespace, process.execPath, script, file)
-    await until('the broker to restore', 30, async () => {
+    await until('the broker to restore', 120, async () => {
       if (process_.child.exitCode !== null) throw new Error(process_.text())
       return process_.text().includes('applied')
     })
@@ -49,7 +49,7 @@ suite('what a broker’s hosts notice of its life', () => {
   /** Pings from the Internet to a VM, `rate` a second, while `work` runs; how many were lost and the longest silence in ms. */
   async function pinging(to: string, rate: number, work: (answered: () => Promise<unknown>) => Promise<void>) {
     const ping = stand.spawn(stand.inet, 'ping', '-6', '-D', '-i', String(1 / rate), '-I', far6, to)
-    await until('the first answer', 10, async () => ping.text().includes('icmp_seq='))
+    await until('the first answer', 60, async () => ping.text().includes('icmp_seq='))
     await work(() => once(ping.child.stdout ?? assert.fail(), 'data'))
     const mark = answers(ping.text()).at(-1)?.seq ?? 0
     await until('answers after it', 40, async () => (answers(ping.text()).at(-1)?.seq ?? 0) > mark + rate / 2)
@@ -115,7 +115,7 @@ suite('what a broker’s hosts notice of its life', () => {
       const again = await start([stand.lease(1), stand.lease(0)], seen)
       t.diagnostic(`restored in ${again.restoredMs} ms`)
       const began = performance.now()
-      await until('traffic to come back', 30, () => stand.pings(stand.inet, alice, '-I', far6, '-W', '1'))
+      await until('traffic to come back', 60, () => stand.pings(stand.inet, alice, '-I', far6, '-W', '1'))
       t.diagnostic(`traffic ${Math.round(performance.now() - began)} ms after the restore`)
       await again.end()
     })
@@ -125,7 +125,8 @@ suite('what a broker’s hosts notice of its life', () => {
     assert.ok(await stand.pings(host(1).vm, far6), 'the other host too, whose side nobody calls')
   })
 
-  test('5,000 peers are restored within 2 s', async (t) => {
+  // within how long is a row of the bench
+  test('5,000 peers are restored, all of them, and none is touched again', async (t) => {
     const many = Array.from({ length: 4998 }, (_, n) =>
       stand.lease(1, 0, {
         id: `l-${(65_536 + n).toString(16).padStart(16, '0')}` as Lease['id'],
@@ -137,33 +138,15 @@ suite('what a broker’s hosts notice of its life', () => {
     const leases = [...many, stand.lease(0), stand.lease(1)]
     const first = await start(leases)
     t.diagnostic(`5,000 leases restored in ${first.restoredMs} ms`)
+    const device = new UapiDevice(broker().settings.interfaceName)
+    assert.equal((await device.read()).peers.length, 5000)
+    device.close()
     await first.end()
-    // two seconds of a machine of one's own: what others take of it meanwhile is measured beside, and is 1 where nobody does
-    let [best, taken] = [first.restoredMs, contention()]
-    if (best > 2000 * taken) {
-      await broker().wipe()
-      const second = await start(leases)
-      ;[best, taken] = [second.restoredMs, contention()]
-      await second.end()
-    }
-    t.diagnostic(`others take the machine ${taken.toFixed(1)} fold`)
-    assert.ok(best <= 2000 * taken, `${best} ms`)
     const again = await start(leases)
     assert.match(again.text(), /applied 0 changes/)
     t.diagnostic(`compared in ${again.restoredMs} ms`)
   })
 })
-
-/** Wall time of a fifth of a second of work, against that work: 1 on a machine that has a core to spare. */
-function contention(): number {
-  const [began, before] = [performance.now(), process.cpuUsage()]
-  let worked = 0
-  while (worked < 200) {
-    const { user, system } = process.cpuUsage(before)
-    worked = (user + system) / 1000
-  }
-  return Math.max(1, (performance.now() - began) / worked)
-}
 
 function answers(text: string): { seq: number; at: number }[] {
   return [...text.matchAll(/^\[(\d+\.\d+)\].*icmp_seq=(\d+).*time=/gm)].map(([, at, seq]) => ({

@@ -15,10 +15,10 @@ const count = 5000
 const script = resolve(import.meta.dirname, '../../../testing/stands/broker/broker-process.ts')
 
 /** Needs root, /dev/net/tun, wireguard-go and nftables; works in a network namespace of its own. */
-export const brokerMemory: Bench = {
-  id: 'broker-memory',
+export const brokerAtSize: Bench = {
+  id: 'broker-at-size',
   about:
-    'memory that a peer costs the broker with its daemon, against the same daemon set and read without a broker, at 5,000 peers',
+    'at 5,000 peers: memory of broker and daemon against the same daemon set and read without a broker, and a restore after a reboot',
   slow: true,
   async run(report) {
     const id = process.pid % 100_000
@@ -30,9 +30,13 @@ export const brokerMemory: Bench = {
       const bare = await bareDaemon(`fbn${id}`, namespace)
       const none = await brokerOf(0, { folder, namespace, name: `fbo${id}` })
       const full = await brokerOf(count, { folder, namespace, name: `fbo${id}` })
-      const perPeer = (full - none) / count
+      const perPeer = (full.residentKiB - none.residentKiB) / count
       report(`a peer costs the bare daemon ${bare.toFixed(1)} KiB, broker and daemon ${perPeer.toFixed(1)} KiB`)
-      return [row('broker memory per peer, against the bare daemon', perPeer / bare, 'times', 1.2)]
+      report(`5,000 leases stand again after ${full.restoredMs} ms`)
+      return [
+        row('broker memory per peer, against the bare daemon', perPeer / bare, 'times', 1.2),
+        row('5,000 peers restored', full.restoredMs, 'ms', 2000, 0),
+      ]
     } finally {
       await run('ip', ['netns', 'delete', namespace])
       await rm(folder, { recursive: true, force: true })
@@ -59,8 +63,11 @@ async function bareDaemon(name: string, namespace: string): Promise<number> {
   }
 }
 
-/** KiB of broker and daemon together with so many leases restored. */
-async function brokerOf(leases: number, at: { folder: string; namespace: string; name: string }): Promise<number> {
+/** A broker that restores so many leases: how long it took, and KiB of it and its daemon together. */
+async function brokerOf(
+  leases: number,
+  at: { folder: string; namespace: string; name: string },
+): Promise<{ residentKiB: number; restoredMs: number }> {
   const file = join(at.folder, 'store.json')
   const settings = {
     interfaceName: at.name,
@@ -92,9 +99,10 @@ async function brokerOf(leases: number, at: { folder: string; namespace: string;
   const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(60_000) })) as [Buffer]
-    if (!line.toString().includes('applied'))
-      throw new AppError({ code: 'process-failed', detail: 'The broker did not restore.' })
-    return (await residentKiB(child.pid ?? 0)) + (await residentKiB(await daemonOf(at.name)))
+    const restoredMs = /^applied \d+ changes in (\d+) ms/.exec(line.toString())?.[1]
+    if (restoredMs === undefined) throw new AppError({ code: 'process-failed', detail: 'The broker did not restore.' })
+    const both = (await residentKiB(child.pid ?? 0)) + (await residentKiB(await daemonOf(at.name)))
+    return { residentKiB: both, restoredMs: Number(restoredMs) }
   } finally {
     child.kill('SIGKILL')
     await run('ip', ['-n', at.namespace, 'link', 'delete', at.name])
