@@ -3,12 +3,16 @@ import { chmod, mkdir, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Signer } from 'ethers'
 import { pino } from 'pino'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { createApi, type ApiServer } from './api/app.ts'
 import { noFacts } from './api/facts.ts'
 import type { ApiPorts } from './api/ports.ts'
 import { registerSetup } from './api/routes/setup.ts'
 import { clearSetupDoor, openSetupDoor, type SetupDoorServer } from './api/setup-door.ts'
+import { registerRestore, type RestoreDoor } from './api/routes/restore.ts'
+import { createRestore } from './backup/restore.ts'
+import { restoredSchema, restoredSetting } from './backup/restored.ts'
+import { takeOverStaged } from './backup/staged.ts'
 import type { Address } from './chain/subscription.ts'
 import type { Clock } from './clock/clock.ts'
 import { loadConfig } from './config/load.ts'
@@ -51,6 +55,8 @@ export interface DaemonOptions {
   development?: Development
   /** What this installation brings to the wizard's answers: mode and listeners. Without it there is no wizard. */
   wizard?: Partial<ConfigInput>
+  /** Ends this daemon and starts it again, with what was restored. Without it nothing can be restored here. */
+  beginAnew?(): void
   /** The root helper; default: the one of an installed host. */
   host?: HostPort
   /** Caddy; default: the unit of an installed host, which the root helper restarts. */
@@ -75,6 +81,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   for (const folder of ['run', 'secrets']) await mkdir(join(stateFolder, folder), { recursive: true, mode: 0o700 })
   // before anything is touched: a second daemon would answer at the first one's doors and send with its key
   const lock = holdDaemonLock(join(stateFolder, 'run/freeholdd.lock'))
+  const takenOver = await takeOverStaged(stateFolder)
+  if (takenOver !== undefined) log.info({ createdAt: takenOver.createdAt }, 'a backup was restored')
   const store = await openStore(join(stateFolder, 'freehold.db'), { clock })
   const events = new TaskEvents()
 
@@ -113,6 +121,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ...(host !== undefined && { host }),
     ...(certificates !== undefined && { certificates }),
     listensAt: () => product && opened?.listen.login,
+    backups: () => product?.backups,
     publicIpv6: () => product?.api.publicIpv6?.()?.client,
     onEvent: events.emit,
     onFailure: (error) => log.error({ cause: causesOf(error) }, 'setup failed'),
@@ -121,9 +130,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     handedOver: () => setupDoor === undefined && publicDoor !== undefined,
     handOver,
   })
+  const restore = restoreDoor()
   const hostDoor = await createApi(delegatingPorts(), {
     door: 'host',
-    extend: [registerSetup({ ...setup, rebuild: rebuildNow, code: () => setupDoor?.code, trying }), registerDevelopment],
+    extend: [
+      registerSetup({ ...setup, rebuild: rebuildNow, code: () => setupDoor?.code, trying }),
+      ...(restore === undefined ? [] : [registerRestore(restore, 'host')]),
+      registerDevelopment,
+    ],
   })
   await listen(hostDoor, join(stateFolder, 'run/admin.sock'), 0o600)
 
@@ -154,6 +168,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       base: options.wizard,
       version,
       ports: delegatingPorts(),
+      ...(restore !== undefined && { restore }),
       ...(options.wizard.mode === 'installed' && { ...(host && { host }), ...(certificates && { certificates }) }),
     })
     await listen(setupDoor.app, resolve(stateFolder, options.wizard.listen?.api ?? 'run/api.sock'), 0o660)
@@ -298,6 +313,40 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     if (trial === null) return null
     const { ipv4 } = trial.uplink
     return { address: ipv4 === 'dhcp' ? null : `https://${ipv4.address}`, secondsLeft: Math.max(0, trial.until - clock.now()) }
+  }
+
+  /** A backup goes onto a machine that is not set up, and onto no other. */
+  function restoreDoor(): RestoreDoor | undefined {
+    const { beginAnew } = options
+    if (beginAnew === undefined) return undefined
+    const mayRestore = async (): Promise<void> => {
+      const last = (await store.tasks.list({ subject: 'host', limit: 20 })).items.find((task) => task.kind === 'setup')
+      const setUp = existsSync(configFileOf(stateFolder))
+      if (!setUp && last?.state !== 'running') return
+      throw new AppError({
+        code: 'not-in-this-state',
+        detail: setUp ? 'This host is set up: a backup is restored on a machine that is not.' : 'Setup is running.',
+        hint: 'To bring the database back, run freehold rebuild; to look into a backup, freehold backup restore FILE --key-file KEY --to FOLDER.',
+      })
+    }
+    const sessions = 'setup sessions'
+    return {
+      beginAnew,
+      restored: async () => {
+        await mayRestore()
+        return (await store.settings.get(restoredSetting, restoredSchema)) ?? null
+      },
+      restore: createRestore({
+        stateFolder,
+        clock,
+        mayRestore,
+        // whoever typed the machine's code is not asked for it again
+        async carryOver() {
+          const kept = await store.settings.get(sessions, z.unknown())
+          return kept === undefined ? {} : { [sessions]: JSON.stringify(kept) }
+        },
+      }),
+    }
   }
 
   async function rebuildNow(): Promise<{ vms: number; unmatched: string[] }> {

@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { createFactsKeeper } from './api/facts-keeper.ts'
+import { createBackups, type Backups } from './backup/backups.ts'
 import { createConsoles } from './api/consoles.ts'
 import type { ApiPorts, TokenInfo } from './api/ports.ts'
 import { wasmPlanRows } from './api/wasm-plans.ts'
 import { createClients, firstReachable } from './chain/any-client.ts'
 import type { VmId } from './chain/installation.ts'
 import { createChainReader } from './chain/chain-reader.ts'
-import { createTokenReader } from './chain/erc20.ts'
+import { createTokenReader, unreadToken } from './chain/erc20.ts'
 import { createFinalityMemory } from './chain/finality-memory.ts'
 import { nextKeyIn } from './chain/next-key.ts'
 import { loadOrCreateKey } from './chain/provisioner-key.ts'
@@ -72,6 +73,7 @@ export interface ProductPorts {
 export interface Product {
   api: Omit<ApiPorts, 'tasks'>
   rebuild(): Promise<{ vms: number; unmatched: string[] }>
+  backups: Backups
   /** Something outside changed: look now. */
   wake(): void
   stop(): Promise<void>
@@ -143,7 +145,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
   const tokenReader = createTokenReader(clients)
   const tokens = new Map<string, TokenInfo>()
   const tokenOf = (address: string): TokenInfo =>
-    tokens.get(address.toLowerCase()) ?? { symbol: '?', decimals: 18, permit: false }
+    tokens.get(address.toLowerCase()) ?? unreadToken(address.toLowerCase() as `0x${string}`)
 
   // sign-in: secrets, requests, sessions, the guests' own endpoint
   const secrets = await loadOrCreateSecrets(join(secretsFolder, 'sign-in'))
@@ -162,7 +164,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         ...[...snapshot.subscriptions.values()].map((s) => s.token),
       ])
       for (const token of wanted) {
-        if (!tokens.has(token.toLowerCase())) tokens.set(token.toLowerCase(), await tokenReader.facts(token))
+        if (!tokens.has(token.toLowerCase())) tokens.set(token.toLowerCase(), await tokenReader.shown(token))
       }
     },
     log: say,
@@ -269,6 +271,18 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
     log: say,
   })
 
+  const backups = createBackups({
+    stateFolder: ports.stateFolder,
+    config: config.backup,
+    about: {
+      product: ports.version,
+      origin: config.origin,
+      installations: readers.map(({ installation, contract }) => ({ installation, chainId: config.chain.chainId, contract })),
+    },
+    settings: store.settings,
+    clock,
+    log: say,
+  })
   const alerts = await openAlerts({
     clock,
     file: join(secretsFolder, 'alerts.json'),
@@ -290,6 +304,8 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         reconciler,
         template: () => Promise.resolve(config.template.sha256),
         brokers: () => publicIpv6?.troubles(),
+        // embedded mode is for trying: nobody is told that it keeps no backups
+        ...((config.mode === 'installed' || config.backup.folder !== undefined) && { backups: () => backups.health() }),
         ...(ports.certificate !== undefined && { certificate: ports.certificate }),
         wasm: () => (wasm === undefined ? undefined : wasm.delivers() ? 'up' : 'down'),
       }),
@@ -349,6 +365,8 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
     await metrics.listen(config.listen.metrics)
     endings.push(() => metrics.close())
   }
+  endings.push(() => backups.stop())
+  backups.start()
   endings.push(() => reconciler.stop())
   await reconciler.start()
   endings.push(() => issues.stop())
@@ -425,6 +443,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
           return await hypervisor.metrics({ installation, tokenId, generation })
         },
         alerts,
+        backups,
         settings: shownSettings(config),
       }),
       // a transaction is sent once, to the first node; reads may be asked again
@@ -441,8 +460,10 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
       reconciler.wake()
       return { vms: report.restored.length + report.unchanged.length, unmatched: report.conflicts }
     },
+    backups,
     wake() {
       keeper.wake()
+      backups.wake()
       reconciler.wake()
       wasm?.wake()
       issues.wake()

@@ -16,6 +16,7 @@ import { registerIdempotency } from './idempotency.ts'
 import type { ApiPorts } from './ports.ts'
 import { registerProblems } from './problems.ts'
 import { registerAlerts } from './routes/alerts.ts'
+import { registerBackups } from './routes/backups.ts'
 import { registerHost } from './routes/host.ts'
 import { registerMoney } from './routes/money.ts'
 import { registerOverview } from './routes/overview.ts'
@@ -113,6 +114,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerHost,
     registerMoney,
     registerAlerts,
+    registerBackups,
     registerVmMetrics,
     registerPublicIpv6,
     registerRpc,

@@ -1,3 +1,4 @@
+import type { Backups } from '../backup/backups.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Alerts } from '../health/alerts/alerts.ts'
 import type { Capacity, VmMetrics } from '../hypervisor/port.ts'
@@ -40,6 +41,7 @@ export interface OperatorDesk {
   /** Throws `vm-unknown`, `hypervisor-down`. */
   metrics(vmId: VmId): Promise<VmMetrics>
   alerts: Alerts
+  backups: Backups
   /** What this host was set up with; no secret. */
   settings: readonly { key: string; value: string }[]
 }

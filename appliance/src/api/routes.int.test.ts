@@ -13,6 +13,8 @@ DELETE /v1/wasm/operator/keys/:keyId           operator
 GET    /v1/alerts                              operator
 GET    /v1/audit                               signed-in
 GET    /v1/audit/export                        operator
+GET    /v1/backups                             operator
+GET    /v1/backups/:name/file                  operator
 GET    /v1/host                                operator
 GET    /v1/issues                              operator
 GET    /v1/login-requests/:code                public
@@ -44,6 +46,8 @@ GET    /v1/wasm                                signed-in
 GET    /v1/wasm/operator                       operator
 GET    /v1/wasm/receipts                       signed-in
 POST   /v1/alerts/:channelId/test              operator   key
+POST   /v1/backups                             operator   key
+POST   /v1/backups/:name/verify                operator   key
 POST   /v1/host/provisioner-key                operator   key
 POST   /v1/issues/:code/fixes                  operator   key
 POST   /v1/login-requests                      public     key

@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { createApi, type ApiServer } from './app.ts'
 import { cookiesOf, setupCookie } from './identity.ts'
 import type { ApiPorts } from './ports.ts'
+import { registerRestore, type RestoreDoor } from './routes/restore.ts'
 import { registerSetupWizard } from './routes/setup-wizard.ts'
 import { loadOrCreateKey } from '../chain/provisioner-key.ts'
+import { formerConfigFile } from '../backup/staged.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { ConfigInput } from '../config/schema.ts'
 import type { HostPort } from '../host/port.ts'
@@ -19,6 +21,7 @@ import { leadsBackHere } from '../setup/tls/leads-back-here.ts'
 import { openOneTimeCode, type OneTimeCode } from '../setup/wizard/one-time-code.ts'
 import { isOwnName } from '../setup/wizard/own-names.ts'
 import { createSetupSessions } from '../setup/wizard/setup-sessions.ts'
+import { fillFromFormer } from '../setup/wizard/former-answers.ts'
 import { createWizard } from '../setup/wizard/wizard-service.ts'
 
 /** File in `run` with the code that the screen shows. */
@@ -35,6 +38,8 @@ export interface SetupDoorOptions {
   /** The root helper, on an installed host. */
   host?: HostPort
   certificates?: Certificates
+  /** Where the daemon can begin anew with a backup. */
+  restore?: RestoreDoor
 }
 
 /** The API of a host that is not set up: the wizard, for whoever typed the code of the machine's screen. */
@@ -85,10 +90,14 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
     undo: () => setup.undo(),
     resume: () => setup.resume(),
   })
+  await fillFromFormer(wizard, join(stateFolder, formerConfigFile))
   const app = await createApi(ports, {
     door: 'setup',
     setup: { isOwnName, admits: (request) => sessions.knows(cookiesOf(request).get(setupCookie)) },
-    extend: [registerSetupWizard({ version, code, sessions, wizard })],
+    extend: [
+      registerSetupWizard({ version, code, sessions, wizard }),
+      ...(options.restore === undefined ? [] : [registerRestore(options.restore, 'setup')]),
+    ],
   })
   void wizard.resume().catch((error: unknown) => ports.log.error({ error: String(error) }, 'setup could not go on by itself'))
   return {

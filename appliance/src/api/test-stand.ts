@@ -19,6 +19,7 @@ import { createApi, type ApiServer } from './app.ts'
 import { noFacts, type HostFacts } from './facts.ts'
 import type { Address } from '../chain/subscription.ts'
 import { openAlerts } from '../health/alerts/alerts.ts'
+import { playedBackups } from '../backup/played-backups.ts'
 import type { ApiPorts, OperatorDesk } from './ports.ts'
 import type { IssueView } from './schemas/issues.ts'
 import type { LoginRequestView } from './schemas/sign-in.ts'
@@ -170,6 +171,7 @@ export async function apiStand(
         networkSentBytes: null,
       }),
     alerts,
+    backups: playedBackups({ clock: stand.clock, installation: testInstallation, daysAgo: [0, 1] }),
     settings: [{ key: 'mode', value: mode }],
   }
   const apiPorts: ApiPorts = {

@@ -8,19 +8,10 @@ import { migrationsFolder } from '../store/migrate.ts'
 import { openKeysOf } from './keys.ts'
 import type { Manifest } from './manifest.ts'
 import { mendDatabase } from './mend-database.ts'
+import { restoredSetting, type Restored } from './restored.ts'
 import { fullOr } from './seal.ts'
 import { restoredFile, stagedFolder, syncFolder } from './staged.ts'
 import { readInThread, type ReadJob } from './thread.ts'
-
-/** What was restored, as setup and pages are told. Times in Unix seconds. */
-export interface Restored {
-  createdAt: number
-  restoredAt: number
-  product: string
-  origin: string
-  vms: number
-  installations: Manifest['installations']
-}
 
 export interface RestorePorts {
   stateFolder: string
@@ -28,7 +19,7 @@ export interface RestorePorts {
   /** Rows of the present database that outlive it, as JSON: browsers that typed the machine's code. */
   carryOver(): Promise<Readonly<Record<string, string>>>
   /** Throws `not-in-this-state` where nothing may be restored: a host that is set up, or a setup that runs. */
-  mayRestore(): void
+  mayRestore(): Promise<void>
   /** Default: a thread. */
   read?(job: ReadJob): Promise<Manifest>
 }
@@ -46,8 +37,6 @@ export interface Restore {
   stage(key: string): Promise<Restored>
 }
 
-/** Setting of the restored database that tells setup of it. */
-export const restoredSetting = 'setup restored'
 /** Longer than any database of this product. */
 const longest = 4 * 2 ** 30
 
@@ -60,7 +49,7 @@ export function createRestore(ports: RestorePorts): Restore {
 
   function inTurn<T>(task: () => Promise<T>): Promise<T> {
     const next = turn.then(async () => {
-      ports.mayRestore()
+      await ports.mayRestore()
       return await task()
     })
     turn = next.catch(() => undefined)
@@ -104,7 +93,7 @@ export function createRestore(ports: RestorePorts): Restore {
           const restored = await makeReady(unpacked, manifest, ports)
           await writeFile(join(unpacked, restoredFile), JSON.stringify(manifest), { mode: 0o600, flush: true })
           for (const folder of ['secrets', 'tls', '.']) await syncFolder(join(unpacked, folder))
-          ports.mayRestore()
+          await ports.mayRestore()
           // one rename: from here on it is taken over, before it nothing has happened
           await rename(unpacked, join(ports.stateFolder, stagedFolder))
           await syncFolder(ports.stateFolder)

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { createContext, defaultStateFolder, type CliContext, type WalletSources } from './context.ts'
+import { registerBackupCommands } from './commands/backup.ts'
 import { registerNetworkCommands } from './commands/network.ts'
 import { registerProxmoxCommands } from './commands/proxmox.ts'
 import { registerReadCommands } from './commands/read.ts'
@@ -41,6 +42,7 @@ export async function runCli(argv: readonly string[], extensions: readonly CliEx
   registerReadCommands(program, make)
   registerWalletCommands(program, make)
   registerSetupCommands(program, make)
+  registerBackupCommands(program, make)
   registerScreenCommand(program, make)
   registerSshCommands(program, make)
   registerVerifyCommands(program, make)

@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { taskLogSchema, taskSchema } from '../api/schemas/tasks.ts'
 import type { ApiClient } from '../cli/client.ts'
+import { restoreFirst } from '../cli/send-backup.ts'
 import { systemClock } from '../clock/clock.ts'
+import { parseConfig } from '../config/load.ts'
 import { AppError } from '../errors/app-error.ts'
 
 /** `freehold apply` without a terminal: sends the answers and follows the task, a line per phase and log line. Throws `step-failed`. */
 export async function applyAnswers(admin: ApiClient, answers: string, onLine: (line: string) => void): Promise<void> {
+  const { restore } = parseConfig(answers, 'answers')
+  if (restore !== undefined && (await restoreFirst(admin, restore)) !== null) onLine(`restored from ${restore.file}`)
   const { taskId } = await admin.call(taskSchema, 'POST', '/v1/setup', {
     body: { answers },
     headers: { 'idempotency-key': randomBytes(16).toString('hex') },

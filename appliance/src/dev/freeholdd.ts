@@ -57,35 +57,43 @@ async function fakeTemplate(): Promise<{ path: string; sha256: string }> {
   return { path, sha256: createHash('sha256').update(content).digest('hex') }
 }
 
-const daemon = await startDaemon({
-  stateFolder,
-  clock,
-  ...(values.wizard !== undefined && { wizard: JSON.parse(values.wizard) as Partial<ConfigInput> }),
-  async buildTemplate(io, answers) {
-    if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
-    return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)
-  },
-  development: {
-    chainId: localChainId,
-    fund: async (rpcUrl, address) => {
-      await localRpc(rpcUrl, 'anvil_setBalance', [address, `0x${(10n ** 20n).toString(16)}`])
+const start = () =>
+  startDaemon({
+    beginAnew: () =>
+      void daemon
+        .stop()
+        .then(start)
+        .then((next) => (daemon = next))
+        .catch(() => process.exit(1)),
+    stateFolder,
+    clock,
+    ...(values.wizard !== undefined && { wizard: JSON.parse(values.wizard) as Partial<ConfigInput> }),
+    async buildTemplate(io, answers) {
+      if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
+      return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)
     },
-    async devToken(rpcUrl, deployer) {
-      const token = await deployDevToken(deployer)
-      await deployBrokerRegistry(deployer)
-      for (let i = 3; i < 10; i++) {
-        const data = devTokenInterface.encodeFunctionData('mint', [devWallet(i).address, 10n ** 12n])
-        const sent = await deployer.sendTransaction({ to: token, data })
-        await sent.wait()
-      }
-      await localRpc(rpcUrl, 'evm_mine')
-      return token as `0x${string}`
+    development: {
+      chainId: localChainId,
+      fund: async (rpcUrl, address) => {
+        await localRpc(rpcUrl, 'anvil_setBalance', [address, `0x${(10n ** 20n).toString(16)}`])
+      },
+      async devToken(rpcUrl, deployer) {
+        const token = await deployDevToken(deployer)
+        await deployBrokerRegistry(deployer)
+        for (let i = 3; i < 10; i++) {
+          const data = devTokenInterface.encodeFunctionData('mint', [devWallet(i).address, 10n ** 12n])
+          const sent = await deployer.sendTransaction({ to: token, data })
+          await sent.wait()
+        }
+        await localRpc(rpcUrl, 'evm_mine')
+        return token as `0x${string}`
+      },
+      advance: { body: advanceBody, run: (rpcUrl, { seconds }) => advance(rpcUrl, seconds) },
+      fakeGuests: (loginEndpoint) => new FakeGuests(loginEndpoint),
     },
-    advance: { body: advanceBody, run: (rpcUrl, { seconds }) => advance(rpcUrl, seconds) },
-    fakeGuests: (loginEndpoint) => new FakeGuests(loginEndpoint),
-  },
-})
+  })
 
+let daemon = await start()
 // now, not at the end: a daemon that is killed leaves it to the next one too
 flushCompileCache()
 const stop = () => void daemon.stop().then(() => process.exit(0))

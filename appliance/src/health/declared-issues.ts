@@ -315,6 +315,7 @@ export const declaredIssues: readonly Declaration[] = [
         ? [at(certificate.name, `${daysLeft(certificate.until - now)} left. ${certificate.trouble}`)]
         : [],
   }),
+  ...fromBackups(),
   defineIssue<HealthFacts>({
     code: 'wasm-down',
     severity: 'high',
@@ -327,6 +328,54 @@ export const declaredIssues: readonly Declaration[] = [
     check: ({ wasm }) => (wasm === 'down' ? [at('host', 'freehold-wasmd does not take the table of plans.')] : []),
   }),
 ]
+
+/** Secrets and what people did stand nowhere else: a host whose backups do not come off is one disk away from locking guests out. */
+function fromBackups(): Declaration[] {
+  return [
+    defineIssue<HealthFacts>({
+      code: 'backup-none',
+      severity: 'medium',
+      title: 'No backup of this host is made',
+      effect: 'With its disk the secrets are lost: no guest takes a sign-in by signature before its holder reinstalls it.',
+      remedy:
+        'Make a recovery key with freehold backup key, write its recipient and a folder into the configuration under backup, then run freehold apply.',
+      visibleAfterSeconds: 0,
+      hiddenBy: [],
+      check: ({ backups }) =>
+        backups !== undefined && !backups.sealed ? [at('host', 'Nobody is named who could open a backup.')] : [],
+    }),
+    defineIssue<HealthFacts>({
+      code: 'backup-failed',
+      severity: 'medium',
+      title: 'The last backup failed',
+      effect: 'Former backups are as they were. It is tried again every ten minutes.',
+      remedy: 'See the detail: usually the drive is not mounted, or full.',
+      visibleAfterSeconds: 0,
+      hiddenBy: [],
+      check: ({ backups }) => (backups?.sealed === true && backups.failure !== null ? [at('host', backups.failure)] : []),
+    }),
+    defineIssue<HealthFacts>({
+      code: 'backup-old',
+      severity: 'high',
+      title: 'The newest good backup is too old',
+      effect: 'What has changed since would be lost with this machine; VMs and money are not concerned.',
+      remedy: 'Look at the page of backups, or run freehold backup make and see what it says.',
+      visibleAfterSeconds: 0,
+      hiddenBy: ['backup-none'],
+      check({ backups, now }) {
+        if (backups?.sealed !== true) return []
+        const { lastGoodAt, since, maxAgeSeconds } = backups
+        if (now - (lastGoodAt ?? since) <= maxAgeSeconds) return []
+        return [
+          at(
+            'host',
+            lastGoodAt === null ? 'There is none that was read back.' : `It was made ${daysLeft(now - lastGoodAt)} ago.`,
+          ),
+        ]
+      },
+    }),
+  ]
+}
 
 /** Issues of public IPv6; the client of brokers has the words. */
 function fromBrokers(): Declaration[] {

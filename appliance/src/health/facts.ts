@@ -1,3 +1,4 @@
+import type { BackupHealth } from '../backup/backups.ts'
 import type { Plan } from '../chain/subscription.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
 import type { Capacity, HypervisorProblem } from '../hypervisor/port.ts'
@@ -40,6 +41,8 @@ export interface HealthFacts {
   brokers?: readonly BrokerTrouble[]
   /** Of the public address, where this host gets it by itself; `trouble`: why the last try brought none. */
   certificate?: { name: string; until: UnixSeconds; trouble: string | null }
+  /** How the sealed backups stand; undefined: nobody asks for them here. */
+  backups?: BackupHealth
   /** What the loop of the VMs found at its last pass. */
   vms: readonly StandingIssue[]
 }

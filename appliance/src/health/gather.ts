@@ -1,3 +1,4 @@
+import type { BackupHealth } from '../backup/backups.ts'
 import type { Heads } from '../chain/port.ts'
 import type { Clock } from '../clock/clock.ts'
 import { findAppError } from '../errors/app-error.ts'
@@ -20,6 +21,8 @@ export interface GatherPorts {
   wasm?(): 'up' | 'down' | undefined
   /** Undefined where the certificate is none of this host's to get. */
   certificate?(): Promise<HealthFacts['certificate']>
+  /** Undefined where nobody asks for backups. */
+  backups?(): Promise<BackupHealth>
   /** Undefined where no broker serves this host. */
   brokers?(): readonly BrokerTrouble[] | undefined
 }
@@ -33,6 +36,7 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
   ])
   const wasm = ports.wasm?.()
   const certificate = await ports.certificate?.().catch(() => undefined)
+  const backups = await ports.backups?.().catch(() => undefined)
   const brokers = ports.brokers?.()
   const { issues: vms } = ports.reconciler.status()
   return {
@@ -43,6 +47,7 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
     vms,
     ...(wasm !== undefined && { wasm }),
     ...(brokers !== undefined && { brokers }),
+    ...(backups !== undefined && { backups }),
     ...(certificate !== undefined && { certificate }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Signer } from 'ethers'
+import type { Backups } from '../backup/backups.ts'
 import type { Address } from '../chain/subscription.ts'
 import type { Config } from '../config/schema.ts'
 import type { HostPort } from '../host/port.ts'
@@ -36,6 +37,8 @@ export interface SetupContext {
   host?: HostPort
   /** The running product's client of IPv6 brokers. */
   publicIpv6?(): BrokerClient | undefined
+  /** The sealed backups of the running product. */
+  backups?(): Backups | undefined
   /** Of the public address, on an installed host. */
   certificates?: Pick<Certificates, 'isCurrent' | 'prepare' | 'announced' | 'switchTo' | 'hasOwn' | 'giveUp'>
   hypervisor(): Promise<Hypervisor>

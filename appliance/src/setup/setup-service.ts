@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import type { Backups } from '../backup/backups.ts'
 import type { Clock } from '../clock/clock.ts'
 import { parseConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -36,6 +37,8 @@ export interface SetupServicePorts {
   certificates?: Certificates
   /** The running product's client of IPv6 brokers. */
   publicIpv6?(): BrokerClient | undefined
+  /** Of the running product. */
+  backups?(): Backups | undefined
   /** Where the product, if it runs, listens for guests: that port is taken by ourselves. */
   listensAt(): string | undefined
   onEvent(event: TaskEvent): void
@@ -122,10 +125,11 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
       journal,
       hooks: ports.hooks(answers),
       ...(ports.host !== undefined && { host: ports.host }),
+      ...(ports.backups !== undefined && { backups: ports.backups }),
       ...(ports.publicIpv6 !== undefined && { publicIpv6: ports.publicIpv6 }),
       ...(ports.certificates !== undefined && answers.mode === 'installed' && { certificates: ports.certificates }),
       hypervisor: () => (hypervisor ??= readConfig().then((present) => openOnce(answers, present))),
-      writeConfig: (config) => writeWhole(path, stringify(config)),
+      writeConfig: (config) => writeWhole(path, stringify({ ...config, restore: undefined })),
       readConfig,
       configText: () => readFile(path, 'utf8').catch(() => undefined),
       async restoreConfig(before) {

@@ -1,11 +1,13 @@
 import type { Step } from '../steps/step.ts'
 import type { SetupContext } from './context.ts'
+import { backupStep } from './steps/backup.ts'
 import { chain } from './steps/chain.ts'
 import { contracts, storefrontCheck } from './steps/contracts.ts'
 import { hypervisorStep, plans, storage, template } from './steps/machine.ts'
 import { ipv6Step } from './steps/ipv6.ts'
 import { handOver } from './steps/hand-over.ts'
 import { preflight } from './steps/preflight.ts'
+import { restoredStep } from './steps/restored.ts'
 import { uplinkStep } from './steps/uplink.ts'
 import { proxmoxEnrolment } from './steps/proxmox-enrolment.ts'
 import { tlsStep } from './steps/tls.ts'
@@ -14,6 +16,7 @@ import { wasmStep } from './steps/wasm.ts'
 
 /** The steps of setup in order: the wizard, `freehold apply` and the unattended install run these same objects (design §10). */
 export const setupSteps: readonly Step<SetupContext>[] = [
+  restoredStep,
   uplinkStep,
   preflight,
   proxmoxEnrolment,
@@ -28,6 +31,7 @@ export const setupSteps: readonly Step<SetupContext>[] = [
   wasmStep,
   start,
   ipv6Step,
+  backupStep,
   handOver,
 ]
 

@@ -20,6 +20,8 @@ import { createCertificates } from './tls/certificates.ts'
 
 /** Steps that leave nothing to take back, and why. A step that is neither here nor has an `undo` fails the first test. */
 const nothingToTakeBack: Readonly<Record<string, string>> = {
+  restored: 'it only looks',
+  backup: 'a backup that was made is nobody’s harm; the next ones take its place',
   uplink: 'taken back by the root helper itself unless it is confirmed; confirmed, it is how the machine is reached',
   preflight: 'looks only',
   enrolment: 'needs the privileged token, which is gone; a server that is enrolled with is found so',

@@ -197,6 +197,8 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.step.storefront-check': 'Alles noch einmal ansehen',
   'setup.step.wasm': 'Ausführung von Programmen (WASM)',
   'setup.step.start': 'Seiten öffnen',
+  'setup.step.restored': 'Verträge der eingespielten Sicherung',
+  'setup.step.backup': 'Erste Sicherung, zurückgelesen',
   'setup.step.ipv6': 'Öffentliches IPv6 der VMs',
   'setup.stepState.waiting': 'wartet',
   'setup.stepState.running': 'läuft',

@@ -192,6 +192,8 @@ export const setupEn = {
   'setup.step.storefront-check': 'Look at everything once more',
   'setup.step.wasm': 'Execution of programs (WASM)',
   'setup.step.start': 'Open the storefront',
+  'setup.step.restored': 'Contracts of the restored backup',
+  'setup.step.backup': 'First backup, read back',
   'setup.step.ipv6': 'Public IPv6 of the VMs',
   'setup.stepState.waiting': 'waiting',
   'setup.stepState.running': 'running',

@@ -16,6 +16,8 @@ export const knownSteps = [
   'wasm',
   'start',
   'ipv6',
+  'backup',
+  'restored',
   'hand-over',
 ] as const
 

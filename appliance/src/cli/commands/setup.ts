@@ -7,6 +7,7 @@ import { loadConfig, parseConfig } from '../../config/load.ts'
 import { secretsOfUrl } from '../../config/secrets.ts'
 import type { CliContext } from '../context.ts'
 import { printJson, printTable, say } from '../output.ts'
+import { restoreFirst } from '../send-backup.ts'
 import { followTask } from '../tasks.ts'
 
 type Make = (command: Command) => CliContext
@@ -49,7 +50,7 @@ export function registerSetupCommands(program: Command, make: Make): void {
       const context = make(command)
       await loadConfig(file)
       const answers = await readFile(file, 'utf8')
-      parseConfig(answers, file)
+      const { restore } = parseConfig(answers, file)
       if (own.dryRun === true) {
         const review = await context.admin.call(reviewSchema, 'POST', '/v1/setup/review', { body: { answers } })
         if (context.options.json) return printJson(review)
@@ -58,6 +59,7 @@ export function registerSetupCommands(program: Command, make: Make): void {
           ...review.steps.map((s) => [s.name, s.done ? 'done' : 'to do', `${s.estimateSeconds} s`]),
         ])
       }
+      if (restore !== undefined && (await restoreFirst(context.admin, restore)) !== null) say(`Restored from ${restore.file}.`)
       const task = await context.admin.call(taskSchema, 'POST', '/v1/setup', {
         body: { answers, skip: own.skip },
         headers: { 'idempotency-key': randomBytes(16).toString('hex') },

@@ -11,6 +11,7 @@ import { vmIdOf, type VmKey } from '../../chain/installation.ts'
 import { zeroAddress, type Subscription } from '../../chain/subscription.ts'
 import { systemClock, type Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
+import { playedBackups } from '../../backup/played-backups.ts'
 import { openAlerts } from '../../health/alerts/alerts.ts'
 import { declaredIssues } from '../../health/declared-issues.ts'
 import { createFakeHypervisor } from '../../hypervisor/fake/fake-hypervisor.ts'
@@ -213,6 +214,7 @@ export async function createInventedHost(options: { origin: string; vms?: number
     host: new URL(options.origin).host,
     log: silent,
   })
+  const backups = playedBackups({ clock, installation: inventedInstallation, daysAgo: [0, 1, 2, 3, 4, 5, 6] })
   const issues: IssueView[] = [
     issue(
       'provisioner-balance-low',
@@ -293,6 +295,7 @@ export async function createInventedHost(options: { origin: string; vms?: number
         return inventedMetrics(real.now(), Number(record.key.tokenId), record.spec.memoryMiB)
       },
       alerts,
+      backups,
       settings: [
         { key: 'mode', value: 'embedded' },
         { key: 'hypervisor.kind', value: 'fake' },

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { Agent, get } from 'node:https'
 import { dirname, join } from 'node:path'
 import { rootCertificates } from 'node:tls'
-import { axios, Client, crypto } from 'acme-client'
+import type { Client } from 'acme-client'
 import { z } from 'zod'
 import { AppError } from '../../errors/app-error.ts'
 import type { TlsAnswer } from '../../config/schema.ts'
@@ -31,12 +31,16 @@ export interface AcmeOrder {
 
 const requestMs = 30_000
 
+/** Loaded with the first order, a few times a year: it is 6 MB of a daemon that stays. */
+const library = () => import('acme-client')
+
 async function agentFor({ authorityFile }: AcmeAnswer): Promise<Agent> {
   const own = authorityFile === undefined ? [] : [await readFile(authorityFile, 'utf8')]
   return new Agent({ ca: [...rootCertificates, ...own] })
 }
 
 async function clientFor(answer: AcmeAnswer, accountKey: Buffer): Promise<Client> {
+  const { axios, Client } = await library()
   // the library has one agent for all; this host has one directory
   axios.defaults.httpsAgent = await agentFor(answer)
   axios.defaults.timeout = requestMs
@@ -50,7 +54,7 @@ async function accountKeyOf(file: string): Promise<Buffer> {
     throw error
   })
   if (present !== undefined) return present
-  const made = await crypto.createPrivateEcdsaKey()
+  const made = await (await library()).crypto.createPrivateEcdsaKey()
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await writeFile(`${file}.new`, made, { mode: 0o600, flush: true })
   await rename(`${file}.new`, file)
@@ -94,6 +98,7 @@ export async function obtainByAcme(order: AcmeOrder): Promise<IssuedCertificate>
   // first by ourselves: the library tries long, and tells little of an authority that is not there
   await askDirectory(answer, signal)
   const client = await clientFor(answer, await accountKeyOf(order.accountKeyFile))
+  const { crypto } = await library()
   const key = await crypto.createPrivateEcdsaKey()
   const [, csr] = await crypto.createCsr({ commonName: names[0], altNames: [...names] }, key)
   await mkdir(challenges, { recursive: true, mode: 0o750 })
