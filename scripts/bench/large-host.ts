@@ -12,6 +12,7 @@ import { startTestChain, type TestChain } from '@freehold/appliance/chain/test-c
 import { createClient, type ApiClient } from '@freehold/appliance/cli/client'
 import { MovableClock, systemClock } from '@freehold/appliance/clock/clock'
 import { checkout } from '@freehold/appliance/dev/builds'
+import { daemonMalloc, daemonNodeOptions } from '@freehold/appliance/dev/daemon-limits'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { openStore } from '@freehold/appliance/store/store'
 import type { z } from 'zod'
@@ -137,8 +138,8 @@ function startDaemon(folder: string) {
     env: {
       ...process.env,
       FREEHOLD_LOG: 'error',
-      NODE_OPTIONS: '--max-semi-space-size=4',
-      MALLOC_ARENA_MAX: '1',
+      ...daemonMalloc,
+      NODE_OPTIONS: daemonNodeOptions.join(' '),
       NODE_COMPILE_CACHE: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freehold/node'),
     },
   })

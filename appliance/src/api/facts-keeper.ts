@@ -43,6 +43,7 @@ const refreshMs = 15_000
 interface Read {
   contracts: readonly { latest: ChainSnapshot; giving: ChainSnapshot }[]
   heads: Heads | null
+  rows: readonly StoredVm[]
   vms: ReadonlyMap<string, StoredVm>
   records: ReadonlyMap<string, VmRecord> | null
   hypervisor: Capabilities | null
@@ -52,7 +53,7 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
   const tasks = new Map<string, TaskRecord>()
   const listeners = new Set<() => void>()
   const stopping = new AbortController()
-  let read: Read = { contracts: [], heads: null, vms: new Map(), records: null, hypervisor: null }
+  let read: Read = { contracts: [], heads: null, rows: [], vms: new Map(), records: null, hypervisor: null }
   let headsReadMs = 0
   let facts = assemble()
   let woken = Promise.withResolvers<void>()
@@ -86,7 +87,9 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
       await ports.prepare(latest)
       contracts.push({ latest, giving })
     }
-    const vms = new Map((await ports.vms.list()).map((vm) => [vmIdOf(vm), vm]))
+    const rows = await ports.vms.list()
+    // few blocks change a row: the map of ten thousand is made when one did
+    const vms = rows === read.rows ? read.vms : new Map(rows.map((vm) => [vmIdOf(vm), vm]))
     const [records, hypervisor] = await Promise.all([
       ports.hypervisor.list().then(
         (list) => byGeneration(list).newest,
@@ -94,7 +97,7 @@ export function createFactsKeeper(ports: FactsPorts): FactsKeeper {
       ),
       ports.hypervisor.capabilities().catch(() => null),
     ])
-    read = { contracts, heads, vms, records, hypervisor }
+    read = { contracts, heads, rows, vms, records, hypervisor }
     facts = assemble()
     for (const listener of listeners) listener()
   }

@@ -16,6 +16,8 @@ export interface WasmHolding {
 export const wasmHoldingsOf = perFacts((facts: HostFacts): readonly WasmHolding[] =>
   facts.contracts.flatMap((contract) => {
     const plans = new Map(contract.latest.plans.filter((plan) => plan.kind === 'wasm').map((plan) => [plan.planId, plan]))
+    // of ten thousand VMs nothing is looked at
+    if (plans.size === 0) return []
     return [...contract.latest.subscriptions.values()].flatMap((subscription) => {
       const plan = plans.get(subscription.planId)
       return plan === undefined ? [] : [{ vmId: vmIdOf(subscription), subscription, plan, contract }]

@@ -1,8 +1,10 @@
 import type { Interface } from 'ethers'
 import { z } from 'zod'
+import { Breath } from '../clock/breath.ts'
 import { AppError, findAppError } from '../errors/app-error.ts'
 import type { HistoryRepository, StoredChainEvent } from '../store/history.ts'
 import { toQuantity } from './blocks.ts'
+import { EventDecoder } from './event-decoder.ts'
 import type { BlockRef } from './port.ts'
 import type { RpcClient } from './rpc.ts'
 import type { Address } from './subscription.ts'
@@ -27,7 +29,7 @@ const logSchema = z.object({
 export class LogReader {
   readonly #contract: Address
   readonly #installation: string
-  readonly #abi: Interface
+  readonly #decoder: EventDecoder
   readonly #history: HistoryRepository
   readonly #fromBlock: number
   /** Learnt: how many blocks a node takes in one question. */
@@ -44,7 +46,7 @@ export class LogReader {
   }) {
     this.#contract = options.contract
     this.#installation = options.installation
-    this.#abi = options.abi
+    this.#decoder = new EventDecoder(options.abi)
     this.#history = options.history
     this.#fromBlock = options.fromBlock
   }
@@ -79,25 +81,27 @@ export class LogReader {
     ])
     const logs = z.array(logSchema).safeParse(answer)
     if (!logs.success) throw new AppError({ code: 'rpc-unreachable', detail: 'The node gave no usable logs.', cause: logs.error })
-    return logs.data.flatMap((log) => this.#event(log) ?? [])
+    const events: StoredChainEvent[] = []
+    const breath = new Breath()
+    for (const log of logs.data) {
+      if (breath.due) await breath.take()
+      const event = this.#event(log)
+      if (event !== undefined) events.push(event)
+    }
+    return events
   }
 
   #event(log: z.output<typeof logSchema>): StoredChainEvent | undefined {
-    const parsed = this.#abi.parseLog(log)
-    if (parsed === null) return undefined
-    const args = Object.fromEntries(
-      parsed.fragment.inputs.map(({ name }, i) => {
-        const value: unknown = parsed.args[i]
-        return [name, typeof value === 'string' && value.startsWith('0x') ? value.toLowerCase() : value]
-      }),
-    )
+    const decoded = this.#decoder.decode(log)
+    if (decoded === undefined) return undefined
+    const { name, args } = decoded
     const tokenId = args['tokenId']
     return {
       installation: this.#installation,
       blockNumber: Number(log.blockNumber),
       logIndex: Number(log.logIndex),
       blockHash: log.blockHash.toLowerCase(),
-      name: parsed.name,
+      name,
       tokenId: typeof tokenId === 'bigint' ? tokenId : null,
       args,
       transactionHash: log.transactionHash.toLowerCase(),

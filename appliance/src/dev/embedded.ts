@@ -9,6 +9,7 @@ import type { Config } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
 import { caddyfile } from './caddyfile.ts'
 import { checkout } from './builds.ts'
+import { daemonMalloc, daemonNodeOptions } from './daemon-limits.ts'
 import { localChainId, localChainProcess, moveChainTo } from './local-chain.ts'
 import { startSessionLibvirt } from './session-libvirt.ts'
 import { createSupervisor, until, type Supervisor } from './supervisor.ts'
@@ -102,16 +103,18 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await supervisor.start({
       name: 'freeholdd',
       command: process.execPath,
-      // Node lets its young generation grow to many times what we ever use (scripts/bench/README.md)
       args: [
-        '--max-semi-space-size=4',
+        ...daemonNodeOptions,
         join(checkout, 'appliance/src/dev/freeholdd.ts'),
         '--state',
         stateFolder,
         ...wizardArguments(options, config),
       ],
       // code that was compiled before: half the start, and the type stripper is never loaded
-      env: { NODE_COMPILE_CACHE: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freehold/node') },
+      env: {
+        ...daemonMalloc,
+        NODE_COMPILE_CACHE: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freehold/node'),
+      },
       ready: () => daemon.call(statusSchema, 'GET', '/v1/status').then(() => true),
       readyWithinSeconds: 60,
       stopWithinSeconds: 20,

@@ -141,8 +141,11 @@ export interface HypervisorProblem {
  */
 export interface Hypervisor {
   capabilities(): Promise<Capabilities>
-  /** Our VMs only. Throws `pool-not-mounted` if the marker of a pool is missing, `hypervisor-down` if it does not answer. */
-  list(): Promise<VmRecord[]>
+  /**
+   * Our VMs only; not to be changed, and the same array may be answered again while nothing changes. Throws `pool-not-mounted` if the
+   * marker of a pool is missing, `hypervisor-down` if it does not answer.
+   */
+  list(): Promise<readonly VmRecord[]>
   /** The VM, or undefined if it surely is not there. */
   find(key: VmKey): Promise<VmRecord | undefined>
   /** Makes disk, seed and domain; leaves it stopped, without autostart. A second call with the same key completes a half-made one. */

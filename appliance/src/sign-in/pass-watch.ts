@@ -1,6 +1,7 @@
-import { vmIdOf } from '../chain/installation.ts'
+import { vmIdOf, type VmId } from '../chain/installation.ts'
 import type { ChainSnapshot } from '../chain/port.ts'
 import type { Subscription } from '../chain/subscription.ts'
+import { Breath } from '../clock/breath.ts'
 import type { Clock } from '../clock/clock.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { PassWatchRepository, WatchedPass } from '../store/pass-watch.ts'
@@ -60,11 +61,14 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
     const { contracts, vms } = ports.facts()
     // side by side: a helper that does not answer for one VM keeps no other waiting (P5)
     const work: Promise<void>[] = []
+    const breath = new Breath()
     for (const { latest, giving } of contracts) {
-      for (const [tokenId, subscription] of latest.subscriptions) {
-        const vm = vms.get(vmIdOf(subscription))
-        const settled = giving.subscriptions.get(tokenId)
-        const due = vm && settled && follow(vm, settled, subscription, latest.block.timestamp)
+      for (const subscription of latest.subscriptions.values()) {
+        if (breath.due) await breath.take()
+        const vmId = vmIdOf(subscription)
+        const vm = vms.get(vmId)
+        const settled = giving.subscriptions.get(subscription.tokenId)
+        const due = vm && settled && follow(vmId, vm, settled, subscription, latest.block.timestamp)
         if (due !== undefined) work.push(due)
       }
     }
@@ -79,8 +83,7 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
   }
 
   /** One VM. `settled` is what the giving depth says, `newest` the latest block. Undefined: nothing is to do, as nearly always. */
-  function follow(vm: StoredVm, settled: Subscription, newest: Subscription, now: number): Promise<void> | undefined {
-    const vmId = vmIdOf(vm)
+  function follow(vmId: VmId, vm: StoredVm, settled: Subscription, newest: Subscription, now: number): Promise<void> | undefined {
     const holder = settled.holder.toLowerCase()
     const delivered = settled.state === 'active'
     // a VM that is new here belongs to its buyer; with a lost store that errs towards telling too much
@@ -90,11 +93,12 @@ export async function createPassWatch(ports: PassWatchPorts): Promise<PassWatch>
     else if (before.holder !== holder) next = { ...before, holder, former: delivered ? before.holder : null }
     const letIn = entitlement(newest, now).kind === 'active' ? newest.holder.toLowerCase() : null
     const isNew = !known.has(vmId) || next !== before
-    if (!isNew && next.letIn === letIn) return undefined
-    return (async () => {
-      if (isNew) await save(next)
-      await cut(vm, next, letIn)
-    })()
+    return !isNew && next.letIn === letIn ? undefined : noteAndCut(vm, next, isNew, letIn)
+  }
+
+  async function noteAndCut(vm: StoredVm, pass: WatchedPass, isNew: boolean, letIn: string | null): Promise<void> {
+    if (isNew) await save(pass)
+    await cut(vm, pass, letIn)
   }
 
   /** Nobody's connections outlive the right they were made under. */

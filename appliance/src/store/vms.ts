@@ -42,8 +42,8 @@ export interface VmRepository {
   /** Writes the whole row, new or not. */
   put(vm: StoredVm): Promise<void>
   get(key: VmRowKey): Promise<StoredVm | undefined>
-  /** By installation, then token id; not to be changed. `destroyed` rows only on request. */
-  list(filter?: { installation?: string; destroyed?: boolean }): Promise<StoredVm[]>
+  /** By installation, then token id; not to be changed, and the same array until the next write. `destroyed` rows only on request. */
+  list(filter?: { installation?: string; destroyed?: boolean }): Promise<readonly StoredVm[]>
   /** Sets the named markers, and host key where given; nothing else. False if there is no such row. */
   mark(key: VmRowKey, changes: Partial<VmMarkers> & { hostKey?: StoredVm['hostKey'] }): Promise<boolean>
   /** The guest's token, good once: true for the first caller of this generation, false for all others. */
@@ -153,7 +153,7 @@ export function createVms(db: Database): VmRepository {
         if (standing === reading) standing = undefined
       })
       const rows = await reading
-      return installation === undefined ? [...rows] : rows.filter((row) => row.installation === installation)
+      return installation === undefined ? rows : rows.filter((row) => row.installation === installation)
     },
     async mark(key, { hostKey, ...markers }) {
       const change = () =>

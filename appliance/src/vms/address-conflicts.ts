@@ -2,6 +2,7 @@ import { vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
 import type { ChainSnapshot } from '../chain/port.ts'
 import type { StoredVm } from '../store/vms.ts'
 import type { StandingIssue } from './standing-issues.ts'
+import type { VmBooks } from './vm-books.ts'
 
 /** Rows of other VMs that hold an address of this one: who it passes to when this VM is gone. */
 export function sharing(vm: Pick<VmKey, 'installation' | 'tokenId'>, rows: Iterable<StoredVm>): StoredVm[] {
@@ -33,6 +34,28 @@ export function inUse(
     return subscription !== undefined && subscription.state !== 'ended'
   })
 }
+
+/** The same as `addressConflicts` of `inUse`, for passes: rows that share nothing are not compared again until one is written. */
+export class AddressConflicts {
+  readonly #books: VmBooks
+  #compared = -1
+  #none = false
+
+  constructor(books: VmBooks) {
+    this.#books = books
+  }
+
+  among(...[isThere, snapshots]: ParametersExceptFirst<typeof inUse>): ReturnType<typeof addressConflicts> {
+    if (this.#compared !== this.#books.writes) {
+      this.#compared = this.#books.writes
+      this.#none = addressConflicts(this.#books.values()).length === 0
+    }
+    // of rows in use no two share what no two of all share
+    return this.#none ? [] : addressConflicts(inUse(this.#books.values(), isThere, snapshots))
+  }
+}
+
+type ParametersExceptFirst<F extends (...args: never[]) => unknown> = Parameters<F> extends [unknown, ...infer R] ? R : never
 
 /** VMs that hold an address which another VM holds as well: found anew at every pass, for as long as it is so. */
 export function addressConflicts(rows: Iterable<StoredVm>): (Omit<StandingIssue, 'since'> & { subject: VmId })[] {

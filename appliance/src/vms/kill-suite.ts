@@ -36,7 +36,7 @@ export type Job = keyof typeof jobs
 export interface KillWorld {
   /** Further arguments of `kill-child.ts`: how a life reaches it. */
   childArguments: string[]
-  list(clock: MovableClock): Promise<VmRecord[]>
+  list(clock: MovableClock): Promise<readonly VmRecord[]>
   close(): Promise<void>
 }
 

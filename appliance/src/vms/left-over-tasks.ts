@@ -37,6 +37,14 @@ export class LeftOverTasks {
     return [...this.#open.keys()]
   }
 
+  get size(): number {
+    return this.#open.size
+  }
+
+  has(id: string): boolean {
+    return this.#open.has(id)
+  }
+
   /** Another job of this kind has taken the record up: it ends by itself. */
   takenUpBy(id: VmId, kind: string): void {
     const rest = (this.#open.get(id) ?? []).filter((task) => task.kind !== kind)

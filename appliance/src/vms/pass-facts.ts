@@ -1,6 +1,6 @@
 import { vmIdOf, type VmId } from '../chain/installation.ts'
 import type { StoredVm } from '../store/vms.ts'
-import type { ActualVm } from '../subscriptions/decide.ts'
+import type { ActualVm, VmNotes } from '../subscriptions/decide.ts'
 import type { GivingView } from '../subscriptions/views.ts'
 import { isSamePurchase } from './guards.ts'
 import type { VmBooks } from './vm-books.ts'
@@ -12,9 +12,12 @@ export function* tokenIds({ snapshot, contract }: ObservedContract, world: World
   for (const s of snapshot.subscriptions.values()) if (vmPlans.has(s.planId) || s.state === 'pending') yield s.tokenId
   const { installation } = contract.reader
   const more = new Set<bigint>()
-  for (const row of books.values()) if (row.installation === installation) more.add(row.tokenId)
-  for (const { key } of world.records?.values() ?? []) if (key.installation === installation) more.add(key.tokenId)
-  for (const tokenId of more) if (!snapshot.subscriptions.has(tokenId)) yield tokenId
+  const add = (key: { installation: string; tokenId: bigint }): void => {
+    if (key.installation === installation && !snapshot.subscriptions.has(key.tokenId)) more.add(key.tokenId)
+  }
+  for (const row of books.values()) add(row)
+  for (const { key } of world.records?.values() ?? []) add(key)
+  yield* more
 }
 
 /** The VM as the rule looks at it. */
@@ -24,6 +27,14 @@ export function actualVm(world: World, id: VmId): ActualVm {
   if (record === undefined) return { kind: 'absent' }
   const { state, autostart, spec, facts } = record
   return { kind: 'present', power: state, autostart, origin: spec.origin, activating: facts.activating }
+}
+
+/** What our books say of the VM, as the rule looks at it. */
+export function notesOf(row: StoredVm, books: VmBooks): VmNotes {
+  const { origin, activateIntentAt, graceOverSeenSince, destroyedAt } = row
+  const id = vmIdOf(row)
+  const graceOverFor = books.graceOverFor(id)
+  return { origin, activateIntentAt, graceOverSeenSince, destroyedAt, graceOverFor, keptStopped: books.isKeptStopped(id) }
 }
 
 /** The activation has been seen at the giving depth for the first time: the create is over, also if its end was lost. */

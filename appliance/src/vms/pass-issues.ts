@@ -1,3 +1,4 @@
+import { vmIdOf } from '../chain/installation.ts'
 import type { AppError } from '../errors/app-error.ts'
 import type { JobFailure } from './jobs.ts'
 import type { StandingIssue } from './standing-issues.ts'
@@ -27,8 +28,9 @@ export function hostIssues(world: World, contracts: readonly ServedContract[]): 
     }
   }
   const served = new Set(contracts.map((c) => c.reader.installation))
-  for (const [id, { key }] of world.records ?? []) {
+  for (const { key } of world.records?.values() ?? []) {
     if (!served.has(key.installation)) {
+      const id = vmIdOf(key)
       issues.push({
         code: 'unknown-contract',
         subject: id,

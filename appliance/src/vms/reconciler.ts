@@ -1,5 +1,6 @@
 import { markOf, vmIdOf, type VmId, type VmKey } from '../chain/installation.ts'
 import { ClockJump } from '../clock/clock-jump.ts'
+import { Breath } from '../clock/breath.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
 import type { VmRecord } from '../hypervisor/port.ts'
@@ -11,7 +12,7 @@ import type { SettingRepository } from '../store/settings.ts'
 import type { TaskRepository } from '../store/tasks.ts'
 import type { StoredVm, VmRepository } from '../store/vms.ts'
 import { decide, type Action, type DecisionFacts, type Unconfirmed } from '../subscriptions/decide.ts'
-import { givingView } from '../subscriptions/views.ts'
+import { givingView, type GivingView } from '../subscriptions/views.ts'
 import { DestroyGate } from './destroy-gate.ts'
 import { wasReady } from './guards.ts'
 import { isHalfReinstalled } from './half-reinstalled.ts'
@@ -19,9 +20,9 @@ import { JobRunner } from './job-runner.ts'
 import { Jobs } from './jobs.ts'
 import { LeftOverTasks } from './left-over-tasks.ts'
 import { jobFor, settleCreate, type VmJob } from './vm-jobs.ts'
-import { addressConflicts, inUse } from './address-conflicts.ts'
+import { AddressConflicts } from './address-conflicts.ts'
 import { adoptFound } from './adoption.ts'
-import { actualVm, needsSettling, tokenIds } from './pass-facts.ts'
+import { actualVm, needsSettling, notesOf, tokenIds } from './pass-facts.ts'
 import { doubtOf, failingIssue, hostIssues, removalIssue, sentence } from './pass-issues.ts'
 import { personSteps } from './person-steps.ts'
 import { Making } from './making.ts'
@@ -87,6 +88,21 @@ export interface Reconciler {
   readonly books: VmBooks
 }
 
+/** The issue that stands because of one VM, if any. */
+type Looked = { code: string; detail: string } | undefined
+
+/** One VM as a pass looks at it. */
+interface Looking {
+  world: World
+  observed: ObservedContract
+  tokenId: bigint
+  id: VmId
+  report: PassReport
+  giving: GivingView
+  record: VmRecord | undefined
+  row: StoredVm | undefined
+}
+
 const passEveryMs = 60_000
 /** Wakes come in swarms (every change of a VM is one): passes keep this distance. */
 const passGapMs = 100
@@ -105,6 +121,9 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
   const unconfirmed = new Map<VmId, Unconfirmed>()
   const making = new Making()
   const clockJump = new ClockJump(clock)
+  const conflicts = new AddressConflicts(books)
+  /** Whose work ended while a pass looked: what it saw of them may be older than the work. The next pass looks at them. */
+  const endedMeanwhile = new Set<VmId>()
   /** Issues that only a read for taking could find, until the next such read. */
   const doubts = new Map<VmId, Extract<Action, { kind: 'nothing' }>>()
   const stopping = new AbortController()
@@ -119,6 +138,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     signal: stopping.signal,
     ended(id, changed) {
       making.end(id)
+      endedMeanwhile.add(id)
       if (changed) setImmediate(wake)
     },
   })
@@ -133,6 +153,7 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
 
   async function pass(): Promise<PassReport> {
     const began = performance.now()
+    endedMeanwhile.clear()
     const world = await observe(ports.contracts, hypervisor)
     const jump = clockJump.look()
     if (jump !== 0) await waitAnew(jump)
@@ -143,15 +164,19 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     const { records } = world
     const snapshots = world.contracts.map(({ snapshot }) => snapshot)
     // who is there is not known while the hypervisor is silent: then all count
-    found.push(...addressConflicts(inUse(books.values(), (id) => records?.has(id) ?? true, snapshots)))
+    found.push(...conflicts.among((id) => records?.has(id) ?? true, snapshots))
     const seen = new Set<string>()
+    const breath = new Breath()
     for (const observed of world.contracts) {
       for (const tokenId of tokenIds(observed, world, books)) {
+        if (breath.due) await breath.take()
         report.vms += 1
         const id = vmIdOf({ installation: observed.snapshot.installation, tokenId })
-        if (leftOver.subjects.length > 0) seen.add(id)
-        if (jobs.kindOf(id) !== undefined) continue
-        const issue = await look(world, observed, tokenId, id, report)
+        if (leftOver.size > 0) seen.add(id)
+        if (jobs.kindOf(id) !== undefined || endedMeanwhile.has(id)) continue
+        const looked = look(world, observed, tokenId, id, report)
+        // nearly all need nothing: ten thousand promises a pass are megabytes
+        const issue = looked instanceof Promise ? await looked : looked
         if (issue !== undefined) found.push({ code: issue.code, subject: id, detail: issue.detail })
       }
     }
@@ -159,8 +184,10 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
       for (const id of leftOver.subjects) if (!seen.has(id)) await leftOver.settle(id, clock.now())
     }
     // a VM at work keeps the issues that it had: they are decided again when the work has ended
-    found.push(...standing.list().filter((i) => jobs.kindOf(i.subject as VmId) !== undefined))
+    const keeps = (id: VmId): boolean => jobs.kindOf(id) !== undefined || endedMeanwhile.has(id)
+    found.push(...standing.list().filter((i) => keeps(i.subject as VmId)))
     standing.replace(found, clock.now())
+    if (endedMeanwhile.size > 0) setImmediate(wake)
     lastPass = { ...report, durationMs: performance.now() - began }
     return lastPass
   }
@@ -175,40 +202,55 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     }
   }
 
-  async function look(
+  /** Decides about one VM. A promise only where something must be asked or written first. */
+  function look(
     world: World,
     observed: ObservedContract,
     tokenId: bigint,
     id: VmId,
     report: PassReport,
-  ): Promise<{ code: string; detail: string } | undefined> {
+  ): Looked | Promise<Looked> {
     const giving = givingView(observed.snapshot, observed.heads, tokenId)
     const record = world.records?.get(id)
     const row = books.get(id)
     const sent = unconfirmed.get(id)
     if (sent !== undefined && giving.block.number >= sent.minedBlock) unconfirmed.delete(id)
 
-    const former = world.superseded.find((one) => vmIdOf(one.key) === id)
+    const former = world.superseded.length === 0 ? undefined : world.superseded.find((one) => vmIdOf(one.key) === id)
     if (observed.provisioner && former !== undefined && row !== undefined && row.generation === record?.key.generation) {
       if (stopping.signal.aborted || jobs.isBackingOff(id, performance.now())) return removalIssue(jobs.failure(id))
       removeFormer(former, id, report)
       return removalIssue(jobs.failure(id))
     }
 
+    const vm: Looking = { world, observed, tokenId, id, report, giving, record, row }
     const mayResume = observed.provisioner && !stopping.signal.aborted && world.records !== undefined
-    if (mayResume && (await isHalfReinstalled({ id, giving, record, row }, books, clock.now(), ports.log))) {
-      if (!jobs.isBackingOff(id, performance.now())) resumeReinstall(observed.contract, record, row as StoredVm, report)
-      return undefined
-    }
+    if (mayResume && books.reinstallOf(id) !== undefined) return lookAtReinstall(vm)
+    return byTheRule(vm)
+  }
 
+  async function lookAtReinstall(vm: Looking): Promise<Looked> {
+    const { id, record, row, report, observed } = vm
+    if (!(await isHalfReinstalled(vm, books, clock.now(), ports.log))) return await byTheRule({ ...vm, row: books.get(id) })
+    if (!jobs.isBackingOff(id, performance.now())) resumeReinstall(observed.contract, record, row as StoredVm, report)
+    return undefined
+  }
+
+  function byTheRule(vm: Looking): Looked | Promise<Looked> {
+    const { giving, record, world } = vm
+    if (giving.entitlement?.kind !== 'pending' || record !== undefined) return decideOn(vm, undefined)
+    return making.noRoom(world, giving.plan).then((noRoom) => decideOn(vm, noRoom))
+  }
+
+  function decideOn(vm: Looking, noRoom: string | undefined): Looked | Promise<Looked> {
+    const { world, observed, tokenId, id, report, giving, row } = vm
     const facts: DecisionFacts = {
       provisioner: observed.provisioner,
       giving,
       taking: 'not-asked',
       vm: actualVm(world, id),
-      notes: row && { ...row, keptStopped: books.isKeptStopped(id), graceOverFor: books.graceOverFor(id) },
-      noRoom:
-        giving.entitlement?.kind === 'pending' && record === undefined ? await making.noRoom(world, giving.plan) : undefined,
+      notes: row && notesOf(row, books),
+      noRoom,
       destroysAllowed: true,
       unconfirmed: unconfirmed.get(id),
       waitSeconds: ports.taking.waitSeconds,
@@ -219,20 +261,26 @@ export async function createReconciler(ports: ReconcilerPorts): Promise<Reconcil
     if (action.kind === 'nothing' || action.kind === 'wait-before-end') {
       if (failure !== undefined) jobs.succeeded(id)
       doubts.delete(id)
-      if (action.kind === 'nothing' && action.issue === undefined) await leftOver.settle(id, clock.now())
-      if (observed.provisioner && needsSettling(giving, row, world)) startSettling(observed.contract, row, id, report)
-      return action.kind === 'nothing' && action.issue !== undefined
-        ? { code: action.issue, detail: sentence(action.why) }
-        : undefined
+      const found = action.kind === 'nothing' && action.issue !== undefined ? action : undefined
+      if (action.kind === 'nothing' && found === undefined && leftOver.has(id)) {
+        return leftOver.settle(id, clock.now()).then(() => settleIfActive(vm))
+      }
+      settleIfActive(vm)
+      return found?.issue && { code: found.issue, detail: sentence(found.why) }
     }
     const issue = failingIssue(action, failure) ?? doubtOf(doubts.get(id))
     if (stopping.signal.aborted || jobs.isBackingOff(id, performance.now())) return issue
-    const previous =
-      row ??
-      (action.kind === 'create' ? await ports.vms.get({ installation: observed.snapshot.installation, tokenId }) : undefined)
-    launch(observed, id, tokenId, action, facts, previous, world)
     report.began.push({ vmId: id, kind: action.kind })
-    return issue
+    const begin = (previous: StoredVm | undefined): Looked => {
+      launch(observed, id, tokenId, action, facts, previous, world)
+      return issue
+    }
+    if (row !== undefined || action.kind !== 'create') return begin(row)
+    return ports.vms.get({ installation: observed.snapshot.installation, tokenId }).then(begin)
+  }
+
+  function settleIfActive({ observed, giving, row, world, id, report }: Looking): undefined {
+    if (observed.provisioner && needsSettling(giving, row, world)) startSettling(observed.contract, row, id, report)
   }
 
   function launch(

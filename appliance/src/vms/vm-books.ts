@@ -27,6 +27,7 @@ export class VmBooks {
   readonly #keptStopped = new Set<VmId>()
   readonly #reinstalls = new Map<VmId, BegunReinstall>()
   readonly #graceOverFor = new Map<VmId, UnixSeconds>()
+  #writes = 0
 
   private constructor(vms: VmRepository, settings: Pick<SettingRepository, 'get' | 'put'>) {
     this.#vms = vms
@@ -53,6 +54,11 @@ export class VmBooks {
     return this.#rows.values()
   }
 
+  /** Grows whenever a row comes, changes or goes. */
+  get writes(): number {
+    return this.#writes
+  }
+
   isKeptStopped(id: VmId): boolean {
     return this.#keptStopped.has(id)
   }
@@ -60,18 +66,21 @@ export class VmBooks {
   async put(vm: StoredVm): Promise<void> {
     await this.#vms.put(vm)
     this.#rows.set(vmIdOf(vm), vm)
+    this.#writes += 1
   }
 
   async mark(vm: VmName, changes: Partial<OwnMarkers>): Promise<void> {
     await this.#vms.mark(vm, changes)
     const row = this.#rows.get(vmIdOf(vm))
     if (row !== undefined) this.#rows.set(vmIdOf(vm), { ...row, ...changes })
+    this.#writes += 1
   }
 
   /** The VM is gone: kept in the store as history, no longer in the books. */
   async destroyed(vm: VmName, at: UnixSeconds): Promise<void> {
     await this.#vms.mark(vm, { destroyedAt: at })
     this.#rows.delete(vmIdOf(vm))
+    this.#writes += 1
     await this.noteReinstall(vm, undefined)
     if (this.#graceOverFor.delete(vmIdOf(vm))) await this.#settings.put(graceOverSetting, Object.fromEntries(this.#graceOverFor))
     await this.keepStopped(vm, false)

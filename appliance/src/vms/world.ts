@@ -63,8 +63,24 @@ export async function observe(contracts: readonly ServedContract[], hypervisor: 
   return world
 }
 
+/** Of lists that the hypervisor answered: loop and pages look at the same one when nothing has changed. */
+const sorted = new WeakMap<readonly VmRecord[], Generations>()
+
+interface Generations {
+  newest: ReadonlyMap<VmId, VmRecord>
+  superseded: readonly VmRecord[]
+}
+
 /** One record per VM, that of the highest generation, whatever the order; and the others. Pure. */
-export function byGeneration(records: Iterable<VmRecord>): { newest: Map<VmId, VmRecord>; superseded: VmRecord[] } {
+export function byGeneration(records: readonly VmRecord[]): Generations {
+  const known = sorted.get(records)
+  if (known !== undefined) return known
+  const generations = sortOut(records)
+  sorted.set(records, generations)
+  return generations
+}
+
+function sortOut(records: readonly VmRecord[]): Generations {
   const newest = new Map<VmId, VmRecord>()
   const superseded: VmRecord[] = []
   for (const record of records) {

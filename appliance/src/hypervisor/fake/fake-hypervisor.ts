@@ -61,7 +61,11 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
   for (const vm of world.vms.values()) if (vm.state === 'running') queueMicrotask(() => play(vm))
   const storageBytes = () => (options.diskGiB ?? 2000) * gib
 
+  /** What `list` answers until something changes: ten thousand copies at every look were most of what the daemon let go again. */
+  let listed: VmRecord[] | undefined
+
   async function changed(): Promise<void> {
+    listed = undefined
     await world.save()
     for (const wake of watchers) queueMicrotask(wake)
   }
@@ -229,7 +233,7 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
       }),
     async list() {
       reach()
-      return [...world.vms.values()].map(recordOf)
+      return (listed ??= [...world.vms.values()].map(recordOf))
     },
     async find(key) {
       const vm = lookUp(key)
