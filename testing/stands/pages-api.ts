@@ -426,7 +426,7 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
       closedBecause: world.closedBecause,
       chain: {
         chainId: world.chainId,
-        name: 'Local network',
+        name: world.networkName,
         rpcUrl: `${origin}/v1/rpc`,
         confirmations: 1,
         latest: block === null ? null : { number: block.number, timestamp: block.timestamp },

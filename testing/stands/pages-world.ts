@@ -3,7 +3,9 @@ import type { PlanView } from '@freehold/appliance/api/schemas/status'
 import type { ConsoleEnd } from '@freehold/appliance/api/schemas/console'
 import type { TaskView } from '@freehold/appliance/api/schemas/tasks'
 import type { VmView } from '@freehold/appliance/api/schemas/vms'
+import { unreadToken } from '@freehold/appliance/chain/erc20'
 import { installationId, vmIdOf } from '@freehold/appliance/chain/installation'
+import type { Address } from '@freehold/appliance/chain/subscription'
 import type { LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
 
 /** A sign-in as the stand's host keeps it. */
@@ -55,6 +57,8 @@ export class PagesWorld {
   /** Open consoles; a test ends one as the hypervisor or the chain would. */
   readonly consoles = new Set<{ vmId: string; end(code: ConsoleEnd, text: string): void; typed: string }>()
   closedBecause: string | null = null
+  /** As the operator wrote it in the answers. */
+  networkName = 'Local network'
   stale = false
   notices: { code: string; title: string }[] = [
     {
@@ -102,7 +106,7 @@ export class PagesWorld {
         prices: view.prices.map((x: { token: string; perDay: bigint }) => ({
           token: x.token.toLowerCase(),
           pricePerDay: x.perDay.toString(),
-          ...(this.tokens.get(x.token.toLowerCase()) ?? { symbol: '?', decimals: 18, permit: false }),
+          ...(this.tokens.get(x.token.toLowerCase()) ?? unreadToken(x.token.toLowerCase() as Address)),
         })),
       })
     }
@@ -130,7 +134,7 @@ export class PagesWorld {
     if (own.holder !== null && own.holder !== holder) own.former = own.holder
     own.holder = holder
     const task = this.#reinstall(vmId, own)
-    const token = this.tokens.get(s.token.toLowerCase()) ?? { symbol: '?', decimals: 18 }
+    const token = this.tokens.get(s.token.toLowerCase()) ?? unreadToken(s.token.toLowerCase() as Address)
     const state =
       entitlement === 'pending'
         ? 'preparing'

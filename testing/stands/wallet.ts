@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test'
-import { getBytes, isHexString, JsonRpcProvider, toQuantity, toUtf8Bytes, toUtf8String, Wallet } from 'ethers'
+import { answerAsWallet } from '@freehold/appliance/dev/wallet-answers'
+import { isHexString, JsonRpcProvider, toQuantity, toUtf8String, Wallet } from 'ethers'
 
 /** The little of a browser's `window` that is needed here; the root program knows no DOM. */
 interface PageWindow extends EventTarget {
@@ -7,7 +8,7 @@ interface PageWindow extends EventTarget {
 }
 
 /** What the person in front of the wallet does with the next questions. */
-export type WalletMood = 'confirm' | 'decline'
+export type WalletMood = 'confirm' | 'decline' | 'locked'
 
 /** A wallet that is a contract: it has an address, and signs by whatever its code accepts; it sends no payments here. */
 export interface ContractAccount {
@@ -95,9 +96,10 @@ export async function injectWallet(
 
   async function answer(method: string, params: unknown[]): Promise<unknown> {
     state.calls.push({ method, params })
-    const [first, second] = params
+    const [first] = params
     const refuse = (code: number, message: string): ProviderRefusal => ({ refused: { code, message } })
     if (asksPerson.has(method) && state.mood === 'decline') return refuse(4001, 'User rejected the request.')
+    if (asksPerson.has(method) && state.mood === 'locked') return refuse(4100, 'The wallet is locked.')
     switch (method) {
       case 'eth_accounts':
       case 'eth_requestAccounts':
@@ -105,25 +107,13 @@ export async function injectWallet(
       case 'eth_chainId':
         return toQuantity(state.chainId)
       case 'personal_sign':
-        if (chosen >= wallets.length) {
-          const text = isHexString(first) ? toUtf8String(first) : String(first)
-          return await contracts[chosen - wallets.length]?.sign(text)
-        }
-        return await own().signMessage(isHexString(first) ? getBytes(first) : toUtf8Bytes(String(first)))
-      case 'eth_signTypedData_v4': {
-        const typed = JSON.parse(String(second)) as {
-          domain: object
-          types: Record<string, { name: string; type: string }[]>
-          message: Record<string, unknown>
-        }
-        const { EIP712Domain: _, ...types } = typed.types
-        return await own().signTypedData(typed.domain, types, typed.message)
-      }
-      case 'eth_sendTransaction': {
+        if (chosen < wallets.length) return await answerAsWallet(own(), node, method, params)
+        return await contracts[chosen - wallets.length]?.sign(isHexString(first) ? toUtf8String(first) : String(first))
+      case 'eth_sendTransaction':
         if (state.chainId !== home) return refuse(4901, 'The wallet is on another network.')
-        const { to, data, value } = first as { to: string; data: string; value?: string }
-        return (await own().sendTransaction({ to, data, ...(value !== undefined && { value }) })).hash
-      }
+        return await answerAsWallet(own(), node, method, params)
+      case 'eth_signTypedData_v4':
+        return await answerAsWallet(own(), node, method, params)
       case 'wallet_switchEthereumChain': {
         const chainId = Number((first as { chainId: string }).chainId)
         if (!known.has(chainId)) return refuse(4902, 'Unrecognized chain ID.')

@@ -28,6 +28,15 @@ test('denies what is no token', async () => {
   await assert.rejects(createTokenReader(createClients([front.url('sentinel-down')])).facts(token), { code: 'rpc-unreachable' })
 })
 
+test('one that is listed and does not say its decimals is shown in its smallest units, under its address', async () => {
+  const reader = createTokenReader(createClients([chain.url]))
+  const odd = chain.contract.toLowerCase() as Address
+  const shown = await reader.shown(odd)
+  assert.deepEqual(shown, { token: odd, symbol: `units of ${odd.slice(0, 6)}…${odd.slice(-4)}`, decimals: 0, permit: false })
+  assert.deepEqual(await reader.shown(token), await reader.facts(token))
+  await assert.rejects(createTokenReader(createClients([front.url('sentinel-down')])).shown(odd), { code: 'rpc-unreachable' })
+})
+
 test('reads symbol, decimals and permits once', async () => {
   const reader = createTokenReader(createClients([front.url()]))
   const contract = new Contract(token, devTokenInterface, chain.provider)

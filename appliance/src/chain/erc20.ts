@@ -24,6 +24,8 @@ const abi = new Interface([
 export interface TokenReader {
   /** Throws AppError `contract-missing` if there is no such token, `rpc-unreachable`. */
   facts(token: Address): Promise<TokenFacts>
+  /** The same for a token that is listed already: one that does not say its decimals is `unreadToken`. Throws `rpc-unreachable`. */
+  shown(token: Address): Promise<TokenFacts>
   /** Balance of `holder` in the token's smallest unit; native for the zero address. */
   balance(token: Address, holder: Address): Promise<bigint>
 }
@@ -43,7 +45,15 @@ export function createTokenReader(clients: readonly RpcClient[], native = { symb
     })
   }
 
-  return {
+  const reader: TokenReader = {
+    async shown(token) {
+      try {
+        return await reader.facts(token)
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'contract-missing') throw error
+        return unreadToken(token)
+      }
+    },
     async facts(token) {
       if (token === zeroAddress) return { token, ...native, permit: false }
       const cached = known.get(token)
@@ -56,7 +66,7 @@ export function createTokenReader(clients: readonly RpcClient[], native = { symb
       ])
       const facts: TokenFacts = {
         token,
-        symbol: symbolOf(symbol) ?? `${token.slice(0, 6)}…${token.slice(-4)}`,
+        symbol: symbolOf(symbol) ?? shortToken(token),
         decimals: decimalsOf(token, decimals),
         permit: nonces?.length === 66 && domain?.length === 66,
       }
@@ -73,7 +83,15 @@ export function createTokenReader(clients: readonly RpcClient[], native = { symb
       return BigInt(answer)
     },
   }
+  return reader
 }
+
+/** How a token is shown that does not say its decimals: in its smallest units, which are exact, under its address. */
+export function unreadToken(token: Address): TokenFacts {
+  return { token, symbol: `units of ${shortToken(token)}`, decimals: 0, permit: false }
+}
+
+const shortToken = (token: Address) => `${token.slice(0, 6)}…${token.slice(-4)}`
 
 function noToken(token: Address): AppError {
   return new AppError({ code: 'contract-missing', detail: `${token} is no ERC-20 token.` })

@@ -7,7 +7,7 @@ import { createConsoles } from '../../api/consoles.ts'
 import { noFacts, type HostFacts } from '../../api/facts.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import type { IssueView } from '../../api/schemas/issues.ts'
-import { vmIdOf, type VmKey } from '../../chain/installation.ts'
+import { vmIdOf, type VmId, type VmKey } from '../../chain/installation.ts'
 import { zeroAddress, type Subscription } from '../../chain/subscription.ts'
 import { systemClock, type Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -15,7 +15,7 @@ import { playedBackups } from '../../backup/played-backups.ts'
 import { openAlerts } from '../../health/alerts/alerts.ts'
 import { declaredIssues } from '../../health/declared-issues.ts'
 import { createFakeHypervisor } from '../../hypervisor/fake/fake-hypervisor.ts'
-import type { VmSpec } from '../../hypervisor/port.ts'
+import type { VmRecord, VmSpec } from '../../hypervisor/port.ts'
 import { createPassWatch } from '../../sign-in/pass-watch.ts'
 import { createSessions } from '../../sign-in/sessions.ts'
 import { createSignIn } from '../../sign-in/sign-in.ts'
@@ -137,18 +137,22 @@ export async function createInventedHost(options: { origin: string; vms?: number
     if (i % 5 === 0 && wanted === 'running') await hypervisor.snapshot(key, 'before-upgrade')
   }
 
+  /** The node of one VM does not answer, as in a cluster: nobody knows whether it runs. */
+  const unknown = new Set(vms.filter((vm) => vm.wanted === 'unknown').map((vm) => vmIdOf(vm.subscription)))
+  const asSeen = (id: VmId, record: VmRecord): VmRecord => (unknown.has(id) ? { ...record, state: 'unknown' } : record)
   let facts: HostFacts = noFacts
   const tasks = new Map(running === undefined ? [] : [[running.subject, running]])
   const events = new TaskEvents()
   async function refresh(): Promise<void> {
     const now = real.now()
     const block = { number: blockAt(now), hash: hashOf(1, blockAt(now)), timestamp: now }
+    const { newest } = byGeneration(await hypervisor.list())
     const heads = { latest: block, giving: block, finalized: block, stale: false, standing: false, agreeing: 1 }
     facts = {
       contracts: [{ latest: inventedSnapshot('latest', vms, now), giving: inventedSnapshot('giving', vms, now) }],
       heads,
       vms: new Map((await store.vms.list()).map((vm) => [vmIdOf(vm), vm])),
-      records: byGeneration(await hypervisor.list()).newest,
+      records: new Map([...newest].map(([id, record]) => [id, asSeen(id, record)])),
       tasks: new Map(tasks),
       hypervisor: await hypervisor.capabilities(),
       notices: [{ code: 'demo', title: 'This is a demo: everything is invented' }],

@@ -14,6 +14,8 @@ export interface InventedStand {
   host: InventedHost
   /** The folder of the built pages. */
   pages: string
+  /** Process id of the pages' server. */
+  webPid: number
   fail: Front['fail']
   stop(): Promise<void>
 }
@@ -78,5 +80,5 @@ export async function startInventedStand(options: {
     await stop()
     throw error
   }
-  return { origin, host, pages, fail: front.fail, stop }
+  return { origin, host, pages, webPid: web.pid ?? 0, fail: front.fail, stop }
 }

@@ -89,6 +89,7 @@ export type Wanted =
   | 'suspended'
   | 'ending'
   | 'missing'
+  | 'unknown'
 
 export interface InventedVm {
   wanted: Wanted
@@ -96,10 +97,20 @@ export interface InventedVm {
 }
 
 const story: readonly Wanted[] = [
-  ...(['running', 'ends-soon', 'stopped', 'suspended', 'missing', 'preparing', 'ending', 'waiting-for-confirmation'] as const),
+  ...([
+    'running',
+    'ends-soon',
+    'stopped',
+    'suspended',
+    'missing',
+    'preparing',
+    'ending',
+    'waiting-for-confirmation',
+    'unknown',
+  ] as const),
 ]
 
-/** The VMs that stand now. The first of them, one of each kind, are the visitor's own. */
+/** The VMs that stand now. The first of them, one of each kind, are the visitor's own. What has ended has no holder, and no row. */
 export function inventedVms(now: number, count: number): InventedVm[] {
   const next = seeded(2026)
   return Array.from({ length: count }, (_, i): InventedVm => {

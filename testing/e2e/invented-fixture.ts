@@ -1,0 +1,23 @@
+import { test as base, expect, type Page } from '@playwright/test'
+import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
+
+/** The demo as a visitor has it: read-only, one VM of every state among the visitor's own. One for all files that take it. */
+export const test = base.extend<object, { stand: InventedStand }>({
+  stand: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
+    async ({}, use) => {
+      const stand = await startInventedStand({ port: 0, readOnly: true })
+      await use(stand)
+      await stand.stop()
+    },
+    { scope: 'worker', timeout: 240_000 },
+  ],
+})
+
+export { expect }
+
+/** The page has its heading, and nothing in it is still being asked for. */
+export async function settled(page: Page): Promise<void> {
+  await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible()
+  await expect(page.locator('main [aria-busy=true]')).toHaveCount(0)
+}
