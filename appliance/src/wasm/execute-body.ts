@@ -5,7 +5,7 @@ import { parseUniqueJson } from './unique-json.ts'
 export interface ExecuteBody {
   value: unknown
   /** What `encrypted_wasm` says; the member itself is then the empty text. It has a buffer of its own, which may be given away. */
-  program?: Uint8Array
+  program?: Uint8Array<ArrayBuffer>
 }
 
 /** Bytes from which on a program is not read as text. */
@@ -29,8 +29,10 @@ export function parseExecuteBody(body: Buffer): ExecuteBody {
   // one that stands deeper, or in another's text, is no program: then all of it is text
   if (!isObject(value) || value['encrypted_wasm'] !== placeholder) return { value: parseUniqueJson(body.toString()) }
   value['encrypted_wasm'] = ''
-  const owned = body.buffer.byteLength === body.length ? body : new Uint8Array(body)
-  return { value, program: owned.subarray(start, end) }
+  const { buffer } = body
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === body.length)
+    return { value, program: new Uint8Array(buffer, start, end - start) }
+  return { value, program: new Uint8Array(body.subarray(start, end)) }
 }
 
 /** Where the text of the first member of that name begins and ends, if it is large and has no escapes. */

@@ -26,4 +26,6 @@ export const executeSchema = z.strictObject({
 })
 
 /** `encrypted_wasm` in base64: text, or where it is large the bytes of that text, which the opener takes away. */
-export type ExecuteRequest = Omit<z.output<typeof executeSchema>, 'encrypted_wasm'> & { encrypted_wasm: string | Uint8Array }
+export type ExecuteRequest = Omit<z.output<typeof executeSchema>, 'encrypted_wasm'> & {
+  encrypted_wasm: string | Uint8Array<ArrayBuffer>
+}

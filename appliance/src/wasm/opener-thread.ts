@@ -2,6 +2,7 @@
 // program many milliseconds in which the service would answer nobody. It keeps nothing: keys come with each job.
 import { createHash, randomBytes } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
+import { freeBytes } from './free-bytes.ts'
 import type { OpenJob, OpenResult } from './opener.ts'
 import { parseBase64 } from './protocol/bytes.ts'
 import { commit, type CommitmentScheme } from './protocol/commitment.ts'
@@ -14,6 +15,7 @@ const { scheme } = workerData as { scheme: CommitmentScheme }
 function open(job: OpenJob): OpenResult {
   const { id } = job
   const [enc, sealed] = [parseBase64(job.enc), parseBase64(job.sealed)]
+  if (typeof job.sealed !== 'string') job.sealed.buffer.transfer(0)
   if (enc === undefined || sealed === undefined) return { id, opened: null }
   const aad = Buffer.from(job.aad)
   for (const { kid, recipient } of job.recipients) {
@@ -24,6 +26,7 @@ function open(job: OpenJob): OpenResult {
       const program = commit(scheme, 'program', wasm, salt)
       const sha256 = createHash('sha256').update(wasm).digest('hex')
       const secret = responseSecret(context).toString('hex')
+      freeBytes(sealed)
       return { id, opened: { kid, wasm, sha256, program, salt: salt.toString('hex'), secret } }
     } catch {
       // another key may fit; that none does is all that anybody is told

@@ -10,7 +10,7 @@ export interface OpenJob {
   id: number
   recipients: readonly { kid: string; recipient: RecipientKey }[]
   enc: string
-  sealed: string | Uint8Array
+  sealed: string | Uint8Array<ArrayBuffer>
   aad: string
 }
 
@@ -80,7 +80,7 @@ export class Opener {
       if (own.length === 0) continue
       worker.postMessage(
         own,
-        own.flatMap(({ sealed }) => (typeof sealed === 'string' ? [] : [sealed.buffer as ArrayBuffer])),
+        own.flatMap(({ sealed }) => (typeof sealed === 'string' ? [] : [sealed.buffer])),
       )
     }
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Clock } from '../clock/clock.ts'
@@ -11,6 +12,7 @@ import { ownerOf, scopes, type Scope, type StoredApiKey } from './keys/api-keys.
 import type { KeyRing } from './keys/key-ring.ts'
 import { commitmentTypes, sameCommitment } from './protocol/commitment.ts'
 import type { RateLimits } from './rate-limits.ts'
+import { readBody } from './read-body.ts'
 import type { ReceiptLog } from './receipt-log.ts'
 import { WasmRefusal, wasmErrors, type WasmErrorCode } from './wasm-error.ts'
 import { wasmOpenApi } from './wasm-openapi.ts'
@@ -27,7 +29,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     apiKey: StoredApiKey | null
     /** What `encrypted_wasm` of the body says, where that is large; see `ExecuteBody`. */
-    program: Uint8Array | undefined
+    program: Uint8Array<ArrayBuffer> | undefined
   }
 }
 
@@ -87,13 +89,14 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
   app.decorateRequest('apiKey', null)
   app.decorateRequest('program', undefined)
   app.removeContentTypeParser('application/json')
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
+    const body = await readBody(payload, { declared: lengthOf(request), limit: ports.bodyLimit })
     try {
-      const { value, program } = parseExecuteBody(body as Buffer)
+      const { value, program } = parseExecuteBody(body)
       request.program = program
-      done(null, value)
+      return value
     } catch (error) {
-      done(new WasmRefusal('INVALID_REQUEST', { detail: 'The body is no JSON, or names a member twice.', cause: error }))
+      throw new WasmRefusal('INVALID_REQUEST', { detail: 'The body is no JSON, or names a member twice.', cause: error })
     }
   })
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply))
@@ -122,8 +125,10 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
   })
   // a body in chunks names no length: its bytes are counted as they come, also those of a body that is refused half-way
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    const { apiKey, headers, routeOptions } = request
-    if (apiKey !== null && routeOptions.config.metered === true && headers['content-length'] === undefined) {
+    const { apiKey, routeOptions } = request
+    const length = lengthOf(request)
+    if (length !== undefined && length > ports.bodyLimit) return done(new WasmRefusal('PAYLOAD_TOO_LARGE'))
+    if (apiKey !== null && routeOptions.config.metered === true && length === undefined) {
       payload.on('data', (part: Buffer) => ports.rates.spendBytes(apiKey.id, part.length))
     }
     done(null, payload)
@@ -156,6 +161,8 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
     } else if (refusal.status === 401 || refusal.status === 403 || refusal.code === 'REPLAY_DETECTED') {
       ports.logLine({ level: 'warn', security: true, request_id: request.id, code: refusal.code, key: request.apiKey?.id })
     }
+    // the rest of such a body is not read
+    if (refusal.code === 'PAYLOAD_TOO_LARGE') void reply.header('connection', 'close')
     if (refusal.retryAfterSeconds !== undefined) void reply.header('retry-after', String(refusal.retryAfterSeconds))
     const body = errorBody(refusal, request.id, ports.clock)
     void reply.code(refusal.status)
@@ -295,6 +302,12 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
 function keyOf({ apiKey }: FastifyRequest): StoredApiKey {
   if (apiKey === null) throw new WasmRefusal('UNAUTHORIZED')
   return apiKey
+}
+
+/** Bytes of the body, where the request says how many. */
+function lengthOf({ headers }: FastifyRequest): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
 }
 
 function errorBody(refusal: WasmRefusal, requestId: string, clock: Clock): Record<string, unknown> {

@@ -6,6 +6,7 @@ import type { ExecuteRequest } from './execute-schema.ts'
 import type { CallEnd } from './executor/executor.ts'
 import type { ExecutorPool } from './executor/executor-pool.ts'
 import type { Outcome } from './executor/messages.ts'
+import { freeBytes } from './free-bytes.ts'
 import type { FairQueue } from './fair-queue.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import type { OpenedRequest, Opener } from './opener.ts'
@@ -123,6 +124,7 @@ export class WasmService {
     const { owner, opened, reserved, signal, onCompiled, ...rest } = call
     const { gasLimit, payer } = reserved
     const program = await this.#ports.programs.get(opened.wasm, owner, onCompiled, opened.sha256)
+    freeBytes(opened.wasm)
     const place = await this.#ports.queue.enter(owner, program.minimumMemory + admissionBytes, signal)
     if (place === undefined) throw new WasmRefusal('EXECUTION_TIMEOUT', { detail: 'The caller went away.' })
     if ('kind' in place) throw refusalOfQueue(place)

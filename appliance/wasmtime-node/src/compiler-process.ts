@@ -112,7 +112,8 @@ export class CompilerProcess {
     const [turn, content] = [this.#turn, whole.subarray(headBytes)]
     this.#turn = undefined
     const word = whole.readUInt8(0)
-    if (word === 0) return turn?.resolve(content)
+    // a buffer of its own: a piece of one that others share would keep all of that
+    if (word === 0) return turn?.resolve(Buffer.from(new Uint8Array(content).buffer))
     if (word !== 3) {
       this.#words = content.toString()
       this.kill()

@@ -38,7 +38,7 @@ interface Kind {
   fault(ran: Ran, n: number): string | undefined
 }
 
-/** More programs than two executors hold. */
+/** More programs than two executors and the service's memory hold. */
 const programsKept = 400
 const examples = join(import.meta.dirname, '../../../appliance/wasm-client/examples')
 const example = (name: string): Buffer => readFileSync(join(examples, `${name}.wasm`))
@@ -51,8 +51,18 @@ const trap = await fromText(
   '(module (memory 16) (func (export "main") (memory.fill (i32.const 0) (i32.const 7) (i32.const 1048576)) unreachable))',
 )
 
-const distinct = async (n: number): Promise<Uint8Array> =>
-  await fromText(`(module (func (export "main") (result i32) i32.const ${n}))`)
+/** The answer is written in five bytes at the end of its code; its data make the caches full after some hundred of them. */
+const padded = await fromText(
+  `(module (memory 1) (func (export "main") (result i32) i32.const 0x7fffffff) (data (i32.const 0) "${'freehold'.repeat(6000)}"))`,
+)
+const answerAt = Buffer.from(padded).indexOf(Buffer.from([0x41, 0xff, 0xff, 0xff, 0xff, 0x07, 0x0b])) + 1
+
+/** A program whose answer is its number, up to 2^27. */
+function distinct(n: number): Uint8Array {
+  const wasm = new Uint8Array(padded)
+  for (let digit = 0; digit < 5; digit += 1) wasm[answerAt + digit] = ((n >> (7 * digit)) & 0x7f) | (digit < 4 ? 0x80 : 0)
+  return wasm
+}
 const returns = (value: number | string) => (ran: Ran) =>
   ran.status === 200 && ran.opened?.results[0]?.value === value ? undefined : `not ${value}`
 const refuses = (code: string, gas?: string) => (ran: Ran) =>
@@ -80,13 +90,13 @@ const kinds: readonly Kind[] = [
   {
     name: 'one of many',
     share: 4,
-    make: async (n) => ({ wasm: await distinct(n % programsKept) }),
+    make: async (n) => Promise.resolve({ wasm: distinct(n % programsKept) }),
     fault: (ran, n) => returns(n % programsKept)(ran),
   },
   {
     name: 'new',
     share: 1,
-    make: async (n) => ({ wasm: await distinct(n + programsKept) }),
+    make: async (n) => Promise.resolve({ wasm: distinct(n + programsKept) }),
     fault: (ran, n) => returns((n + programsKept) | 0)(ran),
   },
   { name: 'trap', share: 5, make: async () => Promise.resolve({ wasm: trap }), fault: refuses('WASM_TRAP') },

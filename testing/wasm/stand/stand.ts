@@ -49,7 +49,7 @@ export async function openStand(config: Record<string, unknown> = {}): Promise<W
   const child = spawn(process.execPath, [join(import.meta.dirname, 'host.ts'), JSON.stringify(whole), folder], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // as in the unit of the service
-    env: { PATH: process.env['PATH'] ?? '', MALLOC_ARENA_MAX: '2' },
+    env: { PATH: process.env['PATH'] ?? '', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4' },
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const first = await Promise.race([
