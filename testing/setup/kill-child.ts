@@ -18,6 +18,10 @@ import { setupSteps } from '@freehold/appliance/setup/setup'
 
 const [folder = '', login = '', death = ''] = process.argv.slice(2)
 
+// nothing is done before somebody who looks at the host has seen how it stands: the first line of stdin lets it go on
+const { promise: seen, resolve: goOn } = Promise.withResolvers<void>()
+process.stdin.once('data', () => goOn())
+
 function at(place: string): void {
   // at once: a life that dies has told it
   writeSync(1, `at ${place}\n`)
@@ -68,6 +72,7 @@ for (const [index, real] of list.entries()) {
   list[index] = {
     ...real,
     async check(given) {
+      await seen
       at(`${name}/before`)
       return await real.check(context(given))
     },

@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient } from '@freehold/appliance/cli/client'
 import { taskSchema } from '@freehold/appliance/api/schemas/tasks'
+import { wizardSchema } from '@freehold/appliance/api/schemas/setup-wizard'
 import { startTestChain, type TestChain } from '@freehold/appliance/chain/test-chain'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { parseConfig } from '@freehold/appliance/config/load'
@@ -37,6 +39,16 @@ export interface Life {
   /** Places of the steps that it passed. */
   passed: string[]
   words: string
+  /** What a browser saw that was opened at the start of this life; absent where there was none to open. */
+  seen: Seen | undefined
+}
+
+/** A host as the wizard's page shows it to a browser that comes anew. */
+export interface Seen {
+  page: string
+  /** The first step that is not done. */
+  step: string | undefined
+  values: Record<string, unknown>
 }
 
 const wallet = new Wallet('0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d')
@@ -100,7 +112,6 @@ export class Host {
   #fromBlock = 0
   #walletNonce = 0
   #lives = 0
-  readonly #browser: Browser
 
   constructor(way: Way, folder: string, login: string, front: TransactionFront, provider: JsonRpcProvider) {
     this.#way = way
@@ -108,7 +119,6 @@ export class Host {
     this.#login = login
     this.#front = front
     this.#provider = provider
-    this.#browser = new Browser(folder)
   }
 
   async prepare(): Promise<void> {
@@ -121,18 +131,18 @@ export class Host {
     this.#child?.kill('SIGKILL')
   }
 
-  /** Runs until the storefront is open or it dies at `death`: `step/place` or `chain/sending-call`. Rejects if it does neither. */
+  /** Runs until the storefront is open or it dies at `death`: `step/place` or `transaction/sending-call`. Rejects if it does neither. */
   async life(death = ''): Promise<Life> {
     this.#lives += 1
     const child = spawn(process.execPath, [join(import.meta.dirname, 'kill-child.ts'), this.folder, this.#login, death], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, FREEHOLD_LOG: 'warn' },
     })
     this.#child = child
     const passed: string[] = []
     this.#front.onTransaction = (place) => {
-      passed.push(`chain/${place}`)
-      const dies = `chain/${place}` === death
+      passed.push(`transaction/${place}`)
+      const dies = `transaction/${place}` === death
       if (dies) child.kill('SIGKILL')
       return dies
     }
@@ -160,17 +170,26 @@ export class Host {
     // far above any machine: a hang is told with its words
     const limit = setTimeout(() => child.kill('SIGTERM'), 120_000)
     await up.promise
-    const driven = this.#drive(() => ended).catch((error: unknown) => (words += ended ? '' : `\n${String(error)}`))
+    child.stdin.on('error', () => undefined)
+    let seen: Seen | undefined
+    const driven = this.#drive(
+      () => ended,
+      (found) => {
+        seen = found
+        child.stdin.write('go on\n')
+      },
+    ).catch((error: unknown) => (words += ended ? '' : `\n${String(error)}`))
     const { code, signal } = await exit
     clearTimeout(limit)
     await driven
     if (signal !== 'SIGKILL' && code !== 0) throw new Error(`the daemon ended with ${code ?? signal}, death ${death}: ${words}`)
-    return { killed: signal === 'SIGKILL', passed, words }
+    return { killed: signal === 'SIGKILL', passed, words, seen }
   }
 
   /** What people do while this life lasts. */
-  async #drive(over: () => boolean): Promise<void> {
+  async #drive(over: () => boolean, goOn: (seen?: Seen) => void): Promise<void> {
     if (this.#way === 'apply') {
+      goOn()
       const admin = createClient({ socket: join(this.folder, 'run/admin.sock') })
       await admin.call(taskSchema, 'POST', '/v1/setup', {
         body: { answers: this.#answers() },
@@ -178,30 +197,37 @@ export class Host {
       })
       return
     }
+    // the one of the life before is closed: this one knows nothing but the code on the screen
+    const browser = new Browser(this.folder)
+    const wizard = existsSync(join(this.folder, 'run/setup-code'))
+    if (wizard) await browser.enter()
     if (this.#lives === 1) {
-      await this.#browser.enter()
-      for (const [name, value] of Object.entries(this.#sections())) {
-        const { status, body } = await this.#browser.call('PUT', `/v1/setup/answers/${name}`, { revision: 0, value })
+      goOn()
+      for (const [name, value] of Object.entries(this.sections())) {
+        const { status, body } = await browser.call('PUT', `/v1/setup/answers/${name}`, { revision: 0, value })
         if (status !== 200) throw new Error(`${name}: ${JSON.stringify(body)}`)
       }
-      await this.#browser.call('POST', '/v1/setup/run', {})
+      await browser.call('POST', '/v1/setup/run', {})
+    } else {
+      goOn(wizard ? await this.#look(browser) : undefined)
     }
     // later lives go on by themselves; the page only looks, and signs what it is shown
     let signed = false
     while (!over() && !signed) {
-      const seen = await this.#browser.call('GET', '/v1/setup/wizard').catch(() => undefined)
+      const seen = await browser.call('GET', '/v1/setup/wizard').catch(() => undefined)
       const asked = seen?.body['wallet'] as { to: string | null; data: string } | null | undefined
       if (asked) {
         // as a wallet does: what it has sent and what is mined already is not asked again by a person
         const sent = await wallet.connect(this.#provider).sendTransaction({ to: asked.to, data: asked.data })
-        await this.#browser.call('POST', '/v1/setup/wallet-transaction', { hash: sent.hash })
+        await browser.call('POST', '/v1/setup/wallet-transaction', { hash: sent.hash })
         signed = true
       }
       await systemClock.wait(50)
     }
   }
 
-  #sections(): Record<string, Record<string, unknown>> {
+  /** What the wizard is given, page by page. */
+  sections(): Record<string, Record<string, unknown>> {
     return {
       address: { origin: 'http://localhost:8080' },
       chain: {
@@ -216,9 +242,19 @@ export class Host {
     }
   }
 
+  async #look(browser: Browser): Promise<Seen> {
+    const { body } = await browser.call('GET', '/v1/setup/wizard')
+    const { next, task, sections } = wizardSchema.parse(body)
+    return {
+      page: next,
+      step: task?.steps.find(({ state }) => state !== 'done')?.name,
+      values: Object.fromEntries(sections.map(({ name, value }) => [name, value])),
+    }
+  }
+
   /** YAML is a superset of JSON. */
   #answers(): string {
-    const sections = Object.assign({}, ...Object.values(this.#sections())) as object
+    const sections = Object.assign({}, ...Object.values(this.sections())) as object
     return JSON.stringify({ version: 1, mode: 'embedded', listen: { login: this.#login }, ...sections })
   }
 

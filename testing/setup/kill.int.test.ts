@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setupSteps } from '@freehold/appliance/setup/setup'
-import { KillStand, type Host, type Way, type World } from './kill-stand.ts'
+import { KillStand, type Host, type Life, type Way, type World } from './kill-stand.ts'
 
 // By default one host for each way dies once at every step and at every transaction, one after the other. With FREEHOLD_ALL=1
 // a host of its own dies at each place there is, also between any two touches of the world: minutes, and the same rules.
@@ -19,20 +19,51 @@ const elsewhere: Readonly<Record<string, string>> = {
 }
 
 /**
- * One death per step, as late in it as there is a place, and every transaction: in the order in which they are passed. The wizard
- * only where it differs from the file: it goes on by itself, and the operator's wallet signs.
+ * One death per step, as late in it as there is a place, and every transaction: in the order in which they are passed. By a file
+ * only where it differs from the wizard: somebody has to apply it again, and a key of the host signs.
  */
 function inTurn(way: Way, everywhere: readonly string[]): string[] {
-  const passed = way === 'apply' ? everywhere : everywhere.filter((place) => /^(preflight|contracts|start)\//.test(place))
-  const last = new Map(passed.map((place) => [place.startsWith('chain/') ? place : (place.split('/')[0] ?? ''), place]))
-  return passed.filter((place) => last.get(place.startsWith('chain/') ? place : (place.split('/')[0] ?? '')) === place)
+  const passed =
+    way === 'wizard' ? everywhere : everywhere.filter((place) => /^(preflight|contracts|transaction|start)\//.test(place))
+  const keyOf = (place: string): string => (place.startsWith('transaction/') ? place : (place.split('/')[0] ?? ''))
+  const last = new Map(passed.map((place) => [keyOf(place), place]))
+  return passed.filter((place) => last.get(keyOf(place)) === place)
 }
 
+/** What a browser sees that is opened after this death: the page of the run, the step that it stopped at, all that was answered. */
+function assertSeen(host: Host, death: string, life: Life): void {
+  const step = death.split('/')[0] ?? ''
+  assert.equal(life.seen?.page, 'run', death)
+  assert.equal(
+    life.seen.step,
+    step === 'transaction' ? 'contracts' : step,
+    `${death}: another step than the first unfinished one`,
+  )
+  for (const [name, value] of Object.entries(host.sections())) {
+    assertKept(life.seen.values[name], value, `${death}: the answers of ${name}`)
+  }
+}
+
+/** All that was given is there; what the schema adds by itself is no loss. */
+function assertKept(kept: unknown, given: unknown, what: string): void {
+  if (typeof given !== 'object' || given === null) return assert.equal(kept, given, what)
+  assert.ok(typeof kept === 'object' && kept !== null, what)
+  for (const [key, value] of Object.entries(given)) assertKept((kept as Record<string, unknown>)[key], value, `${what}, ${key}`)
+}
+
+/** From the step on that writes the configuration the wizard is over, and a browser finds the storefront. */
+const wizardIsOver = setupSteps.slice(setupSteps.findIndex(({ name }) => name === 'storefront-check')).map(({ name }) => name)
+
 /** Dies at each of these places in turn, then runs to the end. What was made before a death is the same at the end. */
-async function dieAndEnd(host: Host, deaths: readonly string[]): Promise<World> {
+async function dieAndEnd(host: Host, deaths: readonly string[], way: Way): Promise<World> {
   let made: Record<string, string> = {}
+  let before: string | undefined
   for (const death of deaths) {
     const life = await host.life(death)
+    if (way === 'wizard' && before !== undefined && !wizardIsOver.includes(before.split('/')[0] ?? '')) {
+      assertSeen(host, before, life)
+    }
+    before = death
     assert.ok(life.killed, `${death} was not reached: ${life.words}`)
     const now = await host.made()
     assert.deepEqual({ ...now, ...made }, now, `${death}: a key was made twice`)
@@ -72,11 +103,11 @@ for (const way of ['apply', 'wizard'] as const satisfies Way[]) {
         assert.ok(places.length > 2 || places.some((place) => place.includes('/touch')), `nothing kills ${name} while it works`)
         assert.ok(places.at(-1) !== `${name}/before`, `nothing kills ${name} when it has acted`)
       }
-      assert.ok(passed.includes('chain/sent-call') || way === 'wizard')
+      assert.ok(passed.includes('transaction/sent-call') || way === 'wizard')
     })
 
-    test('W6 W12 killed once at every step and every transaction: the same end, nothing done twice, one contract', async () => {
-      await stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, inTurn(way, passed)), undisturbed))
+    test('W6 W12 killed and the browser closed once at every step, every transaction: reopened at the first unfinished step with all values, nothing done twice, one contract', async () => {
+      await stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, inTurn(way, passed), way), undisturbed))
       assert.equal(undisturbed.contracts, 1)
     })
 
@@ -84,7 +115,7 @@ for (const way of ['apply', 'wizard'] as const satisfies Way[]) {
       test('W6 W12 killed at each place there is, a host for each: the same end, nothing done twice', async (t) => {
         for (const death of passed) {
           await t.test(death, () =>
-            stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, [death]), undisturbed)),
+            stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, [death], way), undisturbed)),
           )
         }
       })
