@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { JsonRpcProvider } from 'ethers'
+import { spawnAnvil } from './anvil.ts'
 
 /** A real node for one test file. */
 export interface TestNode {
@@ -19,11 +18,10 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Starts anvil on a free port of loopback. Rejects if it does not answer within 20 s. */
+/** Starts anvil on a free port of loopback. Rejects if it does not answer within 60 s. */
 export async function startTestNode(): Promise<TestNode> {
   const port = await freePort()
-  const anvil = join(import.meta.dirname, '../../node_modules/.bin/anvil')
-  const child = spawn(anvil, ['--host', '127.0.0.1', '--port', String(port), '--silent'], { stdio: 'ignore' })
+  const child = spawnAnvil(['--host', '127.0.0.1', '--port', String(port), '--silent'])
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const provider = new JsonRpcProvider(`http://127.0.0.1:${port}`, 31337, {
     staticNetwork: true,
@@ -31,7 +29,7 @@ export async function startTestNode(): Promise<TestNode> {
     pollingInterval: 50,
   })
   const answers = () => provider.send('eth_chainId', []).then(Boolean, () => false)
-  const deadline = systemClock.monotonicMs() + 20_000
+  const deadline = systemClock.monotonicMs() + 60_000
   while (!(await answers())) {
     if (systemClock.monotonicMs() > deadline || child.exitCode !== null) throw new Error('anvil does not answer')
     await systemClock.wait(50)

@@ -31,6 +31,7 @@ import { parseCode } from '@freehold/appliance/sign-in/codes'
 import { isDirect } from '@freehold/appliance/sign-in/direct'
 import { displayCode, signInText, type Act } from '@freehold/appliance/sign-in/sign-in-text'
 import { recoverSigner } from '@freehold/appliance/sign-in/wallet-verifier'
+import { spawnAnvil } from '@freehold/contracts/anvil'
 import { deploySubscriptions } from '@freehold/contracts/deploy'
 import { deployDevToken } from '@freehold/contracts/dev-token'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
@@ -40,7 +41,6 @@ import { servePagesConsole } from './pages-console.ts'
 import { PagesWorld, type StandRequest } from './pages-world.ts'
 
 const day = 86_400
-const root = resolve(import.meta.dirname, '../..')
 
 /** What a path answers instead of the truth: a declared error, no answer of the daemon (as Caddy tells it), or none at all. */
 export type Fault = ErrorCode | 'down' | 'hang'
@@ -92,11 +92,15 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
   const [rpcPort, webPort, port] = [await freePort(), await freePort(), await freePort()]
   const rpcUrl = `http://127.0.0.1:${rpcPort}`
   const origin = `http://localhost:${port}`
-  const anvil = spawn(
-    resolve(root, 'node_modules/.bin/anvil'),
-    ['--port', String(rpcPort), '--chain-id', String(localChainId), '--slots-in-an-epoch', '1', '--silent'],
-    { stdio: 'ignore' },
-  )
+  const anvil = spawnAnvil([
+    '--port',
+    String(rpcPort),
+    '--chain-id',
+    String(localChainId),
+    '--slots-in-an-epoch',
+    '1',
+    '--silent',
+  ])
   const web = spawn(process.execPath, ['server.js'], {
     cwd: resolve(pages, 'wizard'),
     stdio: 'ignore',

@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { spawnAnvil } from '@freehold/contracts/anvil'
 import { deploySubscriptions, type NewPlan } from '@freehold/contracts/deploy'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { Contract, JsonRpcProvider, type ContractTransactionResponse, type JsonRpcSigner } from 'ethers'
@@ -59,30 +58,20 @@ function freePort(): Promise<number> {
 /** Starts anvil on a free port, finalized two blocks behind the newest, and deploys the contract with one plan. */
 export async function startTestChain(provisioner: string, extraArguments: readonly string[] = []): Promise<TestChain> {
   const port = await freePort()
-  // the node itself, not the wrapper that npm links: that one ends and leaves the node behind. It dies with us, however we die
-  const architecture = process.arch === 'x64' ? 'amd64' : process.arch
-  const anvil = join(import.meta.dirname, `../../../node_modules/@foundry-rs/anvil-linux-${architecture}/bin/anvil`)
-  const child = spawn(
-    'setpriv',
-    [
-      '--pdeathsig',
-      'KILL',
-      anvil,
-      '--host',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--slots-in-an-epoch',
-      '1',
-      '--silent',
-      '--disable-block-gas-limit',
-      // states of old blocks would be written below the home folder, and stay there when the node ends
-      '--max-persisted-states',
-      '0',
-      ...extraArguments,
-    ],
-    { stdio: 'ignore' },
-  )
+  const child = spawnAnvil([
+    '--host',
+    '127.0.0.1',
+    '--port',
+    String(port),
+    '--slots-in-an-epoch',
+    '1',
+    '--silent',
+    '--disable-block-gas-limit',
+    // states of old blocks would be written below the home folder, and stay there when the node ends
+    '--max-persisted-states',
+    '0',
+    ...extraArguments,
+  ])
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const url = `http://127.0.0.1:${port}`
   const provider = new JsonRpcProvider(url, 31337, { staticNetwork: true, cacheTimeout: -1, pollingInterval: 50 })
