@@ -78,7 +78,8 @@ const tiers: Tier[] = [
   },
   {
     name: 'rust',
-    commands: each(['./scripts/test-pam-web3.sh'], ['./scripts/test-wasmtime-node.sh']),
+    // built here, so that it is no later test's time
+    commands: each(['./scripts/build-pam-web3.sh'], ['./scripts/test-pam-web3.sh'], ['./scripts/test-wasmtime-node.sh']),
     count: countTap,
     minutes: 20,
   },
@@ -95,15 +96,20 @@ const tiers: Tier[] = [
   },
   {
     name: 'integration',
-    commands: each(nodeTest(found('{appliance,contracts,wizard,testing,template-vm,pam-web3}/**/*.int.test.ts'), 1)),
+    // the guests' image is everybody's: no test that happens to be the first to want it pays for it
+    commands: each(
+      ['./scripts/build-template.sh'],
+      nodeTest(found('{appliance,contracts,wizard,testing,template-vm,pam-web3,iso,scripts}/**/*.int.test.ts'), 1),
+    ),
     count: countNodeTest,
     minutes: 45,
   },
   {
     name: 'vm',
-    commands: each(nodeTest(found('{appliance,template-vm,pam-web3,testing}/**/*.vm.test.ts'), 1)),
+    commands: each(nodeTest(found('{appliance,template-vm,pam-web3,testing,iso}/**/*.vm.test.ts'), 1)),
     count: countNodeTest,
-    minutes: 30,
+    // every firmware, medium and power cut of the image with --all
+    minutes: all ? 300 : 45,
   },
   {
     name: 'browser',

@@ -5,7 +5,7 @@ import { createStand, ended, until, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // What a client may send in a person's name: login names and pasted text. Signatures of every shape stand in attacks.int.test.ts,
-// a guest's wrong clock in guest.vm.test.ts, two logins for one code and a changed public certificate in relays.int.test.ts.
+// two logins for one code and a changed public certificate in relays.int.test.ts; a real guest's wrong clock in guest.vm.test.ts.
 const terminals: Terminal[] = []
 let stand: Stand
 let host: LyingHost
@@ -102,6 +102,23 @@ for (const [name, says] of words) {
     assert.doesNotMatch(terminal.shown, /^\[trusted\]/m)
     // sshd writes what is no ASCII in octal: the log's own lines are not the host's either
     assert.doesNotMatch(stand.log(), /^\[trusted\]|\u001b/m)
+  })
+}
+for (const [name, ahead] of [
+  ['ahead', -365 * 86_400],
+  ['behind', 365 * 86_400],
+] as const) {
+  test(`a clock of the guest that is a year ${name} of its host's changes nothing: the guest compares no wall clocks`, async () => {
+    host.ahead = ahead
+    host.answer = (opened) => host.approve(opened)
+    const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
+    terminals.push(terminal)
+    await terminal.prompt()
+    const wrong = Math.abs(Date.parse(host.opened[0]?.issuedAt ?? '') - Date.now())
+    assert.ok(wrong > 364 * 86_400_000, 'the clocks were apart')
+    terminal.type('\r')
+    await terminal.expect(/in as owner/)
+    assert.equal(await terminal.exit(), 0)
   })
 }
 test('a refusal on the page ends a connection of sshd and nothing else: under another program its parent lives on', async () => {

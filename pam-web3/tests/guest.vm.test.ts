@@ -14,8 +14,8 @@ import { ended, freePort, until } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // The whole life of a guest on an emulated machine, in one boot: seed, report, sign-in, tools by certificate, what `freehold verify`
-// says of it, a wrong clock, the serial console while everything else is down, and the end of all sessions. FREEHOLD_ALL=1 adds the
-// tools that are rarer than scp and git: each costs seconds of an emulated CPU.
+// says of it, the serial console while everything else is down, and the end of all sessions. FREEHOLD_ALL=1 adds a wrong clock and
+// the tools that are rarer than scp and git: each costs seconds of an emulated CPU.
 const all = process.env['FREEHOLD_ALL'] === '1'
 const run = promisify(execFile)
 let folder: string
@@ -194,15 +194,18 @@ if (all) {
     }
   })
 }
-test('the guest signs in with a clock that is wrong by a year: it compares no wall clocks', async () => {
-  await answers('sudo date -s "+1 year" > /dev/null; date +year:%Y; echo clock:$?', /year:20\d\d[^]*clock:0/)
-  const terminal = await signedIn()
-  terminal.type('exit\r')
-  assert.equal(await terminal.exit(), 0)
-  // verify says so, as a warning
-  await answers('sudo freehold verify; echo verify:$?', /warning {2}clock[^]*Nothing failed\.\n[^]*verify:0/)
-  await answers('sudo date -s "-1 year" > /dev/null; echo clock:$?', /clock:0/)
-})
+// that a year between both clocks changes nothing is shown by default at this machine's sshd (bad-input.int.test.ts)
+if (all) {
+  test('the guest signs in with a clock that is wrong by a year: it compares no wall clocks', async () => {
+    await answers('sudo date -s "+1 year" > /dev/null; date +year:%Y; echo clock:$?', /year:20\d\d[^]*clock:0/)
+    const terminal = await signedIn()
+    terminal.type('exit\r')
+    assert.equal(await terminal.exit(), 0)
+    // verify says so, as a warning
+    await answers('sudo freehold verify; echo verify:$?', /warning {2}clock[^]*Nothing failed\.\n[^]*verify:0/)
+    await answers('sudo date -s "-1 year" > /dev/null; echo clock:$?', /clock:0/)
+  })
+}
 
 /** The serial line, as the host's console shows it. */
 async function serial(): Promise<{ line: Socket; expect: (text: RegExp) => Promise<void>; close: () => void }> {
@@ -226,7 +229,7 @@ test('break-glass: ttyS0 logs the owner in while PAM module, network and login e
   const calls = host.calls.length
   // it struck: nobody comes in by ssh, and no watch reaches the host
   // the first value wins
-  const soon = ['-o', 'ConnectTimeout=5', ...login()]
+  const soon = ['-o', 'ConnectTimeout=3', ...login()]
   await assert.rejects(run('ssh', ['-p', String(port), ...soon, there, 'true'], { timeout: 30_000 }))
   await say('sudo freehold verify; echo broken:$?', /failed +module[^]*failed +reach[^]*broken:1/)
   assert.equal(host.calls.length, calls)

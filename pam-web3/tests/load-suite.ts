@@ -5,8 +5,9 @@ import { addresses, crowd, lateComer, type Crowd } from './crowd.ts'
 import { until } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
-// Load and abuse at the ssh port, with the package's limits of sshd and the daemon's own: 200 people wait at once, from 25 addresses.
-const count = 200
+// Load and abuse at the ssh port, with the package's limits of sshd and the daemon's own: people wait at once, from 25 addresses; 200
+// with FREEHOLD_ALL=1 and in `npm run bench`. By default as many as show the limits: each takes two processes and two key exchanges.
+const count = process.env['FREEHOLD_ALL'] === '1' ? 200 : 75
 let people: Crowd
 const strangers: Terminal[] = []
 before(async () => (people = await crowd(count, addresses, realHost)))
@@ -15,7 +16,7 @@ after(async () => {
   await people?.stop()
 })
 
-test('200 logins from 25 addresses wait at once, each with a code of its own', (t) => {
+test(`${count} logins from 25 addresses wait at once, each with a code of its own`, (t) => {
   t.diagnostic(`all at their prompts after ${people.promptSeconds.toFixed(1)} s`)
   assert.equal(people.host.opened.length, count)
   assert.equal(new Set(people.host.opened.map((o) => o.code)).size, count)
@@ -42,12 +43,12 @@ test('denies one address more than ten logins that have not signed in, and nobod
   strangers.push(other)
   await other.prompt()
 })
-test('all 200 are in when they are approved, and no session was noted twice', async (t) => {
+test(`all ${count} are in when they are approved, and no session was noted twice`, async (t) => {
   const took = await people.enter()
   assert.equal(took.length, count)
   const sorted = took.toSorted((a, b) => a - b)
   t.diagnostic(
-    `approval to shell: median ${sorted[count / 2]?.toFixed(0)} ms, p95 ${sorted[Math.ceil(count * 0.95) - 1]?.toFixed(0)} ms`,
+    `approval to shell: median ${sorted[Math.floor(count / 2)]?.toFixed(0)} ms, p95 ${sorted[Math.ceil(count * 0.95) - 1]?.toFixed(0)} ms`,
   )
   assert.equal(people.host.asked().size, count)
 })

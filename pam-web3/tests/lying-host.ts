@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { Wallet } from 'ethers'
 import { signInText, type SignInFacts } from '../../appliance/src/sign-in/sign-in-text.ts'
 import {
@@ -74,6 +74,8 @@ export interface LyingHost {
   refuse(opened: Opened): void
   /** How many terminals have asked whether they were refused. */
   readonly watchers: number
+  /** Seconds by which this host's clock is ahead of the guest's. */
+  ahead: number
   /** Answers `presence`; undefined is a 503. */
   presence: object | undefined
   /** Answers `presence` of a certificate by its key id. Default: as any presence. */
@@ -118,6 +120,11 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
       })
     },
   )
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { port } = server.address() as AddressInfo
 
@@ -149,6 +156,7 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
     calls: [],
     answer: () => ({ state: 'waiting' }),
     reply: () => ({ state: 'waiting' }),
+    ahead: 0,
     presence: undefined,
     certificate: () => host.presence,
     opening: (honest) => honest,
@@ -202,13 +210,17 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
       host.opening = (honest) => honest
       host.presence = undefined
       host.certificate = () => host.presence
+      host.ahead = 0
       host.opened.length = 0
       host.calls.length = 0
       watchers = 0
     },
     stop: () => {
-      server.closeAllConnections()
-      return new Promise((done) => server.close(() => done()))
+      const { promise, resolve } = Promise.withResolvers<void>()
+      server.close(() => resolve())
+      // all of them: a connection that is still shaking hands is none that the server would close
+      for (const socket of sockets) socket.destroy()
+      return promise
     },
   }
 
@@ -229,7 +241,7 @@ export async function createLyingHost(fingerprint: string): Promise<LyingHost> {
     if (!isKnown(authorization)) return [401, { code: 'not-signed-in', detail: 'This VM is not known here.' }]
     if (call === 'POST /guest/v1/login-requests') {
       const code = newCode()
-      const now = Math.floor(Date.now() / 1000)
+      const now = Math.floor(Date.now() / 1000) + host.ahead
       const opened: Opened = {
         ...(JSON.parse(body) as Pick<Opened, 'nonce' | 'user' | 'source'>),
         id: randomBytes(16).toString('hex'),

@@ -2,17 +2,21 @@ import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { highS } from './lies.ts'
 import { createLyingHost, holder, secret, stranger, type LyingHost, type Lies, type Opened } from './lying-host.ts'
 import { createStand, until, type Stand } from './stand.ts'
 import { relay, Terminal } from './terminal.ts'
 
-const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
-
-/** The high twin of a low s with its v turned: good by the curve, refused by EIP-2. */
-function highS(signature: string): string {
-  const s = order - BigInt(`0x${signature.slice(66, 130)}`)
-  return `${signature.slice(0, 66)}${s.toString(16).padStart(64, '0')}${signature.endsWith('1b') ? '1c' : '1b'}`
-}
+// attacks.int.test.ts plays every lie to the same module at this machine's sshd. By default a few of them show that an sshd and libpam
+// of another version carry a denial as well; all with FREEHOLD_ALL=1.
+const all = process.env['FREEHOLD_ALL'] === '1'
+const always = new Set([
+  'a signature of another wallet that claims to be the holder',
+  'a former holder',
+  'a signature for another VM',
+  'a signature with a high s',
+  'holder',
+])
 
 /** Each must be denied with its text, whatever the host says. */
 const lies: Record<string, { lies: Lies; text: RegExp }> = {
@@ -134,12 +138,14 @@ export function signInSuite(place: string, rootTar: () => Promise<string | undef
   }
 
   for (const [name, { lies: told, text }] of Object.entries(lies)) {
+    if (!all && !always.has(name)) continue
     test(`${place}: denies ${name}`, async () => {
       host.answer = (opened) => host.approve(opened, told)
       await denied(text)
     })
   }
   for (const [field, value] of Object.entries(tampered)) {
+    if (!all && !always.has(field)) continue
     test(`${place}: denies a statement with a changed ${field}`, async () => {
       host.answer = (opened) => host.approve(opened, { forged: { [field]: value } })
       await denied(/Denied: the statement is not signed by this VM's host\./)

@@ -223,7 +223,7 @@ async function prepareMachine(work: string): Promise<Prepared> {
 async function prepareRoot(work: string, tar: string): Promise<Prepared> {
   const root = join(work, 'root')
   await mkdir(root)
-  await run('tar', ['-C', root, '--numeric-owner', '--exclude=./dev/*', '-xpf', tar], { timeout: 120_000 })
+  await run('tar', ['-C', root, '--numeric-owner', '--exclude=./dev/*', '-xpf', tar], { timeout: 600_000 })
   await unpackedPackage(root)
   const config = join(root, 'etc/freehold')
   await mkdir(config, { recursive: true, mode: 0o755 })

@@ -17,6 +17,8 @@ test('a file belongs to one capability, by the first place that names it', () =>
     ['testing/e2e/sign-in.e2e.ts', 'login'],
     ['testing/e2e/console.e2e.ts', 'console'],
     ['appliance/src/chain/events.int.test.ts', 'main job'],
+    ['./scripts/build-pam-web3.sh', 'login'],
+    ['./scripts/build-template.sh', 'main job'],
   ] as const) {
     assert.equal(capabilityOf(file), capability, file)
   }
