@@ -16,7 +16,8 @@ export async function copyOut(command: readonly string[], file: string, signal: 
       timeout: patienceMs,
       signal,
       maxBuffer: 1_048_576,
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+      // the pages' program reads this file too, and Next's types want the third
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'production' },
     })
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
