@@ -16,6 +16,7 @@ test('a file belongs to one capability, by the first place that names it', () =>
     ['appliance/src/setup/wizard/kill.int.test.ts', 'setup'],
     ['testing/e2e/sign-in.e2e.ts', 'login'],
     ['testing/e2e/console.e2e.ts', 'console'],
+    ['testing/e2e/main-job.e2e.ts', 'main job'],
     ['appliance/src/chain/events.int.test.ts', 'main job'],
     ['./scripts/build-pam-web3.sh', 'login'],
     ['./scripts/build-template.sh', 'main job'],

@@ -16,6 +16,8 @@ export type Capability = keyof typeof budget
 
 /** First match wins; what none names is the main job's. */
 const places: readonly (readonly [Capability, RegExp])[] = [
+  // the chain of value on a real guest, through the browser
+  ['main job', /main-job/],
   ['ISO', /^iso\//],
   ['Proxmox', /proxmox|^testing\/pve\//],
   ['WASM', /wasm/],
