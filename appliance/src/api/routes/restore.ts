@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Restore } from '../../backup/restore.ts'
 import type { ApiServer } from '../app.ts'
 import { pieceBodySchema, piecesSchema, restoreBodySchema, restoredSchema, restoreStateSchema } from '../schemas/restore.ts'
