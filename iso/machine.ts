@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,8 +13,16 @@ export interface MachineOptions {
   iso?: { file: string; as: 'cd' | 'usb' }
   firmware?: 'bios' | 'uefi' | 'secure-boot'
   memoryMiB?: number
-  /** systemd credentials, by name. */
+  /** systemd credentials, by name, in the SMBIOS table. */
   credentials?: Record<string, string>
+  /** The same by fw_cfg: file of each. */
+  fwCfgCredentials?: Record<string, string>
+  /** Images of more USB sticks. */
+  sticks?: readonly string[]
+  /** Starts this kernel instead of the medium's boot loader, with words of its own. */
+  kernel?: { linux: string; initrd: string; append: string }
+  /** All that passes the network card, as pcap. */
+  capture?: string
   /** Port of 127.0.0.1 that leads to the machine's 443; absent: no network card at all. */
   httpsPort?: number
   /** `-rtc base=`. */
@@ -31,6 +39,10 @@ export interface Machine {
   waitFor(good: RegExp, seconds: number, options?: { failure?: RegExp }): Promise<RegExpMatchArray>
   /** Types on the serial line. */
   type(text: string): Promise<void>
+  /** Presses keys of the keyboard, by QEMU's names (`ret`, `down`, `a`, `shift-a`). */
+  press(...keys: string[]): Promise<void>
+  /** What the screen shows, as a PPM picture in this file. */
+  picture(file: string): Promise<void>
   /** Resolves when the machine powered itself off. */
   poweredOff(seconds: number): Promise<void>
   /** CPU seconds of QEMU until now: what to compare on a busy machine. */
@@ -45,7 +57,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), 'fh-iso-'))
   const log = join(folder, 'serial.log')
   const socket = join(folder, 'serial.sock')
-  const argv = machineArguments(options, { log, socket })
+  const monitor = join(folder, 'monitor.sock')
+  const argv = machineArguments(options, { log, socket, monitor })
   const qemu = spawn('qemu-system-x86_64', argv, { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
   qemu.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
@@ -87,6 +100,17 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         line.on('error', reject)
         line.resume()
       }),
+    async press(...keys) {
+      // slow enough for firmware that polls
+      for (const key of keys) {
+        await tell(monitor, `sendkey ${key}`)
+        await delay(120)
+      }
+    },
+    async picture(file) {
+      await tell(monitor, `screendump ${file}`)
+      await until('a picture', 30, async () => ((await stat(file).catch(() => undefined))?.size ?? 0) > 1000 || undefined)
+    },
     async poweredOff(seconds) {
       await until('powered off', seconds, () => Promise.resolve(gone() || undefined))
       process.off('exit', kill)
@@ -106,10 +130,37 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   }
 }
 
-/** Arguments of QEMU. `qemu64` is close to the oldest machines; without cx16, around which QEMU 7.2 corrupts flags; one
- * processor, as with two Debian 13's kernel panicked once in an interrupt on a busy machine. */
-function machineArguments(options: MachineOptions, files: { log: string; socket: string }): string[] {
-  const { disks = [], iso, firmware = 'bios', memoryMiB = 2048, credentials = {}, httpsPort } = options
+/** One line to QEMU's monitor; resolves when it asks for the next. */
+function tell(monitor: string, line: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(monitor)
+    socket.setEncoding('utf8').setTimeout(30_000, () => socket.destroy(new Error(`QEMU's monitor: ${line}: no answer`)))
+    let told = false
+    socket.on('data', (part: string) => {
+      text += part
+      const prompts = text.split('(qemu) ').length - 1
+      if (prompts >= 1 && !told) {
+        told = true
+        socket.write(`${line}\n`)
+      } else if (prompts >= 2) socket.end(() => resolve())
+    })
+    socket.on('error', reject)
+  })
+}
+
+/** Arguments of QEMU. `qemu64` is close to the oldest machines; without cx16, around which QEMU 7.2 corrupts flags. */
+function machineArguments(options: MachineOptions, files: { log: string; socket: string; monitor: string }): string[] {
+  const {
+    disks = [],
+    iso,
+    firmware = 'bios',
+    memoryMiB = 2048,
+    credentials = {},
+    fwCfgCredentials = {},
+    sticks = [],
+    httpsPort,
+  } = options
   const secure = firmware === 'secure-boot'
   const argv = [
     '-machine',
@@ -121,7 +172,8 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
     '-m',
     String(memoryMiB),
   ]
-  argv.push('-display', 'none', '-no-reboot', '-device', 'virtio-rng-pci')
+  argv.push('-display', 'none', '-vga', 'std', '-no-reboot', '-device', 'virtio-rng-pci', '-device', 'qemu-xhci')
+  argv.push('-chardev', `socket,id=monitor,path=${files.monitor},server=on,wait=off`, '-mon', 'chardev=monitor,mode=readline')
   argv.push(
     '-chardev',
     `socket,id=serial,path=${files.socket},server=on,wait=off,logfile=${files.log}`,
@@ -141,13 +193,29 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
   if (iso !== undefined) {
     argv.push('-drive', `if=none,id=medium,format=raw,readonly=on,file=${iso.file}`)
     if (iso.as === 'cd') argv.push('-device', 'ide-cd,drive=medium,bootindex=0')
-    else argv.push('-device', 'qemu-xhci', '-device', 'usb-storage,drive=medium,bootindex=0,removable=on')
+    else argv.push('-device', 'usb-storage,drive=medium,bootindex=0,removable=on')
+  }
+  sticks.forEach((file, i) => {
+    argv.push(
+      '-drive',
+      `if=none,id=stick${i},format=raw,readonly=on,file=${file}`,
+      '-device',
+      `usb-storage,drive=stick${i},removable=on`,
+    )
+  })
+  for (const [name, file] of Object.entries(fwCfgCredentials))
+    argv.push('-fw_cfg', `name=opt/io.systemd.credentials/${name},file=${file}`)
+  if (options.kernel !== undefined) {
+    argv.push('-kernel', options.kernel.linux, '-initrd', options.kernel.initrd, '-append', options.kernel.append)
   }
   for (const [name, value] of Object.entries(credentials)) {
     argv.push('-smbios', `type=11,value=io.systemd.credential.binary:${name}=${Buffer.from(value).toString('base64')}`)
   }
   if (httpsPort === undefined) argv.push('-nic', 'none')
-  else argv.push('-nic', `user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:${httpsPort}-:443`)
+  else {
+    argv.push('-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${httpsPort}-:443`, '-device', 'virtio-net-pci,netdev=net')
+    if (options.capture !== undefined) argv.push('-object', `filter-dump,id=capture,netdev=net,file=${options.capture}`)
+  }
   if (options.clock !== undefined) argv.push('-rtc', `base=${options.clock}`)
   return argv
 }

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { freePort } from '../testing/stands/free-port.ts'
+import { answersFor, openStand, type Stand } from './stand.ts'
+
+// Every way an answer file comes in, besides the SMBIOS table of the other files. With --all only.
+if (process.env['FREEHOLD_ALL'] === '1') {
+  let stand: Stand
+  before(async () => {
+    stand = await openStand()
+  })
+  after(() => stand?.close())
+
+  const installed = async (machine: Awaited<ReturnType<Stand['start']>>): Promise<void> => {
+    await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 1800)
+    await machine.poweredOff(300)
+  }
+
+  suite('an answer file', () => {
+    test('on a second stick labelled FREEHOLD', async () => {
+      const disk = stand.disk('STICK', 12)
+      const stick = join(stand.folder, 'stick.img')
+      execFileSync('truncate', ['-s', '8M', stick])
+      execFileSync('mformat', ['-i', stick, '-v', 'FREEHOLD', '::'])
+      writeFileSync(join(stand.folder, 'answers.yaml'), answersFor('STICK'))
+      execFileSync('mcopy', ['-i', stick, join(stand.folder, 'answers.yaml'), '::answers.yaml'])
+      await installed(await stand.start({ iso: { file: stand.iso, as: 'usb' }, disks: [disk], sticks: [stick] }))
+    })
+
+    test('by fw_cfg', async () => {
+      const disk = stand.disk('FWCFG', 12)
+      const file = join(stand.folder, 'fw-answers.yaml')
+      writeFileSync(file, answersFor('FWCFG'))
+      await installed(
+        await stand.start({ iso: { file: stand.iso, as: 'usb' }, disks: [disk], fwCfgCredentials: { 'freehold.answers': file } }),
+      )
+    })
+
+    test('by URL with a fingerprint on the kernel command line', async () => {
+      const disk = stand.disk('URL', 12)
+      const at = (name: string) => join(stand.folder, name)
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:P-256',
+          '-nodes',
+          '-subj',
+          '/CN=answers',
+          '-days',
+          '2',
+          '-keyout',
+          at('key'),
+          '-out',
+          at('cert'),
+        ],
+        { stdio: 'ignore' },
+      )
+      const server = createServer({ key: readFileSync(at('key')), cert: readFileSync(at('cert')) }, (_, reply) =>
+        reply.end(answersFor('URL')),
+      )
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+      try {
+        for (const name of ['vmlinuz', 'initrd']) {
+          const found = execFileSync('xorriso', ['-indev', stand.iso, '-find', '/live', '-name', `${name}*`], {
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'ignore'],
+          })
+          const inside = found.split('\n')[0]?.replaceAll("'", '') ?? ''
+          execFileSync('xorriso', ['-osirrox', 'on', '-indev', stand.iso, '-extract', inside, at(name)], { stdio: 'ignore' })
+        }
+        const { port } = server.address() as AddressInfo
+        const { fingerprint256 } = new X509Certificate(readFileSync(at('cert')))
+        const machine = await stand.start({
+          iso: { file: stand.iso, as: 'usb' },
+          disks: [disk],
+          httpsPort: await freePort(),
+          kernel: {
+            linux: at('vmlinuz'),
+            initrd: at('initrd'),
+            append: `boot=live noeject console=ttyS0,115200 console=tty0 freehold.mode=install freehold.answers=https://10.0.2.2:${port}/a freehold.fingerprint=${fingerprint256}`,
+          },
+        })
+        await installed(machine)
+      } finally {
+        server.close()
+      }
+    })
+  })
+
+  test('profile proxmox without a network: the base system stands, and the machine says that it waits', async () => {
+    const disk = stand.disk('PVE', 12)
+    await stand.install(disk, {}, `${answersFor('PVE')}  profile: proxmox\n`)
+    const machine = await stand.start({ disks: [disk] })
+    await machine.waitFor(/FREEHOLD-PROXMOX waiting host-name/, 1200)
+    await machine.waitFor(/must be\s+[0-9A-F]{2}:/, 1200)
+    assert.doesNotMatch(await machine.serial(), /FREEHOLD-PROXMOX stopped/)
+  })
+}
