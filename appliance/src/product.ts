@@ -161,8 +161,8 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
     async prepare(snapshot) {
       const wanted = new Set([
         ...snapshot.plans.flatMap((plan) => plan.prices.map((p) => p.token)),
-        ...[...snapshot.subscriptions.values()].map((s) => s.token),
       ])
+      for (const { token } of snapshot.subscriptions.values()) wanted.add(token)
       for (const token of wanted) {
         if (!tokens.has(token.toLowerCase())) tokens.set(token.toLowerCase(), await tokenReader.shown(token))
       }
