@@ -18,7 +18,7 @@ export type Capability = keyof typeof budget
 const places: readonly (readonly [Capability, RegExp])[] = [
   // the chain of value on a real guest, through the browser
   ['main job', /main-job/],
-  ['ISO', /^iso\//],
+  ['ISO', /^iso\/|^scripts\/deb\/|host\/(update|reset)\//],
   ['Proxmox', /proxmox|^testing\/pve\//],
   ['WASM', /wasm/],
   ['broker', /broker|wireguard|ipv6/],
