@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { AppError } from '../errors/app-error.ts'
+import { ownAddress } from '../network/ip.ts'
 import { day, keyOf, testBook, type TestBook } from './test-broker.ts'
+import type { LeaseId } from './types.ts'
 
 describe('the broker over its network', () => {
   let t: TestBook
@@ -42,6 +44,40 @@ describe('the broker over its network', () => {
     assert.deepEqual(await t.broker.tick(), { ended: 0, repaired: 1 })
     assert.deepEqual([prefixes(), t.broker.repaired], [[lease.prefix], 1])
     assert.deepEqual(await t.broker.tick(), { ended: 0, repaired: 0 })
+  })
+
+  it('hosts with a live session are pinged through their tunnels each minute, in turn; a silent one is counted as such', async () => {
+    const hosts = await Promise.all(['a', 'b', 'c', 'd'].map((name) => t.broker.handle(t.ask(name))))
+    const [answers, silent, suspended] = hosts.map(({ lease }) => lease)
+    assert.ok(answers && silent && suspended)
+    for (const { id } of [answers, silent, suspended]) {
+      t.dataPath.counts.set(id, { lease: id as LeaseId, bytesOut: 0n, bytesIn: 0n, lastHandshakeAt: t.clock.now() - 10 })
+    }
+    await t.broker.operate((book, now) => book.suspend(suspended.id, 'abuse', now))
+    t.dataPath.answering.set(ownAddress(answers.prefix), 7)
+    await t.broker.tick()
+    assert.deepEqual(t.broker.reachability, { asked: 2, answering: 1 })
+    assert.deepEqual(await t.broker.reach(answers.id), { address: ownAddress(answers.prefix), ms: 7 })
+    assert.equal((await t.broker.reach(silent.id)).ms, undefined)
+    await assert.rejects(t.broker.reach('l-ffffffffffffffff'), { code: 'broker-no-lease' })
+    t.clock.seconds += 600
+    await t.broker.tick()
+    assert.deepEqual(t.broker.reachability, { asked: 0, answering: 0 }, 'whose session is over is not asked')
+  })
+
+  it('more hosts than a minute pings are all pinged within some minutes', async () => {
+    const asked = new Set<string>()
+    t.dataPath.probe = async (address) => (asked.add(address), 1)
+    for (let i = 0; i < 70; i += 1) {
+      const { lease } = await t.broker.handle(t.ask(`turn-${i}`))
+      t.dataPath.counts.set(lease.id, { lease: lease.id as LeaseId, bytesOut: 0n, bytesIn: 0n, lastHandshakeAt: t.clock.now() })
+    }
+    const seen: number[] = []
+    for (let minute = 0; minute < 3; minute += 1) {
+      await t.broker.tick()
+      seen.push(asked.size)
+    }
+    assert.deepEqual(seen, [32, 64, 70])
   })
 
   it('500 requests at once are few applies, each answered when its peer stands', async () => {

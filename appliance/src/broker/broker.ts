@@ -1,5 +1,6 @@
 import type { Clock, UnixSeconds } from '../clock/clock.ts'
 import { AppError, findAppError } from '../errors/app-error.ts'
+import { ownAddress } from '../network/ip.ts'
 import type { Asked, Book } from './book.ts'
 import { leaseOf, type LeaseRecord } from './leases/record.ts'
 import { answerOf, type Answer, type BrokerContact } from './requests/answer.ts'
@@ -30,6 +31,17 @@ export interface BrokerOptions {
   takingTime(): Promise<UnixSeconds | undefined>
 }
 
+/** Whether hosts answer through their tunnels: a handshake alone proves no traffic. */
+export interface Reachability {
+  asked: number
+  answering: number
+}
+
+/** So many hosts are pinged each minute, one after the other in turn: some thousand a process would be a load of their own. */
+const askedEachTick = 32
+/** A session is renewed every two minutes while anything passes. */
+const activeSeconds = 180
+
 /**
  * The broker: requests change the book, the book is made true in the network, and only then is it answered. What is asked
  * while an apply runs goes into the next one, all of it at once.
@@ -46,6 +58,8 @@ export class Broker {
   #restored = false
   #lastFailure: string | undefined
   #repaired = 0
+  #reachability: Reachability = { asked: 0, answering: 0 }
+  #askedLast = ''
 
   constructor(options: BrokerOptions) {
     this.#options = options
@@ -119,6 +133,17 @@ export class Broker {
     await this.#options.names?.publish()
   }
 
+  /** Of the hosts with a live session that were pinged last. */
+  get reachability(): Reachability {
+    return this.#reachability
+  }
+
+  /** Pings a lease's host at its own address, through the tunnel. Throws `broker-no-lease`. */
+  async reach(id: string): Promise<{ address: string; ms: number | undefined }> {
+    const address = ownAddress(this.book.live(id).prefix)
+    return { address, ms: await this.#options.dataPath.probe(address) }
+  }
+
   /** What an apply would change, as text. */
   plan(): Promise<readonly Change[]> {
     return this.#options.dataPath.plan(this.#state())
@@ -134,6 +159,7 @@ export class Broker {
       this.#counters = new Map(counters.map((one) => [one.lease, one]))
       this.book.learn(counters)
     })
+    await this.#quietly('pings', () => this.#askHosts())
     let repaired = 0
     await this.#quietly('drift', async () => {
       // what is being applied is nobody's doing
@@ -154,6 +180,20 @@ export class Broker {
       if (ended.length > 0) await this.changed()
     })
     return { ended: ended.length, repaired }
+  }
+
+  async #askHosts(): Promise<void> {
+    const since = this.clock.now() - activeSeconds
+    const active = this.book.leases
+      .live()
+      .filter(({ lastHandshakeAt, suspendedAt }) => (lastHandshakeAt ?? 0) > since && suspendedAt === undefined)
+      .map(({ id }) => id)
+      .toSorted()
+    const later = active.filter((id) => id > this.#askedLast)
+    const asked = [...later, ...active.slice(0, active.length - later.length)].slice(0, askedEachTick)
+    this.#askedLast = asked.at(-1) ?? ''
+    const answers = await Promise.all(asked.map((id) => this.reach(id).catch(() => undefined)))
+    this.#reachability = { asked: asked.length, answering: answers.filter((one) => one?.ms !== undefined).length }
   }
 
   #underWay(): Promise<void> | undefined {

@@ -203,6 +203,11 @@ describe('freehold-broker as a process', () => {
     await assert.rejects(ask('GET', '/v1/held?address=not+one&at=1700000000'), { code: 'bad-input', detail: /no address/ })
     await assert.rejects(ask('POST', `${path}/suspend`, { why: 'a\nb' }), { code: 'bad-input', detail: /one line/ })
     await assert.rejects(ask('POST', `${path}/policy`, { closed: { tcp: [70_000], udp: [] } }), { code: 'bad-input' })
+    // more than a limit of nftables holds would be refused there, and nobody's lease would be set any more
+    const tooMuch = ask('POST', `${path}/policy`, { rateCapBytesPerSecond: 2 ** 32 })
+    await assert.rejects(tooMuch, { code: 'bad-input' })
+    assert.equal((await ask('POST', `${path}/ping`, {}))['answered'], false)
+    assert.match((await cli('ping', lease.id)).stdout, /answered: false/)
     assert.match((await cli('release', lease.id, '--why', 'abuse')).stdout, /endReason: operator/)
     await assert.rejects(ask('POST', '/v1/admitted', { identity: 'nonsense' }), { code: 'bad-input', detail: /12 hex digits/ })
     await ask('POST', '/v1/admitted', { identity: 'aabbccddeeff', note: 'a friend' })

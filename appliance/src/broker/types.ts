@@ -100,6 +100,8 @@ export interface DataPath {
   plan(state: readonly Lease[]): Promise<readonly Change[]>
   /** Of these leases. The store has them: the data path keeps no list of its own. */
   counters(state: readonly Lease[]): Promise<readonly LeaseCounters[]>
+  /** Milliseconds until an address answered through the tunnel; undefined: not within 2 s. */
+  probe(address: string): Promise<number | undefined>
   /** Ends our hold (watchers, connections). What stands on the machine goes on standing: packets do not need this process. */
   close(): Promise<void>
 }

@@ -39,3 +39,12 @@ export function bitsToIpv6(bits: bigint): string {
   if (best.length < 2) return groups.join(':')
   return `${groups.slice(0, best.start).join(':')}::${groups.slice(best.start + best.length).join(':')}`
 }
+
+/**
+ * The host's own address in a prefix, which no VM ever gets: contract index 0xffff in prefixes of /64 and shorter, else index 1 of the
+ * allocation table (`address-plan.ts`). `::1` would be the VM of token 1.
+ */
+export function ownAddress(prefix: string): string {
+  const [address = '', length] = prefix.split('/')
+  return bitsToIpv6(ipv6ToBits(address) | (Number(length) <= 64 ? 0xffff_0000_0000_0001n : 1n))
+}

@@ -58,6 +58,12 @@ suite('the broker’s packets: internet, broker, two hosts, their VMs', () => {
     for (const lie of lies) await stand.ip(at(0).namespace, `addr del ${lie}/128 dev ${at(0).tunnels[0]?.name}`)
   })
 
+  test('a host is pinged through its tunnel; nobody answers where nobody is', async () => {
+    const own = prefixOf(0, 0).replace('::/64', '::1')
+    assert.ok(((await broker().dataPath.probe(own)) ?? -1) >= 0)
+    assert.equal(await broker().dataPath.probe(prefixOf(77, 0).replace('::/64', '::1')), undefined)
+  })
+
   test('tenant to tenant is closed', async () => {
     const before = await stand.counted(0, 'host to host')
     assert.equal(await stand.pings(at(0).vm, bob, '-W', '1'), false)

@@ -21,7 +21,8 @@ const bodies = {
     rateCapBytesPerSecond: z
       .int()
       .min(1000)
-      .max(10 ** 11)
+      // what a limit of nftables holds: more would be refused there, for all leases at once
+      .max(2 ** 32 - 1)
       .nullable()
       .optional(),
   }),
@@ -61,6 +62,7 @@ export function adminServer(options: {
       ofPossible: String(slots(book.pool, book.pool.lengths[0]) - 1n),
       states,
       driftRepaired: broker.repaired,
+      hostsAnswering: `${broker.reachability.answering} of ${broker.reachability.asked} pinged`,
       agent: agent.address,
       agentWei: String(await agent.balance().catch(() => 'unknown')),
       wireguardKey: broker.contact.wireguardKey,
@@ -97,6 +99,10 @@ export function adminServer(options: {
       ...(rateCapBytesPerSecond === undefined ? {} : { rateCap: rateCapBytesPerSecond }),
     }
     return view(await broker.operate((b, at) => b.setPolicy(params.id, policy, at)))
+  })
+  app.post<{ Params: { id: string } }>('/v1/leases/:id/ping', async ({ params }) => {
+    const { address, ms } = await broker.reach(params.id)
+    return { address, answered: ms !== undefined, ...(ms !== undefined && { ms }) }
   })
   app.get('/v1/plan', async () => ({ changes: await broker.plan() }))
   app.get('/v1/held', (request) => {
@@ -183,6 +189,8 @@ function metricsText(status: Record<string, unknown>, broker: Broker): string {
     `freehold_broker_leases ${String(status['leases'])}`,
     `freehold_broker_leases_possible ${String(status['ofPossible'])}`,
     `freehold_broker_drift_repaired_total ${broker.repaired}`,
+    `freehold_broker_hosts_pinged ${broker.reachability.asked}`,
+    `freehold_broker_hosts_answering ${broker.reachability.answering}`,
     ...Object.entries(status['states'] as Record<string, number>).map(
       ([state, count]) => `freehold_broker_leases_in_state{state="${state}"} ${count}`,
     ),

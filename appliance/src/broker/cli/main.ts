@@ -143,6 +143,14 @@ for (const [verb, what] of [
 }
 
 program
+  .command('ping <lease>')
+  .description('whether its host answers through the tunnel')
+  .action(async (lease: string) => {
+    const answer = await ask('POST', `/v1/leases/${encodeURIComponent(lease)}/ping`, {})
+    print(answer, () => printFields(answer))
+  })
+
+program
   .command('resume <lease>')
   .description('lift a suspension')
   .action(async (lease: string) => {

@@ -2,7 +2,7 @@ import { type Cidr, type InterfaceAddress } from 'wireguard-ts/address'
 import type { InterfaceConfig } from 'wireguard-ts/config'
 import type { WireGuardDevice } from 'wireguard-ts/device'
 import { WireGuardInterface, type InterfaceChange } from 'wireguard-ts/interface'
-import type { RunOptions } from 'wireguard-ts/run'
+import { run, type RunOptions } from 'wireguard-ts/run'
 import { AppError } from '../../errors/app-error.ts'
 import type { Change, DataPath, DataPathSettings, Lease, LeaseCounters, LeaseId } from '../types.ts'
 import { changeTexts } from './change-texts.ts'
@@ -177,6 +177,11 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
           }
         })
       }),
+    async probe(address) {
+      const { code, stdout } = await run('ping', ['-6', '-n', '-c', '1', '-W', '2', '-I', interfaceName, address], where)
+      const ms = /time=([\d.]+) ms/.exec(stdout)?.[1]
+      return code === 0 && ms !== undefined ? Number(ms) : undefined
+    },
     close: async () => {
       await queue
       device?.close?.()

@@ -29,6 +29,13 @@ export class FakeDataPath implements DataPath {
     return Promise.resolve(this.#compare(state))
   }
 
+  /** Milliseconds by address; whoever is not in it is silent. */
+  readonly answering = new Map<string, number>()
+
+  probe(address: string): Promise<number | undefined> {
+    return Promise.resolve(this.answering.get(address))
+  }
+
   counters(): Promise<readonly LeaseCounters[]> {
     return Promise.resolve([...this.counts.values()])
   }

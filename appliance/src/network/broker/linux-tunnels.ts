@@ -11,7 +11,7 @@ import { run, runOrFail, type RunOptions } from 'wireguard-ts/run'
 import { UapiDevice } from 'wireguard-ts/uapi-device'
 import { startUserspaceDaemon, type UserspaceDaemon } from 'wireguard-ts/userspace-daemon'
 import { AppError } from '../../errors/app-error.ts'
-import { bitsToIpv6, ipv6ToBits } from '../ip.ts'
+import { ownAddress } from '../ip.ts'
 import type { RootTunnels, TunnelSpec } from './ports.ts'
 
 export interface LinuxTunnelsOptions {
@@ -181,13 +181,4 @@ export function tunnelIdOf(brokerId: string): string {
 /** At most 15 characters, the same at each start. */
 export function interfaceOf(tunnelId: string): string {
   return `${namePrefix}${tunnelId}`
-}
-
-/**
- * The host's own address in a prefix, which no VM ever gets: contract index 0xffff in prefixes of /64 and shorter, else index 1 of the
- * allocation table (`address-plan.ts`). `::1` would be the VM of token 1.
- */
-export function ownAddress(prefix: Cidr): string {
-  const [address = '', length] = prefix.split('/')
-  return bitsToIpv6(ipv6ToBits(address) | (Number(length) <= 64 ? 0xffff_0000_0000_0001n : 1n))
 }

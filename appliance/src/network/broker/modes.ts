@@ -18,8 +18,7 @@ export const ipv6Modes: readonly Ipv6ModeText[] = [
     mode: 'broker',
     title: 'A broker gives a prefix',
     gives: 'Every VM has a public IPv6 address and a name, behind any kind of line.',
-    needs:
-      'A broker in the registry or by address, and UDP (or TCP) out of this network. Its operator sees the traffic of the VMs.',
+    needs: 'A broker in the registry or by address, and UDP out of this network. Its operator sees the traffic of the VMs.',
     available: true,
   },
   {
