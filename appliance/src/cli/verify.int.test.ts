@@ -193,6 +193,26 @@ suite('freehold verify', () => {
     assert.equal(code, 3)
     assert.match(err, /\/nowhere is not there/)
   })
+  for (const words of [
+    ['verify', '--yaml'],
+    ['verify', 'more'],
+    ['audit', '--since', 'yesterday'],
+    ['audit', '--vm'],
+    ['audit', '--json=yes'],
+  ]) {
+    test(`denies ${words.join(' ')}: bad input ends with 2, and nothing stands on stdout`, async () => {
+      const { code, out, err } = await run(...words)
+      assert.deepEqual([code, out], [2, ''], err)
+      assert.notEqual(err, '')
+    })
+  }
+  test('T8 help of both says what each exit code means', async () => {
+    for (const verb of ['verify', 'audit']) {
+      const { code, out } = await run(verb, '--help')
+      assert.equal(code, 0)
+      assert.match(out, /Exit codes: 0 .*, 1 .*, 2 bad input, 3 /)
+    }
+  })
   test('a whole installation passes, as a table and as JSON, and no secret is told', async () => {
     const json = await run('--json', 'verify')
     assert.equal(json.code, 0, json.out)

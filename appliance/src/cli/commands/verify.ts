@@ -19,7 +19,7 @@ export function registerVerifyCommands(program: Command, make: Make): void {
   program
     .command('verify')
     .description('prove this installation: files, owners, modes, keys, sockets, chain, contracts, clock (on the host itself)')
-    .addHelpText('after', '\nExit codes: 0 nothing failed, 1 something failed, 3 this user may not look')
+    .addHelpText('after', '\nExit codes: 0 nothing failed, 1 something failed, 2 bad input, 3 this user may not look')
     .action(async (_, command: Command) => {
       const context = make(command)
       const checks = await verify(context)
@@ -38,7 +38,7 @@ export function registerVerifyCommands(program: Command, make: Make): void {
     .description('who signed in, which act, how it ended; and whether the trail fits together (on the host itself)')
     .option('--vm <vmId>', 'of one VM only')
     .option('--since <duration>', 'no older than this, such as 7d')
-    .addHelpText('after', '\nExit codes: 0 the trail fits together, 1 it does not, 3 the host does not answer')
+    .addHelpText('after', '\nExit codes: 0 the trail fits together, 1 it does not, 2 bad input, 3 the host does not answer')
     .action(async ({ vm, since }: { vm?: string; since?: string }, command: Command) => {
       const context = make(command)
       const oldest = since === undefined ? 0 : systemClock.now() - parseDuration(since)
