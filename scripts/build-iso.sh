@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# build-iso.sh [--out FILE] [--json]
+# build-iso.sh [--out FILE] [--json] [--again]
 #
 # Builds the installable image (iso/) and prints its path. Needs root: live-build makes device nodes and mounts in a root of its
 # own. The mirror is this machine's own apt configuration and stands nowhere in the image.
 # Cached by content in ${XDG_CACHE_HOME:-~/.cache}/freehold/iso: builder-KEY/ (Debian 13 with live-build), work/ (downloaded
-# packages), image-KEY.iso. A second run is instant.
+# packages), image-KEY.iso. A second run is instant; --again builds the same once more, to compare.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 cd "$root"
 export PATH="$root/node_modules/.bin:$PATH:/usr/sbin:/sbin"
-out='' json=0
+out='' json=0 again=''
 while (($# > 0)); do
   case $1 in
     --out)
@@ -21,8 +21,9 @@ while (($# > 0)); do
       shift
       ;;
     --json) json=1 ;;
+    --again) again=-again ;;
     *)
-      echo 'Usage: build-iso.sh [--out FILE] [--json]' >&2
+      echo 'Usage: build-iso.sh [--out FILE] [--json] [--again]' >&2
       exit 2
       ;;
   esac
@@ -76,7 +77,8 @@ key=$({
   sha256sum "${debs[@]}" | cut -d ' ' -f 1
   echo "$template_sha $builder_key ${SQUASH_LEVEL:-15}"
 } | sha256sum | cut -c1-16)
-image=$cache/image-$key.iso
+image=$cache/image-$key$again.iso
+[[ -z $again ]] || rm -f "$image"
 if [[ ! -e $image ]]; then
   work=$cache/work
   # what an interrupted build left; the downloads stay
