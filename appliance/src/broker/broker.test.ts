@@ -46,6 +46,20 @@ describe('the broker over its network', () => {
     assert.deepEqual(await t.broker.tick(), { ended: 0, repaired: 0 })
   })
 
+  it('what is being applied at the moment of a look is nobody’s doing, and is not counted as set right', async () => {
+    const gate = Promise.withResolvers<void>()
+    const apply = t.dataPath.apply.bind(t.dataPath)
+    t.dataPath.apply = (state) => gate.promise.then(() => apply(state))
+    const asked = t.broker.handle(t.ask('a'))
+    const looked = t.broker.tick()
+    // the look has come as far as it can
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => void setImmediate(resolve))
+    gate.resolve()
+    await asked
+    assert.deepEqual(await looked, { ended: 0, repaired: 0 })
+    assert.equal(t.broker.repaired, 0)
+  })
+
   it('hosts with a live session are pinged through their tunnels each minute, in turn; a silent one is counted as such', async () => {
     const hosts = await Promise.all(['a', 'b', 'c', 'd'].map((name) => t.broker.handle(t.ask(name))))
     const [answers, silent, suspended] = hosts.map(({ lease }) => lease)
