@@ -243,7 +243,7 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
       const late = setTimeout(() => app.server.closeAllConnections(), (config.wasm.max_execution_time_seconds + 2) * 1000)
       await app.close()
       clearTimeout(late)
-      programs.close()
+      await programs.close()
       await pool.close()
       await opener.close()
       store.close()

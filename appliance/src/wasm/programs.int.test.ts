@@ -25,8 +25,8 @@ before(() => {
     clock: systemClock,
   })
 })
-after(() => {
-  programs.close()
+after(async () => {
+  await programs.close()
   rmSync(folder, { recursive: true })
 })
 
@@ -66,8 +66,9 @@ suite('compilers are shared out', () => {
     const counted = costs.length
     assert.ok(counted >= ended.filter((end) => end === 'COMPILATION_TIMEOUT').length && counted > 0, 'bombs are counted')
     assert.ok(costs.every((cost) => cost >= compileMs * 0.9 && cost <= compileMs))
-    programs.close()
+    const closing = programs.close()
     const late = (await Promise.all(bombs)).filter((end) => end === 'CAPACITY_EXCEEDED')
     assert.ok(late.length >= 10, 'what waits when the service ends is refused')
+    await closing
   })
 })

@@ -56,6 +56,8 @@ const readyBytesAtMost = 16 * 2 ** 20
 export class Programs {
   readonly #options: ProgramsOptions
   readonly #compiling = new Map<string, Promise<Buffer>>()
+  /** Artifacts on their way to the disk. */
+  readonly #putting = new Set<Promise<boolean>>()
   readonly #compilers: CompilerPool
   readonly #turns: FairQueue
   /** Checked and compiled in this process's life: no file is read and no module looked at again for them. */
@@ -79,10 +81,11 @@ export class Programs {
     this.#limits = { ...defaultModuleLimits, pages: Math.floor(maxMemoryBytes / 65_536), elements: maxTableElements }
   }
 
-  /** Ends the compilers; what waits for one is refused. */
-  close(): void {
+  /** Ends the compilers; what waits for one is refused. Resolves when nothing more is written to the cache. */
+  async close(): Promise<void> {
     this.#closed = true
     this.#compilers.close()
+    await Promise.all(this.#putting)
   }
 
   /**
@@ -140,7 +143,9 @@ export class Programs {
   async #compile(name: string, wasm: Uint8Array, tenant: string, onCompiled?: (milliseconds: number) => void): Promise<Buffer> {
     try {
       const artifact = await this.#inTurn(wasm, tenant, onCompiled)
-      await this.#options.cache.put(name, artifact)
+      // the caller has it in hand: the disk is for the next life of this process
+      const putting = this.#options.cache.put(name, artifact).finally(() => this.#putting.delete(putting))
+      this.#putting.add(putting)
       return artifact
     } finally {
       this.#compiling.delete(name)

@@ -74,4 +74,40 @@ suite('the log of receipts', () => {
     assert.equal(chained.prev_hash, leafHash(Buffer.from(more.at(-1) ?? '')).toString('hex'))
     again.close()
   })
+
+  test('nobody hears of a receipt, and no head names it, before the disk has it; what the disk refuses ends the log', async () => {
+    const store = new WasmStore(join(folder, 'disk.db'))
+    let disk = Promise.withResolvers<void>()
+    const log = new ReceiptLog({ ...portsOf(store), synced: () => disk.promise }, privateKey, 'id')
+    const add = (n: number) => log.append({ receipt: receipt(n), owner: 'o', gas: 1n, now: 100, retentionSeconds: 50 })
+    let heard = 0
+    const first = add(0).finally(() => (heard += 1))
+    while (store.kept() === 0) await new Promise(setImmediate)
+    const second = add(1).finally(() => (heard += 1))
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+    assert.deepEqual([heard, log.size, log.signedHead().size], [0, 0, 0])
+    // what comes while the disk is at work is written with the next round
+    assert.equal(store.kept(), 1)
+    const former = disk
+    disk = Promise.withResolvers<void>()
+    former.resolve()
+    await first
+    assert.equal(log.size, 1)
+    disk.reject(new Error('EIO'))
+    await assert.rejects(second, /the disk did not take a receipt/)
+    disk = Promise.withResolvers<void>()
+    disk.resolve()
+    await assert.rejects(add(2), /the disk did not take a receipt/)
+    assert.deepEqual([log.size, log.signedHead().size], [1, 1])
+    store.close()
+  })
 })
+
+function portsOf(store: WasmStore) {
+  return {
+    append: store.append.bind(store),
+    leaves: store.leaves.bind(store),
+    leavesFrom: store.leavesFrom.bind(store),
+    lastCommittedAt: store.lastCommittedAt.bind(store),
+  }
+}

@@ -24,6 +24,9 @@ export interface NewReceipt {
   retentionSeconds: number
 }
 
+/** What the log keeps its receipts in. */
+export type LogStore = Pick<WasmStore, 'append' | 'synced' | 'leaves' | 'leavesFrom' | 'lastCommittedAt'>
+
 interface Waiting {
   entry: NewReceipt
   resolve(jws: string): void
@@ -40,7 +43,7 @@ const batchAtMost = 100
  * again.
  */
 export class ReceiptLog {
-  readonly #store: WasmStore
+  readonly #store: LogStore
   readonly #key: KeyObject
   readonly #keyId: string
   readonly #tree: MerkleTree
@@ -51,7 +54,7 @@ export class ReceiptLog {
   /** The disk did not take what was written: what of it is there only a new start can tell. */
   #failed: Error | undefined
 
-  constructor(store: WasmStore, key: KeyObject, keyId: string) {
+  constructor(store: LogStore, key: KeyObject, keyId: string) {
     this.#store = store
     this.#key = key
     this.#keyId = keyId

@@ -42,8 +42,12 @@ export class CompilerPool {
       worker.modules += 1
       const spent = worker.modules >= modulesEach || wasm.length > smallBytes || this.#closed
       if (spent) worker.compiler.kill()
-      if (spent || !worker.compiler.alive) this.#all.delete(worker.compiler)
-      else this.#idle.push(worker)
+      if (worker.compiler.alive) this.#idle.push(worker)
+      else {
+        this.#all.delete(worker.compiler)
+        // its successor starts now, and not when a module waits for it; those that are warm are taken before it
+        if (!this.#closed) this.#idle.unshift(this.#start())
+      }
       const next = this.#waiting.shift()
       // whoever waits takes this place over
       if (next === undefined) this.#busy -= 1
@@ -63,6 +67,10 @@ export class CompilerPool {
       if (worker.compiler.alive) return worker
       this.#all.delete(worker.compiler)
     }
+    return this.#start()
+  }
+
+  #start(): Worker {
     const compiler = new CompilerProcess(this.#options)
     this.#all.add(compiler)
     return { compiler, modules: 0 }
