@@ -11,6 +11,9 @@ import { drawScreen } from '../screen/draw.ts'
 import { screenLines, type ScreenFacts } from '../screen/screen-text.ts'
 import type { CliContext } from '../context.ts'
 
+/** One line of freehold-proxmox.service while it is at work. */
+const noticeFile = '/run/freehold-profile/notice'
+
 type Make = (command: Command) => CliContext
 
 /** Addresses that a browser on another machine can open. */
@@ -34,6 +37,11 @@ function progressOf(task: TaskView | undefined): ScreenFacts['progress'] {
 export async function screenFacts(context: CliContext, certificateFile: string): Promise<ScreenFacts> {
   const certificate = await readFile(certificateFile, 'utf8').catch(() => undefined)
   const next = await readFile(join(dirname(certificateFile), 'next/certificate.pem'), 'utf8').catch(() => undefined)
+  // what the installed profile waits for, told by its unit
+  const notice = await readFile(noticeFile, 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  )
   const facts: ScreenFacts = {
     ipv4: addresses('IPv4'),
     ipv6: addresses('IPv6'),
@@ -62,7 +70,7 @@ export async function screenFacts(context: CliContext, certificateFile: string):
     trying: trying && { address: trying.address ?? 'by DHCP', secondsLeft: trying.secondsLeft },
     progress: code === null ? null : progressOf(tasks?.items.find((task) => task.kind === 'setup')),
     origin: status.storefront === 'open' ? status.origin : null,
-    trouble: code === null ? status.closedBecause : null,
+    trouble: (code === null ? status.closedBecause : null) ?? notice,
   }
 }
 

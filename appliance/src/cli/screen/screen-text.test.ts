@@ -27,6 +27,7 @@ const states: Record<string, ScreenFacts> = {
     ipv6: [...facts.ipv6, 'fd00:1111:2222:3333:4444:5555:6666:7777'],
   },
   'after wrong codes': { ...facts, code: { text: 'ZZZZZZ', left: 1, voided: 3 } },
+  'waiting for a repository': { ...facts, trouble: 'Proxmox, step 2 of 6 (repository): waiting: it does not answer. '.repeat(9) },
   running: { ...facts, progress: { step: 'storefront-check', at: 8, of: 9, phase: 'x'.repeat(300), state: 'running' } },
   failed: { ...facts, progress: { step: 'contracts', at: 7, of: 9, phase: null, state: 'failed' } },
   trial: { ...facts, trying: { address: 'https://192.168.178.200', secondsLeft: 117 } },

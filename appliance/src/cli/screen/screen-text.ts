@@ -80,7 +80,7 @@ function stepOf({ progress, trying, trouble }: ScreenFacts): string[] {
       ? [`Setup stopped. ${where}`, 'The browser says why and what to do.']
       : [`Setting up. ${where}`, progress.phase ?? '']
   }
-  return [trouble ?? 'This machine waits to be set up.']
+  return wrap(trouble ?? 'This machine waits to be set up.').slice(0, 2)
 }
 
 function fingerprint({ fingerprint: text, next }: ScreenFacts): string[] {
