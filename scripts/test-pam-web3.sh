@@ -1,13 +1,20 @@
 #!/bin/sh
 # Tests of pam-web3/ that need no other process: format, lints, unit tests, golden vectors, property tests, fuzzing (15 s a target,
-# 60 s with FREEHOLD_ALL=1, two at a time). Prints TAP, a line a test.
-# What needs a real sshd stands in pam-web3/tests/*.int.test.ts.
+# 60 s with FREEHOLD_ALL=1, all at once). Prints TAP, a line a test.
+# What needs a real sshd stands in pam-web3/tests/*.int.test.ts. What they and the fuzzing need is compiled meanwhile: a compiler's
+# last steps take one core each.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/freehold/pam-web3
 mkdir -p "$cache"
+# each tells on its own what is wrong, when it is asked again below
+"$here/scripts/build-pam-web3.sh" > /dev/null 2>&1 &
+package=$!
+"$here/scripts/fuzz-pam-web3.sh" 0 > /dev/null 2>&1 &
+fuzzers=$!
 CARGO_TARGET_DIR=$cache/target
-export CARGO_TARGET_DIR
+CARGO_INCREMENTAL=0
+export CARGO_TARGET_DIR CARGO_INCREMENTAL
 cd "$here/pam-web3" || exit 1
 failed=0
 
@@ -30,6 +37,9 @@ output=$(cargo test --workspace --locked --quiet -- --format=pretty 2>&1) || fai
 echo "$output" | sed -n -e 's/^test \(.*\) \.\.\. ok$/ok - \1/p' -e 's/^test \(.*\) \.\.\. FAILED$/not ok - \1/p' -e 's/^test \(.*\) \.\.\. ignored.*$/ok - \1 # SKIP/p'
 [ "$failed" = 0 ] || echo "$output" | sed 's/^/# /' >&2
 
+wait "$package"
+check 'the package builds' "$here/scripts/build-pam-web3.sh"
+wait "$fuzzers"
 check 'cargo fmt of the fuzz targets' cargo fmt --manifest-path fuzz/Cargo.toml --check
 seconds=15
 [ "${FREEHOLD_ALL:-}" != 1 ] || seconds=60

@@ -78,8 +78,7 @@ const tiers: Tier[] = [
   },
   {
     name: 'rust',
-    // built here, so that it is no later test's time
-    commands: each(['./scripts/build-pam-web3.sh'], ['./scripts/test-pam-web3.sh'], ['./scripts/test-wasmtime-node.sh']),
+    commands: each(['./scripts/test-pam-web3.sh'], ['./scripts/test-wasmtime-node.sh']),
     count: countTap,
     minutes: 20,
   },

@@ -18,7 +18,9 @@ test('a file belongs to one capability, by the first place that names it', () =>
     ['testing/e2e/console.e2e.ts', 'console'],
     ['testing/e2e/main-job.e2e.ts', 'main job'],
     ['appliance/src/chain/events.int.test.ts', 'main job'],
-    ['./scripts/build-pam-web3.sh', 'login'],
+    ['./scripts/test-pam-web3.sh', 'login'],
+    ['appliance/src/api/ssh-certificates.int.test.ts', 'login'],
+    ['testing/tls/certificates.int.test.ts', 'main job'],
     ['./scripts/build-template.sh', 'main job'],
   ] as const) {
     assert.equal(capabilityOf(file), capability, file)
