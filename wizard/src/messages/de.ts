@@ -221,7 +221,7 @@ export const de: Catalogue = {
   'progress.unknown.title': 'Das Netz hat diese Zahlung noch nicht gesehen',
   'progress.unknown.text': 'Sie kann langsam sein, oder Ihre Wallet hat sie ersetzt oder fallen gelassen.',
   'progress.unknown.hint':
-    'Sehen Sie in der Wallet unter den Aktivitäten nach: Erhöhen Sie dort die Gebühr, oder beginnen Sie neu, wenn sie fort ist. Bezahlt ist erst, was das Netz hat.',
+    'Sehen Sie in der Wallet unter den Aktivitäten nach. Wartet sie: Erhöhen Sie dort die Gebühr. Durch dieselbe mit höherer Gebühr ersetzt: Der Kauf steht unter Meine VMs. Fort oder abgebrochen: Beginnen Sie neu, bezahlt ist nichts.',
   'progress.slow':
     'Das dauert länger als üblich. Nichts ist verloren: Ist die VM bis {time} UTC nicht bereit, kann die ganze Zahlung an Sie zurückgehen.',
   'progress.rejected.title': 'Der Host konnte nicht liefern, Ihre Zahlung ist gutgeschrieben',

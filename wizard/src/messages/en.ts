@@ -226,7 +226,7 @@ export const en = {
   'progress.unknown.title': 'The network has not seen this payment yet',
   'progress.unknown.text': 'It can be slow, or it was replaced or dropped by your wallet.',
   'progress.unknown.hint':
-    'Look at the activity in your wallet: raise its fee there, or, if it is gone, begin again. Nothing is paid until the network has it.',
+    'Look at the activity in your wallet. Waiting: raise its fee there. Replaced by the same with a higher fee: the purchase is under My VMs. Gone or cancelled: begin again, nothing was paid.',
   'progress.slow':
     'This takes longer than usual. Nothing is lost: if the VM is not ready by {time} UTC, the whole payment can be sent back to you.',
   'progress.rejected.title': 'The host could not deliver, your payment is credited',

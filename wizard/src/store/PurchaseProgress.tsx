@@ -45,7 +45,7 @@ export function PurchaseProgress({ hash, planId }: { hash: string; planId: strin
   }
   const phase = purchase.phase === null ? undefined : phaseText(purchase.phase, t)
   const slow = purchase.activationDeadline !== null && purchase.activationDeadline - now < 1800 && purchase.state === 'preparing'
-  const unknownLong = unknown && unknownSince !== undefined && performance.now() - unknownSince > 20_000
+  const unknownLong = unknown && unknownSince !== undefined && performance.now() - unknownSince > 10_000
   return (
     <div className="space-y-6">
       {purchase.state !== 'ready' && (
@@ -62,8 +62,12 @@ export function PurchaseProgress({ hash, planId }: { hash: string; planId: strin
             <Notice tone="warn" title={t('progress.unknown.title')} live>
               <p>{t('progress.unknown.text')}</p>
               <p>{t('progress.unknown.hint')}</p>
+              <Link href="/my" className={linkButton}>
+                {t('nav.my')}
+              </Link>
             </Notice>
           )}
+          {error !== undefined && !lost && <ErrorBox error={error} />}
           {purchase.state === 'rejected' && (
             <Notice tone="warn" title={t('progress.rejected.title')} live>
               <p>{t('progress.rejected.text')}</p>

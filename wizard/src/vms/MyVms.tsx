@@ -22,6 +22,7 @@ import { linkButton } from '../ui/link-button.ts'
 import { Loading } from '../ui/Loading.tsx'
 import { Badge } from '../ui/Notice.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
+import { usePress } from '../ui/use-press.ts'
 import { Credits } from './Credits.tsx'
 import { stateTones, timeNotice } from './vm-texts.ts'
 
@@ -29,18 +30,20 @@ import { stateTones, timeNotice } from './vm-texts.ts'
 export function MyVms() {
   const { t } = useTexts()
   const { session, signOut } = useSession()
+  const { busy, error, press } = usePress()
   return (
     <div className="space-y-8">
       <PageHeading title={t('my.title')}>
         {session != null && (
           <p className="flex flex-wrap items-center gap-3 text-soft">
             {t('session.signedInAs', { address: shortAddress(session.address) })}
-            <Button look="quiet" onClick={() => void signOut()}>
+            <Button look="quiet" onClick={() => press(signOut)} busy={busy ? t('common.loading') : undefined}>
               {t('session.signOut')}
             </Button>
           </p>
         )}
       </PageHeading>
+      {error !== undefined && <ErrorBox error={error} focus />}
       <SignedIn why={t('my.signedOut')} waiting={<ListSkeleton />}>
         {({ address }) => (
           <>
