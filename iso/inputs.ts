@@ -27,7 +27,7 @@ const imagePaths = [
 const packagePaths = ['appliance', 'wizard', 'contracts/deploy', 'pam-web3', 'package.json', 'package-lock.json']
 /** Tests, texts for people and what only a checkout has change no image. */
 const inNone =
-  /\.(test|suite|e2e)\.ts$|\/test-[^/]*\.ts$|\/tests?\/|\.md$|^iso\/(machine|stand|inputs|compare)\.ts$|^iso\/(passed\.json|exceptions\.txt)$|^appliance\/src\/dev\//
+  /\.(test|suite|e2e)\.ts$|\/test-[^/]*\.ts$|\/tests?\/|\.md$|^iso\/(machine|stand|inputs|compare|browser)\.ts$|^iso\/(passed\.json|exceptions\.txt)$|^appliance\/src\/dev\//
 
 /** Cheap: reads the files that git knows, as they lie in the tree. */
 export function inputs(): Inputs {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { freePort } from '../testing/stands/free-port.ts'
+import { seenInChromium } from './browser.ts'
 import { inputs, passed, passedFile } from './inputs.ts'
 import type { MachineOptions } from './machine.ts'
 import { fingerprintAt, fingerprintOnScreen, openStand, type Stand } from './stand.ts'
@@ -12,6 +14,7 @@ import { fingerprintAt, fingerprintOnScreen, openStand, type Stand } from './sta
 const all = process.env['FREEHOLD_ALL'] === '1'
 const image = process.env['FREEHOLD_IMAGE'] === '1'
 const now = inputs()
+const pictures = resolve(import.meta.dirname, '../test-results/iso')
 const same = passed().image === now.image && passed().packages === now.packages
 
 const rows: [NonNullable<MachineOptions['firmware']>, 'usb' | 'cd'][] = all
@@ -50,6 +53,13 @@ if (!all && (same || !image)) {
         assert.match(screen, /Type this code:\s+[0-9A-Z]{3} [0-9A-Z]{3}/)
         assert.match(screen, /https:\/\/10\.0\.2\.15/)
         assert.equal(await fingerprintAt(httpsPort), shown)
+        if (all && firmware === 'bios' && as === 'usb') {
+          const seen = await seenInChromium(`https://127.0.0.1:${httpsPort}/setup`, 'Compare the SHA-256 fingerprint', 300)
+          assert.equal(seen.fingerprint, shown)
+          // for people: what tty1 shows
+          await mkdir(pictures, { recursive: true })
+          await machine.picture(join(pictures, 'screen.ppm'))
+        }
         const times = [...said.matchAll(/FREEHOLD-INSTALL (\S+) (\S+)/g)].map(([, at, phase]) => `${phase} ${at}`)
         t.diagnostic(`installer: ${times.join(', ')}; CPU seconds of QEMU to the wizard: ${await machine.cpuSeconds()}`)
         await machine.cut()
