@@ -97,6 +97,31 @@ suite('the paths of the specification and their aliases', () => {
       assert.deepEqual(Object.keys(alias.body), Object.keys(own.body))
     })
   }
+  test('/metrics has every number that is promised, and no label names a request, a key or a caller', async () => {
+    const ran = await ask('POST', '/v1/execute', (await sealed(adding)).body)
+    assert.equal(ran.status, 200)
+    const text = await (await fetch(`${origin}/metrics`, { headers: { 'x-api-key': apiKey } })).text()
+    const names = new Set([...text.matchAll(/^# TYPE wasm_hypervisor_(\S+)/gm)].map(([, name]) => name))
+    const promised = `executions_total execution_duration_seconds compile_duration_seconds queue_wait_seconds gas_used
+      guest_memory_peak_bytes executions_in_flight capacity queue_depth module_cache_hits_total module_cache_misses_total
+      executor_restarts_total crypto_operations_total rate_limited_total commitments_stored http_request_duration_seconds`
+    assert.deepEqual(
+      promised.split(/\s+/).filter((name) => !names.has(name)),
+      [],
+    )
+    assert.match(
+      text,
+      /^wasm_hypervisor_http_request_duration_seconds_count\{route="\/v1\/execute",method="POST",status="200"\} [1-9]/m,
+    )
+    const known = 'error_code engine status op outcome route method le'.split(' ')
+    const own = text.split('\n').filter((line) => !/^wasm_hypervisor_(nodejs|process)_/.test(line))
+    const used = new Set(own.flatMap((line) => [...line.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => label)))
+    assert.deepEqual(
+      [...used].filter((label) => label === undefined || !known.includes(label)),
+      [],
+    )
+    for (const secret of [String(ran.body['request_id']), apiKey]) assert.ok(!text.includes(secret))
+  })
   test('/metrics without a key tells nothing', async () => {
     for (const path of ['/metrics', '/v1/metrics']) assert.equal((await fetch(origin + path)).status, 401)
   })

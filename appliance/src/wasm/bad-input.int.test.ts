@@ -96,6 +96,9 @@ const float = `(module ${data} (func (export "main") (param f32) (result f32) (l
 const regionAt = (pointer: number, length: number) =>
   `(module (memory (export "memory") 1) (func (export "main") (result i32 i32) (i32.const ${pointer}) (i32.const ${length})))`
 
+/** From here on a program is not read as text. */
+const large = 'A'.repeat(100_000)
+
 type Row = [code: WasmErrorCode, what: string, send: () => Promise<Said>, runs?: 'runs']
 const rows: Row[] = [
   ['INVALID_REQUEST', 'an unknown field', async () => execute({ ...(await seal(noop)), admin: true })],
@@ -117,6 +120,18 @@ const rows: Row[] = [
     async () => execute({ ...(await seal(noop)), issued_at: '2020-01-01T00:00:00Z' }),
   ],
   ['INVALID_REQUEST', 'a hash that is none', () => say('GET', '/verify/x?commitment_type=result&hash_value=xyz')],
+  [
+    'INVALID_REQUEST',
+    'a large program twice',
+    async () =>
+      execute(JSON.stringify({ ...(await seal(noop)), encrypted_wasm: large }).replace('{', `{"encrypted_wasm":"${large}",`)),
+  ],
+  ['ENCRYPTION_ERROR', 'a large program of nothing', async () => execute({ ...(await seal(noop)), encrypted_wasm: large })],
+  [
+    'ENCRYPTION_ERROR',
+    'a large program that is no base64',
+    async () => execute({ ...(await seal(noop)), encrypted_wasm: large.replaceAll('A', '*') }),
+  ],
   ['ENCRYPTION_ERROR', 'malformed base64', async () => execute({ ...(await seal(noop)), encrypted_wasm: '*not base64*' })],
   [
     'ENCRYPTION_ERROR',

@@ -33,7 +33,11 @@ export class Executor {
   #takesCalls = false
 
   constructor(options: EngineOptions) {
-    const [command = process.execPath, ...before] = sandboxed([process.execPath, '--max-old-space-size=128'])
+    const [command = process.execPath, ...before] = sandboxed([
+      process.execPath,
+      '--max-old-space-size=128',
+      '--max-semi-space-size=4',
+    ])
     this.#child = fork(join(import.meta.dirname, 'executor-child.ts'), [JSON.stringify(options)], {
       env: {},
       serialization: 'advanced',
