@@ -1,22 +1,9 @@
-import { expect, test as base } from '@playwright/test'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
-import { startStand, type EmbeddedStand } from '../stands/embedded.ts'
 import { injectWallet } from '../stands/wallet.ts'
+import { expect, test } from './embedded-fixture.ts'
 import { connect } from './fixtures.ts'
 
-/** The product as it runs, with its front server; only the hypervisor is the fake, whose serial line repeats what is typed. */
-const test = base.extend<object, { stand: EmbeddedStand }>({
-  stand: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const stand = await startStand({ pages: true, hypervisor: 'fake' })
-      await use(stand)
-      await stand.stop()
-    },
-    { scope: 'worker', timeout: 180_000 },
-  ],
-})
-
+// the fake's serial line repeats what is typed
 const [buyer, nextHolder] = [4, 5]
 
 test('L5 T6 O6 through the front server: a console ends when the pass moves; the new holder is told, and reinstalls', async ({

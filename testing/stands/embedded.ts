@@ -31,6 +31,8 @@ export interface EmbeddedStand {
 export async function startStand(options: {
   pages: boolean
   hypervisor: 'libvirt' | 'fake'
+  /** Wallets of the local chain in every page, as `up.sh` has them. */
+  devWallets?: boolean
   report?: (line: string) => void
 }): Promise<EmbeddedStand> {
   const report = options.report ?? (() => undefined)
@@ -50,7 +52,14 @@ export async function startStand(options: {
   answers += `listen:\n  login: 127.0.0.1:${login}\n`
   if (options.hypervisor === 'libvirt') await buildTemplate(report)
   const pages = options.pages ? await buildPages(report) : undefined
-  const embedded = await startEmbedded({ stateFolder, answers, answersFile: 'answers.yaml', pages, report })
+  const embedded = await startEmbedded({
+    stateFolder,
+    answers,
+    answersFile: 'answers.yaml',
+    pages,
+    devWallets: options.devWallets === true,
+    report,
+  })
   const stop = async () => {
     await embedded.stop()
     await rm(stateFolder, { recursive: true, force: true })

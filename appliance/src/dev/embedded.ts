@@ -14,6 +14,7 @@ import { localChainId, localChainProcess, moveChainTo } from './local-chain.ts'
 import { startSessionLibvirt } from './session-libvirt.ts'
 import { createSupervisor, until, type Supervisor } from './supervisor.ts'
 import { wasmProcess } from './wasm-process.ts'
+import { openWalletFront, type WalletFront } from './wallet-front.ts'
 
 export interface EmbeddedOptions {
   stateFolder: string
@@ -24,6 +25,8 @@ export interface EmbeddedOptions {
   pages: string | undefined
   /** Nobody applies the answers: the wizard asks, and takes mode and listeners from them. */
   wizard?: boolean
+  /** Wallets of the local chain announce themselves in every page; elsewhere it has no effect. */
+  devWallets?: boolean
   /** A phase has begun. */
   report(phase: string): void
   /** Handed what ends everything begun so far, for a Ctrl-C while the start is still going on. */
@@ -80,8 +83,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const originPort = Number(new URL(config.origin).port || '80')
   const supervisor = await createSupervisor(stateFolder)
   let libvirt: { stop(): Promise<void> } | undefined
+  let wallets: WalletFront | undefined
   const stop = async () => {
     await supervisor.stop()
+    await wallets?.close()
     await libvirt?.stop()
   }
   options.stopper?.(stop)
@@ -139,6 +144,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         ready: async () => (await fetch(`http://${web}/`, { signal: AbortSignal.timeout(5000) })).status < 500,
         readyWithinSeconds: 60,
       })
+      if (options.devWallets === true && config.chain.chainId === localChainId) {
+        wallets = await openWalletFront({ pages: web, rpcUrl, origin: config.origin })
+        web = wallets.address
+      }
     }
     const file = join(stateFolder, 'run/Caddyfile')
     const apiSocket = join(stateFolder, 'run/api.sock')

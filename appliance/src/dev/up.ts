@@ -83,6 +83,7 @@ try {
       answersFile: options.answers,
       wizard: options.wizard,
       pages,
+      devWallets: true,
       report: (p) => report(`  ${p}`),
       stopper: (stopAll) => (halfStarted = stopAll),
     }),

@@ -1,0 +1,35 @@
+import { expect, test } from './embedded-fixture.ts'
+
+test('S2 S7 S8 L13 a development wallet buys on the local chain; the daemon is killed and started again in the middle, and the page goes on', async ({
+  page,
+  stand,
+}) => {
+  test.setTimeout(240_000)
+  await page.goto(`${stand.origin}/plans/0?days=7&step=review`)
+  // an extension would announce itself in the same way; the keys stay with the host's processes
+  await page.getByRole('button', { name: 'Development wallet 5' }).click()
+  await page.getByRole('button', { name: /^Pay/ }).click()
+  await expect(page).toHaveURL(/tx=0x/)
+  stand.embedded.supervisor.crash('freeholdd')
+  await expect(page.getByText('No link to this host')).toBeVisible({ timeout: 60_000 })
+  await expect(page.getByText('No link to this host')).toHaveCount(0, { timeout: 120_000 })
+  await expect(page.getByText('Your VM is ready')).toBeVisible({ timeout: 120_000 })
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await expect(page.getByRole('group', { name: 'SSH command' })).toContainText(/^ssh /)
+})
+
+test('L13 a development wallet answers nobody but the pages of its own host', async ({ stand }) => {
+  const ask = (origin: string | undefined, body: object) =>
+    fetch(`${stand.origin}/dev-wallet`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(origin !== undefined && { origin }) },
+      body: JSON.stringify(body),
+    })
+  const question = { index: 5, method: 'eth_accounts', params: [] }
+  expect((await ask(undefined, question)).status).toBe(403)
+  expect((await ask('http://elsewhere.example', question)).status).toBe(403)
+  expect(await (await ask(stand.origin, question)).json()).toEqual({ result: [expect.stringMatching(/^0x[0-9a-fA-F]{40}$/)] })
+  expect(await (await ask(stand.origin, { ...question, index: 0 })).json()).toHaveProperty('refused')
+  // no key is in what the browser gets
+  expect(await (await fetch(`${stand.origin}/dev-wallet.js`)).text()).not.toMatch(/[0-9a-f]{64}/)
+})
