@@ -17,7 +17,7 @@ export function Steps({ view, place, onGo }: { view: WizardView; place: Place; o
   ]
   return (
     <nav aria-label={t('setup.steps')}>
-      <ol className="flex flex-wrap gap-1 lg:flex-col">
+      <ol className="grid grid-cols-2 gap-1 sm:grid-cols-3 lg:flex lg:flex-col">
         {rows.map(({ name, state }) => {
           const off = state === 'later' || (running && name !== 'run')
           return (
@@ -29,15 +29,15 @@ export function Steps({ view, place, onGo }: { view: WizardView; place: Place; o
                 title={off ? t(running ? 'setup.steps.running' : 'setup.steps.later') : undefined}
                 onClick={() => !off && onGo(name)}
                 className={classes(
-                  'flex min-h-11 w-full items-center gap-3 rounded-lg px-3 text-left',
+                  'flex h-full min-h-11 w-full items-center gap-2 rounded-lg px-2 py-1.5 text-left text-sm lg:gap-3 lg:px-3 lg:text-base',
                   name === place ? 'bg-brand-tint font-semibold text-brand' : 'hover:bg-sunk',
                   off && 'text-soft',
                 )}
               >
-                <span aria-hidden="true" className="w-4 text-center font-bold">
+                <span aria-hidden="true" className="w-4 shrink-0 text-center font-bold">
                   {state === 'answered' ? '✓' : state === 'check-again' ? '!' : '·'}
                 </span>
-                <span>
+                <span className="min-w-0 break-words hyphens-auto">
                   {t(`setup.section.${name}`)}
                   {(state === 'answered' || state === 'check-again') && (
                     <span className="sr-only">, {t(state === 'answered' ? 'setup.state.answered' : 'setup.state.again')}</span>

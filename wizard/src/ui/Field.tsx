@@ -13,7 +13,8 @@ export interface Frame {
 /** Label, hint and error around a control whose id is `id`. */
 export function FieldFrame({ id, label, hint, error, children }: Frame & { id: string; children: ReactNode }) {
   return (
-    <div>
+    // controls of a row stand in line, whichever of them has a hint
+    <div className="flex h-full flex-col">
       <label htmlFor={id} className="block font-medium">
         {label}
       </label>
@@ -22,7 +23,7 @@ export function FieldFrame({ id, label, hint, error, children }: Frame & { id: s
           {hint}
         </p>
       )}
-      <div className="mt-1.5">{children}</div>
+      <div className="mt-auto pt-1.5">{children}</div>
       {error !== undefined && (
         <p id={`${id}-error`} className="mt-1.5 flex gap-2 text-sm font-medium text-bad">
           <span aria-hidden="true">×</span>

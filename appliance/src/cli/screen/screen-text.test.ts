@@ -82,7 +82,9 @@ test('W14 the next fingerprint is on the screen before browsers meet it', () => 
 })
 
 test('once the host is set up no code is shown', () => {
-  assert.doesNotMatch(screenLines(states['set up'] as ScreenFacts).join('\n'), /code/i)
+  const text = screenLines(states['set up'] as ScreenFacts).join('\n')
+  assert.doesNotMatch(text, /code/i)
+  assert.ok(text.includes(`${fingerprint.slice(0, 47)}\n${fingerprint.slice(48)}`), 'the whole fingerprint')
 })
 
 test('W17 the QR carries address and code, dark on light, and none is drawn that would not fit', () => {
@@ -92,4 +94,11 @@ test('W17 the QR carries address and code, dark on light, and none is drawn that
   assert.ok([29, 33].includes(blocks[0]?.length ?? 0))
   assert.match(blocks[0] ?? '', /^█+$/)
   assert.equal(qrBlocks('https://192.168.178.123/#A1B2C3', 20, 20), undefined)
+  // the one on the screen is that very one: address and code
+  const drawn = qrBlocks('https://192.168.178.123/#A1B2C3', 37, 24 - 6) ?? []
+  const lines = screenLines({ ...facts, ipv6: [], name: null })
+  assert.deepEqual(
+    lines.slice(0, drawn.length).map((line) => line.slice(80 - (drawn[0]?.length ?? 0))),
+    drawn,
+  )
 })

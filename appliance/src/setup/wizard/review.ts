@@ -46,7 +46,7 @@ export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
       undo: 'yes',
       ...none,
     },
-    { step: 'chain', kind: 'key', values: { name: 'provisioner', address: facts.provisioner ?? '' }, undo: 'yes', ...none },
+    { step: 'chain', kind: 'key', values: { name: 'provisioner', address: facts.provisioner ?? '' }, undo: 'part', ...none },
   ]
   if (answers.mode === 'installed') {
     const { gateway, prefixLength } = answers.network.ipv4

@@ -28,7 +28,7 @@ export function PlansFields({ value, onChange, wrong }: FieldsProps) {
     <>
       {plans.map((plan, index) => (
         // the order is the identity: a plan has no other before it is on chain
-        <fieldset key={index} className="space-y-5 rounded-xl border border-line p-4">
+        <fieldset key={index} className="space-y-5 rounded-xl border border-line p-4 pt-0">
           <legend className="px-2 font-medium">{t('setup.plans.plan', { count: index + 1 })}</legend>
           <TextField
             label={t('setup.plans.name')}
