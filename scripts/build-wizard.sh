@@ -10,7 +10,7 @@ export PATH="$root/node_modules/.bin:$PATH" NEXT_TELEMETRY_DISABLED=1
 inputs() {
   find wizard appliance/src appliance/wasm-client/src contracts/deploy -type f \
     \( -path '*/node_modules' -o -path 'wizard/.next/*' -o -path '*/generated/*' -o -name '*.test.ts' -o -name '*.md' -o -name 'next-env.d.ts' -o -name '*.tsbuildinfo' \) -prune -o -type f -print |
-    grep -E '^wizard/|^appliance/wasm-client/src/|^appliance/src/(api/schemas|config/schema|health/alerts/channel-schema|sign-in/sign-in-text|chain/installation)|^contracts/deploy/(subscriptions-|[^/]*interface)' | LC_ALL=C sort
+    grep -E '^wizard/|^appliance/wasm-client/src/|^appliance/src/(api/schemas|config/schema|health/alerts/channel-schema|backup/restored|sign-in/sign-in-text|chain/installation)|^contracts/deploy/(subscriptions-|[^/]*interface)' | LC_ALL=C sort
 }
 key=$({ inputs | xargs -d '\n' sha256sum; sha256sum package-lock.json tsconfig.json appliance/package.json contracts/package.json scripts/build-wizard.sh; } | sha256sum | cut -c1-16)
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/freehold/wizard"

@@ -12,6 +12,7 @@ const operatorPages = [
   '/operator/audit',
   '/operator/sessions',
   '/operator/alerts',
+  '/operator/backups',
   '/operator/settings',
   '/operator/api',
 ]

@@ -19,7 +19,7 @@ import { createApi, type ApiServer } from './app.ts'
 import { noFacts, type HostFacts } from './facts.ts'
 import type { Address } from '../chain/subscription.ts'
 import { openAlerts } from '../health/alerts/alerts.ts'
-import { playedBackups } from '../backup/played-backups.ts'
+import { playedBackups, type PlayedBackups } from '../backup/played-backups.ts'
 import type { ApiPorts, OperatorDesk } from './ports.ts'
 import type { IssueView } from './schemas/issues.ts'
 import type { LoginRequestView } from './schemas/sign-in.ts'
@@ -80,6 +80,8 @@ export interface ApiStand extends SignInStand {
   /** VMs whose connections were cut. */
   cuts: string[]
   passWatch: PassWatch
+  /** Played backups, whose world may be changed by hand. */
+  backups: PlayedBackups
   /** The issues that stand. */
   standing: IssueView[]
   /** Puts further facts in the place of the former ones; holdings follow the chain of the stand. */
@@ -137,6 +139,7 @@ export async function apiStand(
     log: (line) => void logged.push(line),
   })
   let next: Address | null = null
+  const backups = playedBackups({ clock: stand.clock, installation: testInstallation, daysAgo: [0, 1] })
   const desk: OperatorDesk = {
     capacity: () =>
       Promise.resolve({
@@ -171,7 +174,7 @@ export async function apiStand(
         networkSentBytes: null,
       }),
     alerts,
-    backups: playedBackups({ clock: stand.clock, installation: testInstallation, daysAgo: [0, 1] }),
+    backups,
     settings: [{ key: 'mode', value: mode }],
   }
   const apiPorts: ApiPorts = {
@@ -252,6 +255,7 @@ export async function apiStand(
     serial,
     cuts,
     passWatch,
+    backups,
     standing,
     get facts() {
       return facts

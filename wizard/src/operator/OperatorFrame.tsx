@@ -21,6 +21,7 @@ const places = [
   ['/operator/audit', 'operator.nav.audit'],
   ['/operator/sessions', 'operator.nav.sessions'],
   ['/operator/alerts', 'operator.nav.alerts'],
+  ['/operator/backups', 'operator.nav.backups'],
   ['/operator/settings', 'operator.nav.settings'],
   ['/operator/api', 'operator.nav.api'],
 ] as const satisfies readonly (readonly [string, MessageKey])[]

@@ -1,4 +1,5 @@
 import { auditPageSchema } from '@freehold/appliance/api/schemas/audit'
+import { backupSchema, backupsSchema, type BackupShown, type BackupsShown } from '@freehold/appliance/api/schemas/backups'
 import { alertsSchema, alertTestSchema, type AlertTest } from '@freehold/appliance/api/schemas/alerts'
 import { issuesSchema } from '@freehold/appliance/api/schemas/issues'
 import {
@@ -59,6 +60,10 @@ export const operatorApi = {
     callApi(alertsSchema, 'PUT', '/v1/alerts', { body: { channels } }),
   testAlert: (channelId: string): Promise<AlertTest> =>
     callApi(alertTestSchema, 'POST', `/v1/alerts/${encodeURIComponent(channelId)}/test`, { body: {} }),
+  backups: (signal?: AbortSignal): Promise<BackupsShown> => callApi(backupsSchema, 'GET', '/v1/backups', { signal }),
+  makeBackup: (): Promise<BackupShown> => callApi(backupSchema, 'POST', '/v1/backups', { body: {} }),
+  verifyBackup: (name: string): Promise<BackupShown> =>
+    callApi(backupSchema, 'POST', `/v1/backups/${encodeURIComponent(name)}/verify`, { body: {} }),
   vmMetrics: (vmId: string, signal?: AbortSignal): Promise<VmMetricsView> =>
     callApi(vmMetricsSchema, 'GET', `/v1/vms/${encodeURIComponent(vmId)}/metrics`, { signal }),
   openApi: (signal?: AbortSignal): Promise<OpenApi> => callApi(openApiSchema, 'GET', '/v1/openapi.json', { signal }),

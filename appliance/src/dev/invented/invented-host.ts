@@ -11,7 +11,7 @@ import { vmIdOf, type VmId, type VmKey } from '../../chain/installation.ts'
 import { zeroAddress, type Subscription } from '../../chain/subscription.ts'
 import { systemClock, type Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
-import { playedBackups } from '../../backup/played-backups.ts'
+import { playedBackups, type PlayedBackups } from '../../backup/played-backups.ts'
 import { openAlerts } from '../../health/alerts/alerts.ts'
 import { declaredIssues } from '../../health/declared-issues.ts'
 import { createFakeHypervisor } from '../../hypervisor/fake/fake-hypervisor.ts'
@@ -41,6 +41,8 @@ export interface InventedHost {
   store: Store
   /** Issues that stand; may be changed. */
   issues: IssueView[]
+  /** Its backups; their world may be changed by hand. */
+  backups: PlayedBackups
   /** Puts what changed in the place of the former facts. */
   refresh(): Promise<void>
   /** A cookie value of the visitor's session. */
@@ -315,6 +317,7 @@ export async function createInventedHost(options: { origin: string; vms?: number
     app,
     store,
     issues,
+    backups,
     refresh,
     sessionToken: async () => (await sessions.create(inventedRoles.visitor, '127.0.0.1')).token,
     async close() {
