@@ -87,7 +87,13 @@ export async function killSuite(name: string, options: KillOptions): Promise<voi
       deathAt === '' ? '' : `${signal}@${deathAt}`,
       ...hypervisor.childArguments,
     ]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 600_000, killSignal: 'SIGTERM' })
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 600_000,
+      killSignal: 'SIGTERM',
+      // a life is short and there are hundreds: half of what one takes is compiling
+      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
+    })
     let words = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text))
     const [code, killedBy] = (await once(child, 'exit')) as [number | null, string | null]

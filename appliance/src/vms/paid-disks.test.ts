@@ -318,6 +318,7 @@ suite('what protects paid disks', () => {
       assert.deepEqual(stand.provisioner.sent, ['activate 1', 'activate 2'])
       assert.ok(stand.issues().includes('hypervisor-down'), stand.issues().join(', '))
       assertStands(stand, 'purchase-waiting')
+      assert.equal(stand.issues().includes('vm-missing'), false, 'what cannot be seen is not taken for absent')
       const read = await onTheConsole(stand, counted)
       assert.match(read, /The storage was told not to be there\. Mount it again; nothing was taken away meanwhile\./)
       assert.match(read, /storage of the VMs/)

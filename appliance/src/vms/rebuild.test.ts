@@ -9,6 +9,7 @@ import { createAddressTable } from '../network/address-table.ts'
 import { embeddedPlan } from '../network/address-plan.ts'
 import { guestBySecret, guestByToken } from '../sign-in/guest-auth.ts'
 import { vmSecret } from './guest-secrets.ts'
+import { beginAction } from './operations.ts'
 import { rebuild } from './rebuild.ts'
 import { bob, testPlan } from './test-chain.ts'
 import { Stand } from './test-stand.ts'
@@ -69,7 +70,16 @@ suite('rebuild', () => {
     const former = await open(t)
     for (let n = 0; n < 3; n += 1) former.chain.buy()
     await former.settle()
+    const second = former.reconciler.books.get(former.id(2n))
+    assert.ok(second !== undefined)
+    await beginAction(former.reconciler, second, 'reinstall')
+    await former.reconciler.settled()
+    await former.settle()
     const before = await rows(former)
+    assert.deepEqual(
+      before.map(({ generation }) => generation),
+      [1, 2, 1],
+    )
     const stand = await afterLoss(t, former)
     fault.struck((await rows(stand)).length === 0)
     const report = await runRebuild(stand)
@@ -113,6 +123,10 @@ suite('rebuild', () => {
     const stand = await afterLoss(t, former)
     fault.struck((await rows(stand)).length === 0)
     await runRebuild(stand)
+    assert.deepEqual(
+      (await rows(stand)).map((row) => row.graceOverSeenSince),
+      [null],
+    )
     await stand.settle()
     stand.clock.advance(2 * 3600)
     await stand.settle()
