@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname, release } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fetchWhole } from './fetch.ts'
 import { profileSteps, type ProxmoxMachine, type Told } from './steps.ts'
 
 // freehold-proxmox: makes an installed host a Proxmox host, over a restart in the middle. Until it is done nothing of ours waits
@@ -48,11 +49,7 @@ const machine: ProxmoxMachine = {
     await folder.close()
   },
   remove: (file) => rm(file, { force: true }),
-  async fetch(url) {
-    const reply = await fetch(url, { signal: AbortSignal.timeout(30_000), redirect: 'error' })
-    if (!reply.ok) throw new Error(`HTTP ${reply.status}`)
-    return new Uint8Array(await reply.arrayBuffer())
-  },
+  fetch: fetchWhole,
   async run(program, ...args) {
     const { code, out, all } = await run(program, args)
     if (code !== 0) throw new Error(all.slice(-2000))
