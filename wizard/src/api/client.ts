@@ -7,6 +7,8 @@ import { noteLink } from './link.ts'
 export interface CallOptions {
   body?: unknown
   signal?: AbortSignal | undefined
+  /** After how many milliseconds a read that nobody answers counts as a lost link. Default 30,000: more than a long poll waits. */
+  patienceMs?: number
 }
 
 /**
@@ -22,6 +24,11 @@ export async function callApi<T extends z.ZodType>(
   const headers: Record<string, string> = { accept: 'application/json' }
   if (options.body !== undefined) headers['content-type'] = 'application/json'
   if (method === 'POST') headers['idempotency-key'] = crypto.randomUUID()
+  // what acts may take its time; a read that hangs would keep its page from every later one
+  const signals = [
+    ...(options.signal === undefined ? [] : [options.signal]),
+    ...(method === 'GET' ? [AbortSignal.timeout(options.patienceMs ?? 30_000)] : []),
+  ]
   let response: Response
   try {
     response = await fetch(path, {
@@ -31,7 +38,7 @@ export async function callApi<T extends z.ZodType>(
       cache: 'no-store',
       redirect: 'error',
       ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
-      ...(options.signal !== undefined && { signal: options.signal }),
+      ...(signals.length > 0 && { signal: AbortSignal.any(signals) }),
     })
   } catch (cause) {
     if (options.signal?.aborted === true) throw cause

@@ -14,6 +14,7 @@ import {
 import { readLink, watchLink } from './link.ts'
 import { api } from './resources.ts'
 import { useResource } from './use-resource.ts'
+import { plainName } from '../format/plain-name.ts'
 
 /** The host as the page knows it: its status, its clock, and whether it answers. */
 export interface Host {
@@ -35,7 +36,7 @@ export function HostProvider({ children }: { children: ReactNode }) {
     async (signal) => {
       const answer = await api.status(signal)
       answeredAt.current = performance.now()
-      return answer
+      return { ...answer, chain: { ...answer.chain, name: plainName(answer.chain.name) } }
     },
     10_000,
   )

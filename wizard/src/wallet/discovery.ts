@@ -1,3 +1,5 @@
+import { plainName } from '../format/plain-name.ts'
+
 /** EIP-1193. */
 export interface Eip1193Provider {
   request(call: { method: string; params?: unknown }): Promise<unknown>
@@ -27,12 +29,6 @@ function walletOf(detail: unknown): AnnouncedWallet | undefined {
     provider,
     icon: typeof icon === 'string' && icon.startsWith('data:image/') ? icon : null,
   }
-}
-
-/** Its own words, but short, in one line, and without the signs that turn the text around them. */
-export function plainName(name: string): string {
-  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim()
-  return plain === '' ? '?' : Array.from(plain).slice(0, 40).join('')
 }
 
 /** Calls `found` for each installed wallet, now and later ones. Returns what ends it. Source: EIP-6963. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { plainName } from './discovery.ts'
+import { plainName } from './plain-name.ts'
 
 test('S2 a wallet’s own name is shown short, in one line, and turns nothing around', () => {
   assert.equal(plainName('x'.repeat(500)), 'x'.repeat(40))
