@@ -1,6 +1,8 @@
+import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { expect, test } from './embedded-fixture.ts'
+import { cancelAndWithdraw, renew } from './life-steps.ts'
 
-test('S2 S7 S8 L13 a development wallet buys on the local chain; the daemon is killed and started again in the middle, and the page goes on', async ({
+test('S2 S7 S8 S11 X9 L13 a development wallet buys on the local chain; the daemon is killed in the middle, and the page goes on; renewed, cancelled, paid back', async ({
   page,
   stand,
 }) => {
@@ -16,6 +18,11 @@ test('S2 S7 S8 L13 a development wallet buys on the local chain; the daemon is k
   await expect(page.getByText('Your VM is ready')).toBeVisible({ timeout: 120_000 })
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await expect(page.getByRole('group', { name: 'SSH command' })).toContainText(/^ssh /)
+  await page.getByRole('link', { name: /^Manage/ }).click()
+  await expect(page).toHaveURL(/\/vms\//)
+  const vmId = page.url().split('/').at(-1) ?? ''
+  await renew(page)
+  await cancelAndWithdraw(page, { origin: stand.origin, rpcUrl: stand.rpcUrl, key: devWallet(5).privateKey, vmId })
 })
 
 test('L13 a development wallet answers nobody but the pages of its own host', async ({ stand }) => {

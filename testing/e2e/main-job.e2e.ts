@@ -1,8 +1,9 @@
-import { expect, test as base } from '@playwright/test'
+import { expect, test as base, type BrowserContext } from '@playwright/test'
 import { sshLogin } from '@freehold/appliance/dev/ssh-login'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { readSshBanner } from '@freehold/appliance/network/ssh-banner'
 import { factsOfPage, factsOfPrompt, factsOfText } from './sign-in-facts.ts'
+import { cancelAndWithdraw, reinstall, renew, shownDoor, type Door } from './life-steps.ts'
 import { startStand } from '../stands/embedded.ts'
 import { injectWallet } from '../stands/wallet.ts'
 
@@ -29,40 +30,18 @@ const test = base.extend<object, { product: Product }>({
   ],
 })
 
-test('S6 S9 A1 A7 T1 T2 O6 buy in the browser, watch it get ready, approve a real ssh, and a shell opens; the console mends what ssh cannot', async ({
-  page,
-  product,
-  context,
-}) => {
-  test.setTimeout(15 * 60_000)
-  await injectWallet(page, { rpcUrl: product.rpcUrl, keys: [product.key] })
-  await page.goto(product.origin)
-  await page.getByRole('link', { name: 'Choose Small' }).click()
-  await page.getByRole('radio', { name: '7 days' }).check()
-  await page.getByRole('button', { name: 'Review the purchase' }).click()
-  await page.getByRole('button', { name: 'Test Wallet' }).click()
-  await page.getByRole('button', { name: /^Pay/ }).click()
-  await expect(page).toHaveURL(/tx=0x/)
-  await expect(page.getByText('Your VM is ready')).toBeVisible({ timeout: 8 * 60_000 })
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-  const command = (await page.getByRole('group', { name: 'SSH command' }).textContent()) ?? ''
-  const knownHostsLine = (await page.getByRole('group', { name: 'Line for known_hosts' }).textContent()) ?? ''
-  const [, port, user, host] = /^ssh(?: -p (\d+))? (\w+)@(\S+)$/.exec(command) ?? []
-
-  const login = await sshLogin({
-    host: host ?? '',
-    port: Number(port ?? 22),
-    user: user ?? '',
-    knownHostsLine,
-    command: ['echo', 'the shell is open:', '$(whoami)'],
+/** A real `ssh` by the shown line, approved in a page of its own; page, terminal and wallet name the same facts (A1). */
+async function logIn(context: BrowserContext, product: Product, door: Door, command: string[]) {
+  return await sshLogin({
+    ...door,
+    command,
     async onUrl(url, prompt) {
       const signIn = await context.newPage()
       const wallet = await injectWallet(signIn, { rpcUrl: product.rpcUrl, keys: [product.key] })
       await signIn.goto(url)
       await expect(signIn.getByRole('definition').first()).toBeVisible()
-      // A1: what the terminal says, the page says and the wallet signs
       const facts = factsOfPrompt(prompt)
-      expect(facts).toMatchObject({ user, vm: expect.stringMatching(/^[0-9a-f]{12}-\d+$/) })
+      expect(facts).toMatchObject({ user: door.user, vm: expect.stringMatching(/^[0-9a-f]{12}-\d+$/) })
       expect(await factsOfPage(signIn)).toEqual(facts)
       await signIn.getByRole('button', { name: 'Approve with your wallet' }).click()
       // on a host that is running already, where another wallet's VM shares its loopback, the terminal asks for the reply code
@@ -80,6 +59,26 @@ test('S6 S9 A1 A7 T1 T2 O6 buy in the browser, watch it get ready, approve a rea
       return reply ?? ''
     },
   })
+}
+
+test('S6 S9 A1 A7 T1 T2 O6 buy in the browser, watch it get ready, approve a real ssh, and a shell opens; the console mends what ssh cannot; with --all renew, reinstall, cancel, and the refund withdrawn', async ({
+  page,
+  product,
+  context,
+}) => {
+  test.setTimeout(30 * 60_000)
+  await injectWallet(page, { rpcUrl: product.rpcUrl, keys: [product.key] })
+  await page.goto(product.origin)
+  await page.getByRole('link', { name: 'Choose Small' }).click()
+  await page.getByRole('radio', { name: '7 days' }).check()
+  await page.getByRole('button', { name: 'Review the purchase' }).click()
+  await page.getByRole('button', { name: 'Test Wallet' }).click()
+  await page.getByRole('button', { name: /^Pay/ }).click()
+  await expect(page).toHaveURL(/tx=0x/)
+  await expect(page.getByText('Your VM is ready')).toBeVisible({ timeout: 8 * 60_000 })
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  const door = await shownDoor(page)
+  const login = await logIn(context, product, door, ['touch', 'left-behind', '&&', 'echo', 'the shell is open:', '$(whoami)'])
   expect(login.stdout).toContain('the shell is open: owner')
   expect(login.exitCode).toBe(0)
 
@@ -110,18 +109,11 @@ test('S6 S9 A1 A7 T1 T2 O6 buy in the browser, watch it get ready, approve a rea
   // nobody can log in any more, and a console still opens
   await glass.getByRole('button', { name: 'Close the console' }).click()
   await expect(glass.getByText('The console is closed')).toBeVisible()
-  const refused = await sshLogin({
-    host: host ?? '',
-    port: Number(port ?? 22),
-    user: user ?? '',
-    knownHostsLine,
-    async onUrl() {},
-  })
+  const refused = await sshLogin({ ...door, async onUrl() {} })
   expect(refused.exitCode).toBe(255)
   await openConsole()
   await glass.keyboard.type('sudo systemctl stop ssh && sudo ip link set eth0 down && echo "door $((40 + 2))"\n')
   await shows(/^door 42/)
-  const door = { host: host ?? '', port: Number(port ?? 22) }
   expect(await readSshBanner(door, 3000)).toBeUndefined()
   await glass.keyboard.type(
     `sudo mv /root/pam_web3.so ${module} && sudo ip link set eth0 up && sudo systemctl start ssh && echo "mended $((40 + 2))"\n`,
@@ -130,4 +122,15 @@ test('S6 S9 A1 A7 T1 T2 O6 buy in the browser, watch it get ready, approve a rea
   await expect.poll(() => readSshBanner(door, 3000), { timeout: 120_000 }).toBeDefined()
   await glass.getByRole('button', { name: 'Close the console' }).click()
   await expect(glass.getByText('The console is closed')).toBeVisible()
+  if (process.env['FREEHOLD_ALL'] !== '1') return
+
+  // the rest of a life, in the same browser; the reinstall is a second boot of a guest
+  const vmId = items[0]?.vmId ?? ''
+  await page.goto(`${product.origin}/vms/${vmId}`)
+  await renew(page)
+  const fresh = await reinstall(page, vmId)
+  const again = await logIn(context, product, fresh, ['ls', '&&', 'echo', 'listed as', '$(whoami)'])
+  expect(again.stdout).toContain('listed as owner')
+  expect(again.stdout, 'the disk is a fresh one').not.toContain('left-behind')
+  await cancelAndWithdraw(page, { ...product, vmId })
 })
