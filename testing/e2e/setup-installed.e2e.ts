@@ -1,5 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { test as base, expect, type Page } from '@playwright/test'
 import { MovableClock } from '@freehold/appliance/clock/clock'
@@ -215,6 +217,40 @@ test('W14 I5 guests’ logins go on through a change of the certificate: their c
   const again = await openLogin(host.loginPort)
   expect(keyOf(again)).toBe(key)
   again.destroy()
+})
+
+test('W14 W16 the last page: who is the operator, the root of the host’s own authority with what each system does with it, what to keep', async ({
+  page,
+  host,
+}) => {
+  const origin = `https://${name}:${host.httpsPort}`
+  // by the address of the machine, too: without the root nobody gets to the name
+  await page.goto(`${origin}/setup`)
+  await expect(page.getByRole('heading', { name: 'The host is set up' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Sign in with the owner’s wallet' })).toHaveAttribute('href', `${origin}/operator`)
+  await expect(page.getByText('The code of the screen is void')).toBeVisible()
+  const root = new X509Certificate(await readFile(join(host.stateFolder, 'tls/authority/root.pem')))
+  await expect(page.getByText(root.fingerprint256, { exact: true })).toBeVisible()
+  for (const system of [
+    'Windows',
+    'macOS',
+    'iPhone and iPad',
+    'Android',
+    'Debian, Ubuntu and Fedora',
+    'Firefox, on any system',
+  ]) {
+    await page.getByText(system, { exact: true }).click()
+  }
+  await expect(page.getByText('update-ca-certificates')).toBeVisible()
+  await expect(page.getByText('Trusted Root Certification Authorities')).toBeVisible()
+  const download = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Download the root certificate' }).click()
+  const taken = new X509Certificate(await readFile(await (await download).path()))
+  expect(taken.fingerprint256).toBe(root.fingerprint256)
+  await expect(page.getByRole('heading', { name: 'What to keep' })).toBeVisible()
+  // at the machine's own address Caddy hands the root out as well
+  const answer = await page.request.get(`${host.origin}/authority/root.pem`, { maxRedirects: 0 })
+  expect(new X509Certificate(await answer.body()).fingerprint256).toBe(root.fingerprint256)
 })
 
 /** As a guest connects: by the key alone, whatever names and dates say. */

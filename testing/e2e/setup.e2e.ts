@@ -51,6 +51,19 @@ async function whole(page: Page, name: string): Promise<void> {
   expect(await sidewaysScroll(page), name).toBeLessThanOrEqual(0)
 }
 
+test('W5 page one: set up new beside restore from a backup, help, language and theme', async ({ page, host }) => {
+  await page.goto(`${host.origin}/setup`)
+  await expect(page.getByRole('radio', { name: /Set up a new host/ })).toBeChecked()
+  await page.getByText('Help: where is the code?').click()
+  await expect(page.getByText('Press R at that screen')).toBeVisible()
+  await expect(page.getByLabel('Language')).toBeVisible()
+  await expect(page.getByLabel('Theme')).toBeVisible()
+  await page.getByRole('radio', { name: /Restore from a backup/ }).check()
+  await page.getByLabel('Code', { exact: true }).fill(await host.code())
+  await page.getByRole('button', { name: 'Go on', exact: true }).click()
+  await expect(section(page, 'New or back again')).toBeVisible()
+})
+
 test('W2 W4 a wrong code is counted down; the code of the QR leaves the address at once', async ({ page, host }) => {
   await page.goto(`${host.origin}/setup`)
   await expect(page.getByText('Compare the SHA-256 fingerprint')).toBeVisible()

@@ -18,13 +18,18 @@ const elsewhere: Readonly<Record<string, string>> = {
   ipv6: 'appliance/src/setup/steps/ipv6.test.ts',
 }
 
+/** A daemon that died once the configuration was written opens by itself, and has nothing to hand over: this step dies alone. */
+const ownHost = 'hand-over'
+
 /**
  * One death per step, as late in it as there is a place, and every transaction: in the order in which they are passed. By a file
  * only where it differs from the wizard: somebody has to apply it again, and a key of the host signs.
  */
 function inTurn(way: Way, everywhere: readonly string[]): string[] {
   const passed =
-    way === 'wizard' ? everywhere : everywhere.filter((place) => /^(preflight|contracts|transaction|start)\//.test(place))
+    way === 'wizard'
+      ? everywhere.filter((place) => !place.startsWith(`${ownHost}/`))
+      : everywhere.filter((place) => /^(preflight|contracts|transaction|start)\//.test(place))
   const keyOf = (place: string): string => (place.startsWith('transaction/') ? place : (place.split('/')[0] ?? ''))
   const last = new Map(passed.map((place) => [keyOf(place), place]))
   return passed.filter((place) => last.get(keyOf(place)) === place)
@@ -110,6 +115,17 @@ for (const way of ['apply', 'wizard'] as const satisfies Way[]) {
       await stand.host(way, async (host) => assert.deepEqual(await dieAndEnd(host, inTurn(way, passed), way), undisturbed))
       assert.equal(undisturbed.contracts, 1)
     })
+
+    if (way === 'wizard') {
+      test('W6 W12 killed when the door has changed hands and nobody has noted it: the same end, the code opens nothing', async () => {
+        const last = passed.findLast((place) => place.startsWith(`${ownHost}/`)) ?? ''
+        assert.equal(last, `${ownHost}/acted`)
+        await stand.host(way, async (host) => {
+          assert.deepEqual(await dieAndEnd(host, [last], way), undisturbed)
+          assert.ok(!existsSync(resolve(host.folder, 'run/setup-code')))
+        })
+      })
+    }
 
     if (all) {
       test('W6 W12 killed at each place there is, a host for each: the same end, nothing done twice', async (t) => {

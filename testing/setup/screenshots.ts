@@ -31,8 +31,13 @@ try {
       await page.goto('about:blank')
       await page.goto(front.origin + scene.path, { waitUntil: 'domcontentloaded' })
       const main = page.getByRole('main')
-      if (scene.press !== undefined) await main.getByRole('button', { name: scene.press }).click()
-      await (scene.shows === null ? main.locator('[aria-busy=true]') : main.getByText(scene.shows)).first().waitFor()
+      if (locale.startsWith('en')) {
+        if (scene.press !== undefined) await main.getByRole('button', { name: scene.press }).click()
+        await (scene.shows === null ? main.locator('[aria-busy=true]') : main.getByText(scene.shows)).first().waitFor()
+      } else {
+        // scenes are told by English words: in other languages a page is taken as it stands once it is filled
+        await (scene.state === 'filled' ? main.getByRole('heading', { level: 2 }) : main.getByRole('heading')).first().waitFor()
+      }
       await page.screenshot({ path: join(folder, `${scene.name.replaceAll(/\W+/g, '-')}.${look}.png`), fullPage: true })
       count += 1
     }

@@ -183,6 +183,7 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.run.stopped': 'Das Einrichten hat angehalten',
   'setup.run.lead':
     'Läuft seit {time}. Sie dürfen diese Seite schließen: Nichts hält an, und jeder Browser mit dem Code kommt hierher zurück.',
+  'setup.run.stoppedLead': 'Gelaufen ist es {time}. Was fertig ist, bleibt fertig, und ein neuer Versuch tut nichts zweimal.',
   'setup.run.at': '{step} von {of} Schritten fertig',
   'setup.run.again': 'Noch einmal versuchen',
   'setup.run.change': 'Antworten ändern',
@@ -359,6 +360,8 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.skip.tls':
     'Ohne öffnen die Seiten mit dem Zertifikat des ersten Starts, und Browser warnen. Der Host fragt stündlich von selbst wieder.',
   'setup.skip.ipv6': 'Ohne haben VMs vorerst keine öffentliche IPv6-Adresse. Der Host versucht es von selbst weiter.',
+  'setup.skip.backup':
+    'Ohne liegt noch nichts von diesem Host anderswo. Ein Hinweis sagt es, bis eine Sicherung gemacht und gelesen ist.',
   'setup.run.undo': 'Zurücknehmen, was geschehen ist',
   'setup.undoing.title': 'Zurücknehmen, was geschehen ist?',
   'setup.undoing.goes':

@@ -178,6 +178,7 @@ export const setupEn = {
   'setup.run.title': 'Setting up',
   'setup.run.stopped': 'Setup has stopped',
   'setup.run.lead': 'Running for {time}. You may close this page: nothing stops, and any browser with the code comes back here.',
+  'setup.run.stoppedLead': 'It ran for {time}. What is done stays done, and another try does nothing twice.',
   'setup.run.at': '{step} of {of} steps done',
   'setup.run.again': 'Try again',
   'setup.run.change': 'Change answers',
@@ -352,6 +353,8 @@ export const setupEn = {
   'setup.skip.tls':
     'Without it the storefront opens with the certificate of the first boot, and browsers warn. The host asks again by itself every hour.',
   'setup.skip.ipv6': 'Without it VMs have no public IPv6 address for now. The host goes on trying by itself.',
+  'setup.skip.backup':
+    'Without it nothing of this host lies elsewhere yet. A standing issue says so until a backup was made and read back.',
   'setup.run.undo': 'Take back what was done',
   'setup.undoing.title': 'Take back what setup did?',
   'setup.undoing.goes':

@@ -21,7 +21,7 @@ export function Done({ origin, owner }: { origin: string; owner: string | undefi
         <ul className="mt-4 space-y-3">
           <Row done>{t('setup.done.open.row', { origin })}</Row>
           <Row done>{t('setup.done.code')}</Row>
-          <Row done={owner !== undefined}>
+          <Row done>
             {t('setup.done.operator')}
             {owner !== undefined && <code className="block font-mono text-sm break-all">{owner}</code>}
           </Row>

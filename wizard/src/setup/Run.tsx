@@ -49,7 +49,9 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
     <Card>
       <CardTitle>{t(titleOf(task.state, back))}</CardTitle>
       <p className="mt-2 max-w-prose text-soft">
-        {t('setup.run.lead', { time: length(Math.max(0, (task.endedAt ?? now() ?? task.createdAt) - task.createdAt)) })}
+        {t(stopped ? 'setup.run.stoppedLead' : 'setup.run.lead', {
+          time: length(Math.max(0, (task.endedAt ?? now() ?? task.createdAt) - task.createdAt)),
+        })}
       </p>
       <ol className="mt-5 space-y-1">
         {task.steps.map((step) => (
@@ -176,7 +178,8 @@ function titleOf(state: string, back: boolean): MessageKey {
 
 /** What it means to go on without a step. */
 function skipText(step: string): MessageKey {
-  return step === 'tls' ? 'setup.skip.tls' : 'setup.skip.ipv6'
+  if (step === 'tls') return 'setup.skip.tls'
+  return step === 'backup' ? 'setup.skip.backup' : 'setup.skip.ipv6'
 }
 
 /** The lines since the beginning, in order; a lost link catches up. */

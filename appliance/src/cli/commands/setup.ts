@@ -41,7 +41,7 @@ export function registerSetupCommands(program: Command, make: Make): void {
     .option('--dry-run', 'print what would be done and change nothing')
     .option(
       '--skip <step>',
-      'go on without a step that failed: tls or ipv6; may be repeated',
+      'go on without a step that failed, where that is possible: tls, ipv6, backup; may be repeated',
       (step, before: string[]) => [...before, step],
       [],
     )
