@@ -194,7 +194,7 @@ const certificates: OutsideMove[] = [
     async play(stage) {
       const mine = await certified(stage)
       await mine.certify({ keyId: 'ff'.repeat(16) })
-      await refuses(mine, /Denied: /)
+      await refuses(mine, /Denied: This host gave no such certificate for this VM\./)
     },
   },
   {
@@ -213,7 +213,7 @@ const certificates: OutsideMove[] = [
       const mine = await certified(stage)
       const { chain } = stage.honest.host
       chain.set({ state: 'ended' })
-      await refuses(mine, /Denied: /)
+      await refuses(mine, /Denied: The subscription has ended\./)
       chain.set({})
       chain.heads = { ...chain.heads, stale: true }
       await refuses(mine, /Denied: The host does not know the present state/)

@@ -156,6 +156,7 @@ beforeEach(async () => {
   await stand.setFacts(host.facts, secret)
 })
 after(async () => {
+  Terminal.stopAll()
   await honest?.stop()
   await other?.stop()
   await host?.stop()

@@ -5,6 +5,7 @@ import { until } from './stand.ts'
 
 /** A stock `ssh` in a terminal of 80 columns. */
 export class Terminal {
+  static readonly #open = new Set<Terminal>()
   readonly #ssh: IPty
   #shown = ''
   /** Called whenever something more was shown. */
@@ -43,7 +44,11 @@ export class Terminal {
       this.#shown += data
       this.onShown?.()
     })
-    this.#ssh.onExit(({ exitCode, signal }) => (this.#exitCode = signal === undefined || signal === 0 ? exitCode : 128 + signal))
+    Terminal.#open.add(this)
+    this.#ssh.onExit(({ exitCode, signal }) => {
+      this.#exitCode = signal === undefined || signal === 0 ? exitCode : 128 + signal
+      Terminal.#open.delete(this)
+    })
   }
 
   /** All that was shown so far. */
@@ -84,6 +89,11 @@ export class Terminal {
 
   stop(): void {
     if (this.#exitCode === undefined) this.#ssh.kill('SIGKILL')
+  }
+
+  /** Stops what failed tests of this process have left: a stand waits for what is connected to it. */
+  static stopAll(): void {
+    for (const terminal of Terminal.#open) terminal.stop()
   }
 }
 

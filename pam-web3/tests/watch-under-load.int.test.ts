@@ -41,6 +41,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
     }
   })
   after(async () => {
+    Terminal.stopAll()
     for (const burner of burners) burner.kill('SIGKILL')
     await Promise.all(burners.map((burner) => ended(burner)))
     await honest?.stop()

@@ -27,6 +27,7 @@ beforeEach(async () => {
   watch = stand.startWatch()
 })
 after(async () => {
+  Terminal.stopAll()
   await host?.stop()
   await stand?.stop()
 })
