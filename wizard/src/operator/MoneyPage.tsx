@@ -1,12 +1,10 @@
 'use client'
 import type { Money, MoneyEntry } from '@freehold/appliance/api/schemas/operator'
-import Link from 'next/link'
 import { useHost, useNow } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Address } from '../ui/Address.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { Facts } from '../ui/Facts.tsx'
-import { textLink } from '../ui/link-button.ts'
 import { Table } from '../ui/Table.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 import { MoreButton } from './MoreButton.tsx'
@@ -16,6 +14,7 @@ import { OperatorPage } from './OperatorPage.tsx'
 import { OwnerButton } from './OwnerButton.tsx'
 import { ownerCalldata } from './owner-calldata.ts'
 import { TransactionLink } from './TransactionLink.tsx'
+import { VmLink } from './VmLink.tsx'
 
 const coin = { decimals: 18, symbol: 'ETH' }
 
@@ -113,14 +112,7 @@ function EntryList({ first }: { first: Entries }) {
             {
               id: 'vm',
               label: t('operator.vm'),
-              cell: (e) =>
-                e.vmId === null ? (
-                  t('vm.none')
-                ) : (
-                  <Link href={`/vms/${e.vmId}`} className={textLink}>
-                    {`vm-${e.tokenId}`}
-                  </Link>
-                ),
+              cell: (e) => (e.vmId === null ? t('vm.none') : <VmLink vmId={e.vmId} />),
             },
             {
               id: 'amount',
@@ -175,11 +167,7 @@ function ProvisionerCard({ provisioner }: { provisioner: Money['provisioner'] })
             {
               id: 'vm',
               label: t('operator.vm'),
-              cell: (row) => (
-                <Link href={`/vms/${row.vmId}`} className={textLink}>
-                  {`vm-${row.vmId.split('-')[1]}`}
-                </Link>
-              ),
+              cell: (row) => <VmLink vmId={row.vmId} />,
             },
             {
               id: 'state',
