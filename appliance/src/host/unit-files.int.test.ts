@@ -34,6 +34,8 @@ const budgetElsewhere: Record<string, number> = {
   'iso/units/freehold-incomplete.service': 20,
   // partitions, formats, installs boot loaders
   'iso/units/freehold-installer.service': 96,
+  // apt, boot loader, network
+  'iso/units/freehold-proxmox.service': 96,
   'iso/units/freehold-screen-serial.service': 12,
   // answers on port 53
   'packaging/freehold-broker/freehold-broker-dns.service': 30,
@@ -53,7 +55,7 @@ const budgetElsewhere: Record<string, number> = {
   'pam-web3/package/units/freehold-watch.service': 28,
 }
 /** Has nothing of a sandbox that could be lost. */
-const bareByTrade = /freehold-(boot|grow|installer|factory-reset|factory-reset-resume|update|update-resume)\.service$/
+const bareByTrade = /freehold-(boot|grow|installer|proxmox|factory-reset|factory-reset-resume|update|update-resume)\.service$/
 
 test('every unit has a budget', () => assert.deepEqual(units, Object.keys(budget).sort()))
 
