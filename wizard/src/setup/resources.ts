@@ -1,3 +1,4 @@
+import { piecesSchema, restoredSchema, restoreStateSchema } from '@freehold/appliance/api/schemas/restore'
 import {
   answerFileSchema,
   changesSchema,
@@ -49,6 +50,10 @@ export const setupApi = {
   answerFile: () => callApi(answerFileSchema, 'GET', '/v1/setup/answer-file'),
   run: (skip: readonly string[] = []) => callApi(taskSchema, 'POST', '/v1/setup/run', { body: { skip } }),
   undo: () => callApi(taskSchema, 'POST', '/v1/setup/undo', { body: {} }),
+  restoreState: () => callApi(restoreStateSchema, 'GET', '/v1/setup/restore', { patienceMs: 5000 }),
+  restorePiece: (offset: number, data: string) =>
+    callApi(piecesSchema, 'POST', '/v1/setup/restore/pieces', { body: { offset, data } }),
+  restore: (key: string) => callApi(restoredSchema, 'POST', '/v1/setup/restore', { body: { key } }),
   log: (after: number, signal?: AbortSignal) => callApi(setupLogSchema, 'GET', `/v1/setup/log?after=${after}`, { signal }),
   walletSent: (hash: string) => callApi(z.unknown(), 'POST', '/v1/setup/wallet-transaction', { body: { hash } }),
 }

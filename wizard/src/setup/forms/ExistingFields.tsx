@@ -3,6 +3,7 @@ import { useTexts } from '../../i18n/text-context.tsx'
 import { Choice, TextField } from '../../ui/Field.tsx'
 import { Notice } from '../../ui/Notice.tsx'
 import { numberOf, type FieldsProps } from './fields.ts'
+import { RestoreBackup } from './RestoreBackup.tsx'
 
 interface Contract {
   address: string
@@ -33,6 +34,7 @@ export function ExistingFields({ value, onChange, wrong }: FieldsProps) {
       />
       {first !== undefined && (
         <>
+          <RestoreBackup />
           <TextField
             label={t('setup.existing.address')}
             hint={t('setup.existing.addressHint')}
