@@ -107,10 +107,12 @@ suite('refusals before anything runs', () => {
     })
     const [revoked, rotated] = keys
     assert.ok(revoked !== undefined && rotated !== undefined)
+    const post = async (text: string) => (await say('POST', '/v1/keys', undefined, { 'x-api-key': text })).status
+    // one that is in use, and so at hand in the service's memory
+    for (let n = 0; n < 3; n += 1) assert.deepEqual([await post(revoked.text), await post(rotated.text)], [201, 201])
     await say('DELETE', `/v1/api-keys/${revoked.id}`)
     const next = await say('POST', `/v1/api-keys/${rotated.id}/rotation`)
     assert.equal(next.status, 201)
-    const post = async (text: string) => (await say('POST', '/v1/keys', undefined, { 'x-api-key': text })).status
     assert.deepEqual([await post(revoked.text), await post(rotated.text), await post(String(next.body['text']))], [401, 201, 201])
     assert.equal(await post(expiring.text), 201)
     clock.advance(24 * 3600)

@@ -9,7 +9,7 @@ export interface ExecuteBody {
 }
 
 /** Bytes from which on a program is not read as text. */
-const largeBytes = 65_536
+const largeBytes = 16_384
 const member = Buffer.from('"encrypted_wasm"')
 const [quote, colon, backslash] = [0x22, 0x3a, 0x5c]
 const spaces = [0x20, 0x09, 0x0a, 0x0d]

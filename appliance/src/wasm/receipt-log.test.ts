@@ -47,8 +47,12 @@ suite('the log of receipts', () => {
     const roots = bytes([old.root, head.root]) as [Buffer, Buffer]
     assert.ok(isConsistent(3, 7, ...roots, bytes(log.consistency(3, 7))))
     assert.ok(!isConsistent(2, 7, ...roots, bytes(log.consistency(3, 7))))
-    for (const [index, jws] of [...first, ...more].entries()) {
-      assert.equal((await verifyReceipt(jws, publicKey)).index, index)
+    const all = [...first, ...more]
+    for (const [index, jws] of all.entries()) {
+      const said = await verifyReceipt(jws, publicKey)
+      const before = all[index - 1]
+      const chained = before === undefined ? '0'.repeat(64) : leafHash(Buffer.from(before)).toString('hex')
+      assert.deepEqual([said.index, said.prev_hash], [index, chained])
       const { hashes } = log.proof(index)
       assert.ok(includes(leafHash(Buffer.from(jws)), index, 7, bytes(hashes), roots[1]))
     }

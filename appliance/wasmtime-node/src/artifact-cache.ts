@@ -19,6 +19,8 @@ export interface CacheOptions {
  */
 export class ArtifactCache {
   readonly #options: CacheOptions
+  /** Bytes in the folder, once it has been looked at; what another process puts there is seen when it is full. */
+  #held: number | undefined
   /** Files that were there and were not ours, since the start. */
   damaged = 0
 
@@ -69,12 +71,17 @@ export class ArtifactCache {
       await rm(made, { force: true }).catch(() => {})
       return false
     }
-    await this.#shrink()
+    await this.#shrink(macBytes + artifact.length)
     return true
   }
 
-  async #shrink(): Promise<void> {
+  /** Looks at the folder once, and again only when it holds too much: there may be thousands of files. */
+  async #shrink(added: number): Promise<void> {
     const { folder, maxBytes } = this.#options
+    if (this.#held !== undefined) {
+      this.#held += added
+      if (this.#held <= maxBytes) return
+    }
     const names = await readdir(folder)
     const files = await Promise.all(
       names.map(async (name) => {
@@ -85,10 +92,11 @@ export class ArtifactCache {
     )
     let total = files.reduce((sum, file) => sum + file.size, 0)
     for (const file of files.toSorted((a, b) => a.used - b.used)) {
-      if (total <= maxBytes) return
+      if (total <= maxBytes) break
       total -= file.size
       await rm(file.path, { force: true })
     }
+    this.#held = total
   }
 
   #pathOf(name: string): string {

@@ -9,6 +9,8 @@ export interface SoakOptions {
   /** Measured time; the warm-up before it is not counted. */
   seconds: number
   warmUpSeconds: number
+  /** Calls that the warm-up takes at least. Default: as many as fill the caches. */
+  warmUpCalls?: number
   /** Callers at once. */
   callers: number
   report(line: string): void
@@ -124,7 +126,10 @@ export async function runSoak(options: SoakOptions): Promise<Soaked> {
   }
 }
 
-async function soak(stand: WasmStand, { seconds, warmUpSeconds, callers, report }: SoakOptions): Promise<Soaked> {
+async function soak(
+  stand: WasmStand,
+  { seconds, warmUpSeconds, warmUpCalls = 2 * programsKept, callers, report }: SoakOptions,
+): Promise<Soaked> {
   const { host } = await stand.hostKeys()
   const [wrong, samples]: [string[], number[]] = [[], []]
   let [calls, n] = [0, 0]
@@ -147,7 +152,7 @@ async function soak(stand: WasmStand, { seconds, warmUpSeconds, callers, report 
   const running = Promise.all(Array.from({ length: callers }, caller))
   await systemClock.wait(warmUpSeconds * 1000)
   // a slow machine takes longer to fill the caches, and what fills them is no growth
-  while (n < 2 * programsKept && wrong.length === 0) await systemClock.wait(200)
+  while (n < warmUpCalls && wrong.length === 0) await systemClock.wait(200)
   const [begun, before] = [systemClock.monotonicMs(), calls]
   while (systemClock.monotonicMs() - begun < seconds * 1000) {
     await systemClock.wait(1000)

@@ -6,9 +6,11 @@ const { values } = parseArgs({ options: { minutes: { type: 'string', default: '4
 const seconds = Number(values.minutes) * 60
 if (!(seconds >= 10)) throw new Error('--minutes is a number of at least 0.2')
 const say = (line: string): unknown => process.stdout.write(`${line}\n`)
-// a fifteenth of it: what V8 compiles and how large it lets its heap be is settled by then, and is the same whoever calls
+// a fifteenth of it, and on a slow machine as long as ten calls a second take: what V8 compiles and how large it lets its heap be is
+// settled by calls, not by minutes, and is the same whoever calls
 const warmUpSeconds = Math.max(30, seconds / 15)
-const { calls, wrong, firstHalf, secondHalf } = await runSoak({ seconds, warmUpSeconds, callers: 6, report: say })
+const warmUpCalls = seconds * 10
+const { calls, wrong, firstHalf, secondHalf } = await runSoak({ seconds, warmUpSeconds, warmUpCalls, callers: 6, report: say })
 const ratio = secondHalf / firstHalf
 for (const one of wrong.slice(0, 20)) say(one)
 say(
