@@ -70,7 +70,8 @@ export async function writeHistory(store: Store, vms: readonly InventedVm[], now
       tell(now - month * 30 * day, 'Collected', null, { token, treasury: inventedRoles.treasury, amount })
     }
   }
-  for (const { subscription: s } of vms) {
+  // what is written first is shown last
+  for (const { subscription: s } of vms.toSorted((a, b) => a.subscription.boughtAt - b.subscription.boughtAt)) {
     const { tokenId, token, paid, holder } = s
     const hash = tell(s.boughtAt, 'Bought', tokenId, {
       tokenId,
@@ -139,7 +140,7 @@ export async function writeHistory(store: Store, vms: readonly InventedVm[], now
       hint: 'Free space on it, or make it larger; then try again.',
     },
   })
-  for (let i = 0; i < 60; i++) {
+  for (let i = 59; i >= 0; i--) {
     at(now - i * 5 * 3600 - next(3600))
     await store.audit.append({
       who: subscriberAddress(next(23)),

@@ -369,7 +369,7 @@ function inventedAnswer(method: string, params: readonly unknown[], now: number)
       return hex(2_000_000_000)
     case 'eth_call': {
       const { data = '' } = (params[0] ?? {}) as { data?: string }
-      const amount = data.endsWith(inventedToken.slice(2)) ? 48_250_000n : 31_000_000_000_000_000n
+      const amount = data.includes(inventedToken.slice(2)) ? 48_250_000n : 31_000_000_000_000_000n
       return `0x${amount.toString(16).padStart(64, '0')}`
     }
     case 'eth_getTransactionReceipt':
