@@ -3,12 +3,17 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { backupSchema, backupsSchema, type BackupShown } from '../../api/schemas/backups.ts'
-import { newRecoveryKey, openKeysOf } from '../../backup/keys.ts'
-import { readInThread } from '../../backup/thread.ts'
 import { AppError } from '../../errors/app-error.ts'
 import type { CliContext } from '../context.ts'
 import { printJson, printLine, printTable, say } from '../output.ts'
 import { readNamed, sendBackup } from '../send-backup.ts'
+
+// loaded where they are needed: every other verb starts without the cipher
+const keys = () => import('../../backup/keys.ts')
+const opened = async (path: string, keyText: string, unpackTo?: string) => {
+  const [{ openKeysOf }, { readInThread }] = await Promise.all([keys(), import('../../backup/thread.ts')])
+  return await readInThread({ path, open: openKeysOf(keyText), ...(unpackTo !== undefined && { unpackTo }) })
+}
 
 type Make = (command: Command) => CliContext
 const acting = () => ({ body: {}, headers: { 'idempotency-key': randomBytes(16).toString('hex') } })
@@ -28,7 +33,7 @@ export function registerBackupCommands(program: Command, make: Make): void {
     .command('key')
     .description('make a recovery key: shown once and kept nowhere; its recipient goes into the configuration')
     .action(async (_, command: Command) => {
-      const key = await newRecoveryKey()
+      const key = await (await keys()).newRecoveryKey()
       if (make(command).options.json) return printJson(key)
       printLine(`# recovery key of Freehold backups; public half: ${key.recipient}`)
       printLine(key.identity)
@@ -70,7 +75,7 @@ export function registerBackupCommands(program: Command, make: Make): void {
     .action(async (name: string, own: { keyFile?: string }, command: Command) => {
       const { admin, options } = make(command)
       if (own.keyFile !== undefined) {
-        const manifest = await readInThread({ path: resolve(name), open: openKeysOf(await readNamed(own.keyFile)) })
+        const manifest = await opened(resolve(name), await readNamed(own.keyFile))
         if (options.json) return printJson({ found: 'good', manifest })
         printTable([['FILE', 'BYTES'], ...manifest.files.map(({ path, bytes }) => [path, String(bytes)])])
         return say(`Whole: of ${manifest.origin}, made ${time(manifest.createdAt)} UTC by Freehold ${manifest.product}.`)
@@ -112,7 +117,7 @@ async function unpack(file: string, keyText: string, folder: string) {
     throw new AppError({ code: 'bad-input', detail: `${folder} is not empty.`, hint: 'Name a new folder.' })
   }
   try {
-    return await readInThread({ path: file, open: openKeysOf(keyText), unpackTo: folder })
+    return await opened(file, keyText, folder)
   } catch (error) {
     for (const name of await readdir(folder)) await rm(resolve(folder, name), { recursive: true, force: true })
     throw error
