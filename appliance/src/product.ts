@@ -159,9 +159,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
     notices: () =>
       (health?.current() ?? []).filter((issue) => issue.code === 'no-isolation').map(({ code, title }) => ({ code, title })),
     async prepare(snapshot) {
-      const wanted = new Set([
-        ...snapshot.plans.flatMap((plan) => plan.prices.map((p) => p.token)),
-      ])
+      const wanted = new Set([...snapshot.plans.flatMap((plan) => plan.prices.map((p) => p.token))])
       for (const { token } of snapshot.subscriptions.values()) wanted.add(token)
       for (const token of wanted) {
         if (!tokens.has(token.toLowerCase())) tokens.set(token.toLowerCase(), await tokenReader.shown(token))
