@@ -142,7 +142,10 @@ suite('WASM paid with a plan of the contract', () => {
     await assert.rejects(view(client), { code: 'wasm-down' })
     const tokenId = await stand.buy(4, day)
     await stand.until('a look at a service that is down', looked(true))
-    assert.equal(stand.product.api.facts().contracts[0]?.latest.subscriptions.get(tokenId)?.state, 'pending')
+    // the purchase is on the chain; the daemon sees it with the look at its block
+    const bought = () => stand.product.api.facts().contracts[0]?.latest.subscriptions.get(tokenId)
+    await stand.until('the purchase', async () => Promise.resolve(bought() !== undefined))
+    assert.equal(bought()?.state, 'pending')
     await stand.pass(60)
     await stand.until('the issue', async () => (await stand.product.api.issues()).some((issue) => issue.code === 'wasm-down'))
     await stand.pass(2940)
