@@ -71,12 +71,14 @@ export async function createInventedHost(options: { origin: string; vms?: number
   const began = real.now()
   const vms = inventedVms(began, options.vms ?? 64)
   await writeHistory(store, vms, began, at)
+  // as much machine for each 64 VMs
+  const machines = Math.ceil(vms.length / 64)
   const hypervisor = createFakeHypervisor({
     clock: real,
     storages: ['local'],
     createSeconds: 0,
-    diskGiB: 14_000,
-    memoryMiB: 393_216,
+    diskGiB: 14_000 * machines,
+    memoryMiB: 393_216 * machines,
   })
   await hypervisor.importTemplate({ path: 'fake:invented', sha256: template })
   for (const [i, vm] of vms.entries()) await place(i, vm.subscription, vm.wanted)
