@@ -105,7 +105,7 @@ for (const unit of units) {
     const verified = await run('systemd-analyze', ['verify', '--man=no', file])
     const said = verified.stderr.split('\n').filter((line) => /Unknown|Failed to parse|Invalid/.test(line))
     assert.deepEqual(said, [])
-    const script = /^ExecStart=\S+ \/opt\/freehold\/(appliance\/\S+)( .*)?$/m.exec(readFileSync(file, 'utf8'))?.[1]
+    const script = /^ExecStart=\S+ (?:--\S+ )*\/opt\/freehold\/(appliance\/\S+)( .*)?$/m.exec(readFileSync(file, 'utf8'))?.[1]
     if (!['freehold-web.service', 'freehold-radvd.service'].includes(unit))
       assert.ok(existsSync(resolve(folderOfUnits, '../..', script ?? '-')), script ?? 'nothing')
   })
