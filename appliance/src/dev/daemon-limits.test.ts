@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkout } from './builds.ts'
-import { daemonMalloc, daemonNodeOptions } from './daemon-limits.ts'
+import { daemonMalloc, daemonNodeOptions, pagesEnvironment } from './daemon-limits.ts'
 
-test('what embedded mode and measurements run is limited as the unit limits it', () => {
-  const unit = readFileSync(join(checkout, 'appliance/units/freeholdd.service'), 'utf8')
-  const given = [...unit.matchAll(/^Environment="?(NODE_OPTIONS|MALLOC_\w+)=([^"\n]*)"?$/gm)].map(([, name, value]) => [
-    name,
-    value,
-  ])
-  assert.deepEqual(Object.fromEntries(given), { NODE_OPTIONS: daemonNodeOptions.join(' '), ...daemonMalloc })
-})
+for (const [unit, limits] of [
+  ['freeholdd.service', { NODE_OPTIONS: daemonNodeOptions.join(' '), ...daemonMalloc }],
+  ['freehold-web.service', pagesEnvironment],
+] as const) {
+  test(`what embedded mode and measurements run is limited as ${unit} limits it`, () => {
+    const text = readFileSync(join(checkout, 'appliance/units', unit), 'utf8')
+    const given = [...text.matchAll(/^Environment="?(NODE_OPTIONS|MALLOC_\w+)=([^"\n]*)"?$/gm)]
+    assert.deepEqual(Object.fromEntries(given.map(([, name, value]) => [name, value])), limits)
+  })
+}

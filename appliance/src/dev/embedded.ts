@@ -9,7 +9,7 @@ import type { Config } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
 import { caddyfile } from './caddyfile.ts'
 import { checkout } from './builds.ts'
-import { daemonMalloc, daemonNodeOptions } from './daemon-limits.ts'
+import { daemonMalloc, daemonNodeOptions, pagesEnvironment } from './daemon-limits.ts'
 import { localChainId, localChainProcess, moveChainTo } from './local-chain.ts'
 import { startSessionLibvirt } from './session-libvirt.ts'
 import { createSupervisor, until, type Supervisor } from './supervisor.ts'
@@ -140,7 +140,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         command: process.execPath,
         args: [join(options.pages, 'wizard/server.js')],
         cwd: join(options.pages, 'wizard'),
-        env: { HOSTNAME: '127.0.0.1', PORT: String(port), NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+        env: {
+          HOSTNAME: '127.0.0.1',
+          PORT: String(port),
+          NODE_ENV: 'production',
+          NEXT_TELEMETRY_DISABLED: '1',
+          ...pagesEnvironment,
+        },
         ready: async () => (await fetch(`http://${web}/`, { signal: AbortSignal.timeout(5000) })).status < 500,
         readyWithinSeconds: 60,
       })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { buildPages } from '../builds.ts'
+import { pagesEnvironment } from '../daemon-limits.ts'
 import { openFront, type Front } from './front.ts'
 import { createInventedHost, type InventedHost } from './invented-host.ts'
 
@@ -53,6 +54,7 @@ export async function startInventedStand(options: {
       PORT: String(webPort),
       NODE_ENV: 'production',
       NEXT_TELEMETRY_DISABLED: '1',
+      ...pagesEnvironment,
     },
   })
   const webEnded = new Promise<void>((resolve) => web.once('exit', () => resolve()))
