@@ -55,8 +55,27 @@ function buttonsOf(page: Page, dialog: boolean): Locator {
   return page.getByRole(dialog ? 'dialog' : 'main').getByRole('button')
 }
 
+/** Of a moment in which none of them is busy: a name that says so is gone a moment later. */
 async function namesOf(buttons: Locator): Promise<Set<string>> {
-  return new Set(await buttons.evaluateAll((all) => all.map((e) => (e.getAttribute('aria-label') ?? e.textContent).trim())))
+  let names: string[] = []
+  await expect(async () => {
+    const found = await buttons.evaluateAll((all) =>
+      all.map((e) => ({
+        name: (e.getAttribute('aria-label') ?? e.textContent).trim(),
+        busy: e.getAttribute('aria-busy') === 'true',
+      })),
+    )
+    expect(found.filter((one) => one.busy)).toEqual([])
+    names = found.map((one) => one.name)
+  }).toPass()
+  return new Set(names)
+}
+
+/** By its name; times in it may have gone on since it was read. */
+function called(page: Page, name: string): Locator {
+  const escaped = name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+  const pattern = escaped.replaceAll(/\s+/g, String.raw`\s+`).replaceAll(/\d+/g, String.raw`\d+`)
+  return page.getByRole('button', { name: new RegExp(`^${pattern}$`) })
 }
 
 /** Presses one button and holds that something came of it, in the press or as a page that it led to. */
@@ -106,9 +125,7 @@ export async function pressEverything(page: Page, url: string, patienceMs = 20_0
 
   async function meetWithDialog(name: string): Promise<void> {
     const where = `${new URL(url).pathname} › ${name}`
-    const button = buttonsOf(page, false)
-      .and(page.getByRole('button', { name, exact: true }))
-      .first()
+    const button = buttonsOf(page, false).and(called(page, name)).first()
     if (page.url() !== url || !(await button.isVisible())) await open()
     await expect(button, where).toBeVisible()
     // what the press before began is still on its way
@@ -121,12 +138,7 @@ export async function pressEverything(page: Page, url: string, patienceMs = 20_0
         await button.click()
         await expect(dialog).toBeVisible()
       }
-      await meet(
-        buttonsOf(page, true)
-          .and(page.getByRole('button', { name: inner, exact: true }))
-          .first(),
-        `${where} › ${inner}`,
-      )
+      await meet(buttonsOf(page, true).and(called(page, inner)).first(), `${where} › ${inner}`)
     }
     await page.keyboard.press('Escape')
     await expect(dialog, `${where}: Escape closes it`).toHaveCount(0)

@@ -2,7 +2,7 @@
 import type { BackupShown, BackupsShown } from '@freehold/appliance/api/schemas/backups'
 import { useState } from 'react'
 import { useHost, useNow } from '../api/host-context.tsx'
-import { distance } from '../format/time.ts'
+import { distance, utcTime } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
@@ -158,7 +158,8 @@ function List({
           id: 'acts',
           label: t('vm.actions'),
           cell: (row) => {
-            const made = distance(row.createdAt, now, locale)
+            // what a button is called does not change while it is looked at
+            const made = utcTime(row.createdAt, locale)
             return (
               <span className="inline-flex flex-wrap items-center gap-x-4 gap-y-2">
                 <Button
@@ -168,11 +169,11 @@ function List({
                   disabledReason={away}
                 >
                   {t('operator.backups.verify')}
-                  <span className="sr-only">: {made}</span>
+                  <span className="sr-only"> {made}</span>
                 </Button>
                 <a className={textLink} href={`/v1/backups/${encodeURIComponent(row.name)}/file`} download={row.name}>
                   {t('operator.backups.download')}
-                  <span className="sr-only">: {made}</span>
+                  <span className="sr-only"> {made}</span>
                 </a>
               </span>
             )
