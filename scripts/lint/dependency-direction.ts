@@ -8,6 +8,7 @@ const source = join(root, 'appliance/src')
 /** From the top down. Folders in one row may import each other. */
 const ranks: readonly (readonly string[])[] = [
   ['freeholdd.ts'],
+  ['run-daemon.ts'],
   ['main.ts', 'product.ts'],
   ['api'],
   ['setup', 'sign-in', 'health', 'wasm', 'backup'],

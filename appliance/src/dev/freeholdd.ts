@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
-import { flushCompileCache } from 'node:module'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { deployBrokerRegistry } from '@freehold/contracts/broker-registry'
@@ -10,7 +9,7 @@ import { z } from 'zod'
 import { MovableClock } from '../clock/clock.ts'
 import type { ConfigInput } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
-import { startDaemon } from '../main.ts'
+import { runDaemon } from '../run-daemon.ts'
 import { buildTemplate } from './builds.ts'
 import { devWallet } from './dev-wallet.ts'
 import { FakeGuests } from './fake-guest.ts'
@@ -57,45 +56,31 @@ async function fakeTemplate(): Promise<{ path: string; sha256: string }> {
   return { path, sha256: createHash('sha256').update(content).digest('hex') }
 }
 
-const start = () =>
-  startDaemon({
-    beginAnew: () =>
-      void daemon
-        .stop()
-        .then(start)
-        .then((next) => (daemon = next))
-        .catch(() => process.exit(1)),
-    stateFolder,
-    clock,
-    ...(values.wizard !== undefined && { wizard: JSON.parse(values.wizard) as Partial<ConfigInput> }),
-    async buildTemplate(io, answers) {
-      if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
-      return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)
+await runDaemon({
+  stateFolder,
+  clock,
+  ...(values.wizard !== undefined && { wizard: JSON.parse(values.wizard) as Partial<ConfigInput> }),
+  async buildTemplate(io, answers) {
+    if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
+    return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)
+  },
+  development: {
+    chainId: localChainId,
+    fund: async (rpcUrl, address) => {
+      await localRpc(rpcUrl, 'anvil_setBalance', [address, `0x${(10n ** 20n).toString(16)}`])
     },
-    development: {
-      chainId: localChainId,
-      fund: async (rpcUrl, address) => {
-        await localRpc(rpcUrl, 'anvil_setBalance', [address, `0x${(10n ** 20n).toString(16)}`])
-      },
-      async devToken(rpcUrl, deployer) {
-        const token = await deployDevToken(deployer)
-        await deployBrokerRegistry(deployer)
-        for (let i = 3; i < 10; i++) {
-          const data = devTokenInterface.encodeFunctionData('mint', [devWallet(i).address, 10n ** 12n])
-          const sent = await deployer.sendTransaction({ to: token, data })
-          await sent.wait()
-        }
-        await localRpc(rpcUrl, 'evm_mine')
-        return token as `0x${string}`
-      },
-      advance: { body: advanceBody, run: (rpcUrl, { seconds }) => advance(rpcUrl, seconds) },
-      fakeGuests: (loginEndpoint) => new FakeGuests(loginEndpoint),
+    async devToken(rpcUrl, deployer) {
+      const token = await deployDevToken(deployer)
+      await deployBrokerRegistry(deployer)
+      for (let i = 3; i < 10; i++) {
+        const data = devTokenInterface.encodeFunctionData('mint', [devWallet(i).address, 10n ** 12n])
+        const sent = await deployer.sendTransaction({ to: token, data })
+        await sent.wait()
+      }
+      await localRpc(rpcUrl, 'evm_mine')
+      return token as `0x${string}`
     },
-  })
-
-let daemon = await start()
-// now, not at the end: a daemon that is killed leaves it to the next one too
-flushCompileCache()
-const stop = () => void daemon.stop().then(() => process.exit(0))
-process.on('SIGTERM', stop)
-process.on('SIGINT', stop)
+    advance: { body: advanceBody, run: (rpcUrl, { seconds }) => advance(rpcUrl, seconds) },
+    fakeGuests: (loginEndpoint) => new FakeGuests(loginEndpoint),
+  },
+})
