@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
+import { unpackGuestBase } from '../../appliance/src/host/update/test-guest-root.ts'
 import { inputs, passed } from '../../iso/inputs.ts'
 
 // The packages as a host gets them, in a Debian 13 root. Building them takes a minute or two: the default run does it when what is in
@@ -33,24 +23,8 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
   before(() => {
     const built = execFileSync(join(root, 'scripts/build-deb.sh'), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
     debs = built.trim().split('\n')
-    const base = execFileSync(join(root, 'scripts/build-template.sh'), ['--base'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim()
-    folder = mkdtempSync(join(tmpdir(), 'fh-packages-'))
-    execFileSync('tar', [
-      '--extract',
-      '--file',
-      base,
-      '--directory',
-      folder,
-      '--exclude=./dev/*',
-      '--exclude=./boot/*',
-      '--exclude=./usr/lib/modules/*',
-    ])
-    for (const name of ['dev', 'proc', 'debs']) mkdirSync(join(folder, name), { recursive: true })
+    folder = unpackGuestBase('fh-packages-', ['debs'])
     for (const deb of debs) cpSync(deb, join(folder, 'debs', deb.split('/').at(-1) ?? ''))
-    writeFileSync(join(folder, 'etc/dpkg/dpkg.cfg.d/quick'), 'force-unsafe-io\n')
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
 

