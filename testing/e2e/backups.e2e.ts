@@ -1,18 +1,11 @@
 import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
 import { sentinelFolder } from '@freehold/appliance/backup/played-backups'
 import { expect, test as base } from '@playwright/test'
+import { perWorker } from './per-worker.ts'
 
 /** The real API and store over the fake hypervisor; changes are allowed here. */
 const test = base.extend<object, { stand: InventedStand }>({
-  stand: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const stand = await startInventedStand({ port: 0, readOnly: false })
-      await use(stand)
-      await stand.stop()
-    },
-    { scope: 'worker', timeout: 240_000 },
-  ],
+  stand: perWorker(() => startInventedStand({ port: 0, readOnly: false }), 240_000),
 })
 
 test('O7 each backup says what it holds and when it was last proven readable; one is made, read back and taken elsewhere', async ({

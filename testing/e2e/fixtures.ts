@@ -1,6 +1,7 @@
 import { test as base, expect, type Page } from '@playwright/test'
 import { startPagesStand, type PagesStand } from '../stands/pages-api.ts'
 import { injectWallet, type TestWallet } from '../stands/wallet.ts'
+import { perWorker } from './per-worker.ts'
 
 interface WorkerFixtures {
   /** One stand for all tests of a worker; each test leaves it as it found it. */
@@ -15,15 +16,7 @@ interface TestFixtures {
 }
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
-  stand: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const stand = await startPagesStand()
-      await use(stand)
-      await stand.stop()
-    },
-    { scope: 'worker', timeout: 180_000 },
-  ],
+  stand: perWorker(startPagesStand, 180_000),
   useWallet: async ({ page, stand }, use) => {
     const open: TestWallet[] = []
     await use(async (indexes, options = {}) => {

@@ -1,17 +1,10 @@
 import { test as base, expect, type Page } from '@playwright/test'
 import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
+import { perWorker } from './per-worker.ts'
 
 /** The demo as a visitor has it: read-only, one VM of every state among the visitor's own. One for all files that take it. */
 export const test = base.extend<object, { stand: InventedStand }>({
-  stand: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const stand = await startInventedStand({ port: 0, readOnly: true })
-      await use(stand)
-      await stand.stop()
-    },
-    { scope: 'worker', timeout: 240_000 },
-  ],
+  stand: perWorker(() => startInventedStand({ port: 0, readOnly: true }), 240_000),
 })
 
 export { expect }

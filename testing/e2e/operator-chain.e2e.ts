@@ -4,18 +4,11 @@ import { localRpc } from '@freehold/appliance/dev/local-chain'
 import { startStand, type EmbeddedStand } from '../stands/embedded.ts'
 import { injectWallet } from '../stands/wallet.ts'
 import { connect } from './fixtures.ts'
+import { perWorker } from './per-worker.ts'
 
 /** The whole product on the fake hypervisor: what the owner signs here is on a real chain, and the real daemon follows it. */
 const test = base.extend<object, { stand: EmbeddedStand; ownerKey: string }>({
-  stand: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const stand = await startStand({ pages: true, hypervisor: 'fake' })
-      await use(stand)
-      await stand.stop()
-    },
-    { scope: 'worker', timeout: 300_000 },
-  ],
+  stand: perWorker(() => startStand({ pages: true, hypervisor: 'fake' }), 300_000),
   ownerKey: [
     async ({ stand }, use) => {
       const { owner } = stand.embedded.config.roles

@@ -2,18 +2,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test as base, expect, type Page } from '@playwright/test'
 import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
+import { perWorker } from './per-worker.ts'
 
 /** The real API and store over the fake hypervisor, with an invented year behind it; changes are allowed here. */
 const test = base.extend<{ errors: string[] }, { stand: InventedStand }>({
-  stand: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const stand = await startInventedStand({ port: 0, readOnly: false })
-      await use(stand)
-      await stand.stop()
-    },
-    { scope: 'worker', timeout: 240_000 },
-  ],
+  stand: perWorker(() => startInventedStand({ port: 0, readOnly: false }), 240_000),
   errors: [
     async ({ page }, use) => {
       const errors: string[] = []

@@ -3,6 +3,7 @@ import { test as base, expect, type Browser, type Page } from '@playwright/test'
 import type { z } from 'zod'
 import { setupEn } from '../../wizard/src/messages/setup-en.ts'
 import { startWizardStand, type WizardStand } from '../stands/wizard-stand.ts'
+import { perWorker } from './per-worker.ts'
 
 // The daemon dies and the browser is closed after every page of the list that the host itself gives. What a browser that comes
 // anew sees at each step of the run is looked at in testing/setup/kill.int.test.ts.
@@ -10,15 +11,7 @@ import { startWizardStand, type WizardStand } from '../stands/wizard-stand.ts'
 type View = z.output<typeof wizardSchema>
 
 const test = base.extend<object, { host: WizardStand }>({
-  host: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const host = await startWizardStand()
-      await use(host)
-      await host.stop()
-    },
-    { scope: 'worker', timeout: 240_000 },
-  ],
+  host: perWorker(startWizardStand, 240_000),
 })
 
 // development accounts of the local chain, whose node signs for them

@@ -7,6 +7,7 @@ import { test as base, expect, type Page } from '@playwright/test'
 import { MovableClock } from '@freehold/appliance/clock/clock'
 import { createCertificates, type TlsSubject } from '@freehold/appliance/setup/tls/certificates'
 import { startInstalledWizard, type InstalledWizardStand } from '../stands/installed-wizard.ts'
+import { perWorker } from './per-worker.ts'
 
 const name = 'host.example'
 
@@ -23,15 +24,7 @@ const test = base.extend<object, { host: InstalledWizardStand }>({
       }),
     { scope: 'worker' },
   ],
-  host: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const host = await startInstalledWizard()
-      await use(host)
-      await host.stop()
-    },
-    { scope: 'worker', timeout: 240_000 },
-  ],
+  host: perWorker(startInstalledWizard, 240_000),
 })
 // one host lives through all of it
 test.describe.configure({ mode: 'serial' })

@@ -7,6 +7,7 @@ import { startFaultFront, type FaultFront } from '../stands/fault-front.ts'
 import { startWizardStand } from '../stands/wizard-stand.ts'
 import { arrange, setupScenes, type Scene } from '../setup/scenes.ts'
 import { clippedText, sidewaysScroll } from './fixtures.ts'
+import { perWorker } from './per-worker.ts'
 
 // All pages of the wizard × all states in both themes are minutes: by default each page is seen filled in both themes, and all
 // states on the pages that show them in a way of their own. FREEHOLD_ALL=1: all on every page.
@@ -14,19 +15,17 @@ const all = process.env['FREEHOLD_ALL'] === '1'
 const scenes = setupScenes()
 const due = scenes.filter(({ page, state }) => all || ['code', 'address', 'review', 'run'].includes(page) || state === 'filled')
 
-const test = base.extend<object, { front: FaultFront }>({
-  front: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const host = await startWizardStand()
-      const front = await startFaultFront(host.origin)
-      await use(front)
-      await front.close()
-      await host.stop()
-    },
-    { scope: 'worker', timeout: 240_000 },
-  ],
-})
+async function startWizardBehindFront(): Promise<FaultFront & { stop(): Promise<void> }> {
+  const host = await startWizardStand()
+  const front = await startFaultFront(host.origin)
+  const stop = async () => {
+    await front.close()
+    await host.stop()
+  }
+  return { ...front, stop }
+}
+
+const test = base.extend<object, { front: FaultFront }>({ front: perWorker(startWizardBehindFront, 240_000) })
 
 test.describe.configure({ timeout: 180_000 })
 

@@ -5,21 +5,14 @@ import { Wallet } from 'ethers'
 import { injectWallet } from '../stands/wallet.ts'
 import { startWizardStand, type WizardStand } from '../stands/wizard-stand.ts'
 import { sidewaysScroll, tabTo } from './fixtures.ts'
+import { perWorker } from './per-worker.ts'
 
 // the first development key of the local chain: worth nothing anywhere else
 const key = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const treasury = '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC'
 
 const test = base.extend<object, { host: WizardStand }>({
-  host: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const host = await startWizardStand()
-      await use(host)
-      await host.stop()
-    },
-    { scope: 'worker', timeout: 180_000 },
-  ],
+  host: perWorker(startWizardStand, 180_000),
 })
 
 async function enter(page: Page, host: WizardStand): Promise<void> {

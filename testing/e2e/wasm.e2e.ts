@@ -7,18 +7,11 @@ import { fromText } from 'wasmtime-node/wat'
 import { injectWallet } from '../stands/wallet.ts'
 import { startWasmHost, type WasmHostStand } from '../wasm-host/stand.ts'
 import { connect, sidewaysScroll } from './fixtures.ts'
+import { perWorker } from './per-worker.ts'
 
 // the whole of it: chain, contract, daemon, freehold-wasmd; the hypervisor alone is played
 const test = base.extend<object, { host: WasmHostStand }>({
-  host: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
-      const host = await startWasmHost({ pages: await buildPages(() => undefined) })
-      await use(host)
-      await host.close()
-    },
-    { scope: 'worker', timeout: 180_000 },
-  ],
+  host: perWorker(async () => await startWasmHost({ pages: await buildPages(() => undefined) }), 180_000),
 })
 
 async function signIn(page: Page, host: WasmHostStand, index: number, path: string): Promise<void> {

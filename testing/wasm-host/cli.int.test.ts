@@ -24,7 +24,7 @@ before(async () => {
   writeFileSync(join(folder, 'text.wasm'), '(module)')
 })
 after(async () => {
-  await stand.close()
+  await stand.stop()
   rmSync(folder, { recursive: true })
 })
 

@@ -14,7 +14,7 @@ let stand: WasmHostStand
 before(async () => {
   stand = await startWasmHost()
 })
-after(() => stand.close())
+after(() => stand.stop())
 
 const spin = await fromText('(module (func (export "main") (loop br 0)))')
 const adding = await fromText(

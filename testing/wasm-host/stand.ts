@@ -45,7 +45,7 @@ export interface WasmHostStand {
   until(what: string, condition: () => Promise<boolean>): Promise<void>
   stopWasmd(): Promise<void>
   startWasmd(): Promise<void>
-  close(): Promise<void>
+  stop(): Promise<void>
 }
 
 export const fresh = () => ({ 'idempotency-key': randomBytes(16).toString('hex') })
@@ -178,7 +178,7 @@ export async function startWasmHost(
       wasmd = undefined
     },
     startWasmd,
-    async close() {
+    async stop() {
       await pages?.stop()
       await app.close()
       await product.stop()
