@@ -11,7 +11,7 @@ export interface Disk {
   transport: string
   /** What is on it, in words: file systems, labels; empty: nothing that is known. */
   contents: string[]
-  /** Mounted, part of an array, or the medium itself: never offered. */
+  /** Mounted, part of an array that is not ours, or the medium itself: never offered. */
   inUse: boolean
   /** Label of the root file system of an earlier installation of ours. */
   ours: boolean
@@ -49,6 +49,9 @@ export const lsblkColumns = 'PATH,SIZE,TYPE,MODEL,SERIAL,WWN,TRAN,RO,MOUNTPOINTS
 /** Partition names that mark an installation of ours. */
 export const rootPartition = 'freehold-root'
 
+/** Names of all partitions that an installation makes. */
+const ourPartition = /^freehold-/
+
 /** Reads lsblk's answer: whole disks that can be written, in its order. Memory, loops and optical drives are none. */
 export function parseDisks(json: string): Disk[] {
   return listing
@@ -66,11 +69,25 @@ export function parseDisks(json: string): Disk[] {
         wwn: disk.wwn,
         transport: disk.tran,
         contents: below.filter(({ fstype, label }) => fstype !== '' || label !== '').map(describe),
-        inUse: below.some(({ mountpoints, type }) => mountpoints.some((at) => at !== null) || type.startsWith('raid')),
+        inUse:
+          below.some(({ mountpoints }) => mountpoints.some((at) => at !== null)) ||
+          arrays(disk, (name) => !ourPartition.test(name)).length > 0,
         ours: below.some(({ partlabel }) => partlabel.startsWith(rootPartition)),
       }
     })
 }
+
+/** Arrays that were put together of an earlier installation's partitions on these disks: to be stopped before these are written. */
+export function arraysOf(json: string, disks: readonly Disk[]): string[] {
+  const chosen = listing.parse(JSON.parse(json)).blockdevices.filter(({ path }) => disks.some((disk) => disk.path === path))
+  return [...new Set(chosen.flatMap((disk) => arrays(disk, (name) => ourPartition.test(name))))]
+}
+
+/** Arrays of which a partition with such a name, or the disk itself, is a member. */
+const arrays = (disk: Node, of: (partition: string) => boolean): string[] =>
+  parts(disk)
+    .filter(({ partlabel }) => of(partlabel))
+    .flatMap(({ children = [] }) => children.filter(({ type }) => type.startsWith('raid')).map(({ path }) => path))
 
 const parts = (disk: Node): Node[] => [disk, ...(disk.children ?? []).flatMap(parts)]
 const describe = ({ fstype, label, size }: Node): string =>

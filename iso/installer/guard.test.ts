@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { InstallAnswer } from './answers.ts'
-import { parseDisks, type Disk } from './disks.ts'
+import { arraysOf, parseDisks, type Disk } from './disks.ts'
 import { faultLines, InstallFault, type FaultCode } from './fault.ts'
 import { named, needOf, offered, typed } from './guard.ts'
 
@@ -112,4 +112,33 @@ test('disks of lsblk: the medium is in use, optical drives and memory are none, 
   assert.deepEqual(more, [])
   assert.equal(medium?.inUse, true)
   assert.deepEqual([ours?.ours, ours?.inUse, ours?.model, ours?.contents], [true, false, 'QEMU', ['ext4 "freehold-root" 1.1 GB']])
+})
+
+test('a mirror of an earlier installation may be written anew, its arrays are stopped; an array of others is in use', () => {
+  const node = (path: string, type: string, more: object = {}) => ({ path, type, size: 20 * gib, ro: false, ...more })
+  const members = (disk: string, partlabel: string) =>
+    node(disk, 'disk', {
+      children: [node(`${disk}3`, 'part', { partlabel, fstype: 'linux_raid_member', children: [node('/dev/md127', 'raid1')] })],
+    })
+  const json = (partlabel: string) =>
+    JSON.stringify({ blockdevices: [members('/dev/vda', partlabel), members('/dev/vdb', partlabel)] })
+  const ours = parseDisks(json('freehold-root'))
+  assert.deepEqual(
+    ours.map((disk) => [disk.inUse, disk.ours]),
+    [
+      [false, true],
+      [false, true],
+    ],
+  )
+  assert.deepEqual(arraysOf(json('freehold-root'), ours), ['/dev/md127'])
+  const others = parseDisks(json('data'))
+  assert.deepEqual(
+    others.map(({ inUse }) => inUse),
+    [true, true],
+  )
+  assert.deepEqual(arraysOf(json('data'), others), [])
+  // an array of whole disks, and one of ours that is mounted
+  const whole = JSON.stringify({ blockdevices: [node('/dev/vda', 'disk', { children: [node('/dev/md0', 'raid1')] })] })
+  assert.equal(parseDisks(whole)[0]?.inUse, true)
+  assert.equal(parseDisks(json('freehold-root').replaceAll('"raid1"', '"raid1","mountpoints":["/target"]'))[0]?.inUse, true)
 })

@@ -64,6 +64,8 @@ async function rootOfHost(live: boolean): Promise<string> {
     })
   }
   await mkdir(target, { recursive: true })
+  // a mirror that lost a disk is started with the one it has
+  await tool('mdadm', ['--incremental', '--run', '--scan']).catch(() => undefined)
   await tool('mount', ['/dev/md/freehold-root', target]).catch(() => tool('mount', [device, target]))
   return target
 }

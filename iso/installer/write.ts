@@ -1,7 +1,8 @@
 import { appendFile, chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Answers, Profile } from './answers.ts'
-import type { Disk } from './disks.ts'
+import { cutShortMenu, sayCutShort } from './cut-short.ts'
+import { arraysOf, lsblkColumns, type Disk } from './disks.ts'
 import { makeRecovery } from './recovery.ts'
 import { layoutOf, partitionOf, sfdiskScript } from './layout.ts'
 import { followed, tool } from './tools.ts'
@@ -29,9 +30,13 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
   const mirror = disks.length === 2
   const bytes = Math.min(...disks.map((disk) => disk.bytes))
   const layout = layoutOf(bytes, options.unpackedBytes)
+  // the mirror of an earlier installation, which the medium's system has put together
+  for (const old of arraysOf(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns]), disks))
+    await tool('mdadm', ['--stop', old])
   for (const disk of disks) {
     await tool('wipefs', ['--all', '--force', disk.path])
     await tool('sfdisk', ['--wipe', 'always', '--wipe-partitions', 'always', disk.path], sfdiskScript(layout, mirror))
+    await sayCutShort(disk.path)
   }
   await tool('udevadm', ['settle', '--timeout=30'])
   phase('partitioned')
@@ -70,28 +75,17 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
   for (const name of ['dev', 'proc', 'sys', 'run']) await tool('mount', ['--rbind', `/${name}`, join(target, name)])
   const inside = (program: string, ...args: string[]) => tool('chroot', [target, program, ...args])
   if (mirror) await inside('update-initramfs', '-u')
+  await mkdir(join(target, 'boot/grub'), { recursive: true })
+  await writeFile(join(target, 'boot/grub/grub.cfg'), cutShortMenu)
   for (const disk of disks) await inside('grub-install', '--target=i386-pc', '--recheck', disk.path)
   phase('grub-bios')
-  for (const disk of disks) {
-    const esp = partitionOf(disk, 2)
-    await mkdir(join(target, 'boot/efi'), { recursive: true })
-    await tool('mount', [esp, join(target, 'boot/efi')])
-    // both names: the one firmware remembers, and the one it finds by itself
-    await inside(
-      'grub-install',
-      '--target=x86_64-efi',
-      '--efi-directory=/boot/efi',
-      '--bootloader-id=debian',
-      '--no-nvram',
-      '--uefi-secure-boot',
-      '--force-extra-removable',
-      '--recheck',
-    )
-    await tool('umount', [join(target, 'boot/efi')])
-  }
+  await mkdir(join(target, 'boot/efi'), { recursive: true })
+  await inside('/usr/lib/freehold/boot-loaders')
   phase('grub-uefi')
   await inside('update-grub')
   phase('menu')
+  // the mark goes when all else is on the disk: a cut must not find a host without its menu
+  await tool('sync', ['-f', target])
   await rm(join(target, incompleteMark))
   return { recovery, ...(await leave()) }
 }

@@ -31,6 +31,8 @@ const grade = (file: string, limit: number) =>
 const budgetElsewhere: Record<string, number> = {
   // reads a file of root's
   'iso/units/freehold-apply.service': 20,
+  // mounts ESPs, writes in front of partitions
+  'iso/units/freehold-boot-loaders.service': 68,
   'iso/units/freehold-incomplete.service': 20,
   // partitions, formats, installs boot loaders
   'iso/units/freehold-installer.service': 96,
