@@ -27,6 +27,11 @@ export interface MachineOptions {
   httpsPort?: number
   /** `-rtc base=`. */
   clock?: string
+  /**
+   * The machine's time goes by what it has done, not by the clock on the wall: on a busy machine nothing in it runs out of time, and
+   * no timer of its kernel fails. One processor at a time, so slower on a quiet one; measure nothing in it.
+   */
+  patient?: boolean
 }
 
 export interface Machine {
@@ -47,6 +52,10 @@ export interface Machine {
   poweredOff(seconds: number): Promise<void>
   /** CPU seconds of QEMU until now: what to compare on a busy machine. */
   cpuSeconds(): Promise<number>
+  /** Stops its processors where they are: what it does not do from now on was not done when the power went. */
+  freeze(): Promise<void>
+  /** Its power button: an installed host ends by itself. */
+  powerButton(): Promise<void>
   /** The power is cut. */
   cut(): Promise<void>
 }
@@ -121,6 +130,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       return (Number(fields[11]) + Number(fields[12])) / 100
     },
+    freeze: () => tell(monitor, 'stop'),
+    powerButton: () => tell(monitor, 'system_powerdown'),
     async cut() {
       kill()
       await ended
@@ -217,5 +228,6 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
     if (options.capture !== undefined) argv.push('-object', `filter-dump,id=capture,netdev=net,file=${options.capture}`)
   }
   if (options.clock !== undefined) argv.push('-rtc', `base=${options.clock}`)
+  if (options.patient === true) argv.push('-icount', 'shift=1,sleep=on')
   return argv
 }

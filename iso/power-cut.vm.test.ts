@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../testing/stands/free-port.ts'
-import { answersFor, fingerprintAt, fingerprintOnScreen, openStand, type Stand } from './stand.ts'
+import type { Machine } from './machine.ts'
+import { allocated, answersFor, fingerprintAt, fingerprintOnScreen, openStand, untouched, type Stand } from './stand.ts'
 
-// The power goes at five moments of installation and first boot. Afterwards the disk either is no host and says what to do, or is one
+// The power goes at six moments of installation and first boot. Afterwards the disk either is no host and says what to do, or is one
 // whole host. With --all only: each row is an installation.
 if (process.env['FREEHOLD_ALL'] === '1') {
   let stand: Stand
@@ -12,52 +14,90 @@ if (process.env['FREEHOLD_ALL'] === '1') {
   })
   after(() => stand?.close())
 
+  /** A host that serves; what ends the wait for anything else. */
+  const healthy = /must be\s+[0-9A-F]{2}:/
+
   suite('in the installation', () => {
     for (const [moment, name] of [
       [/FREEHOLD-INSTALL \S+ partitioned/, 'after partitioning'],
       [/copied 50 %/, 'in the copy'],
       [/FREEHOLD-INSTALL \S+ grub-bios/, 'between the boot loaders'],
     ] as const) {
-      test(`power cut ${name}: the disk starts no host that looks healthy, and installing again works`, async () => {
+      test(`power cut ${name}: the disk says what to do and starts no host, and installing again works`, async () => {
         const disk = stand.disk(name.replaceAll(' ', '-'), 12)
         const medium = { iso: { file: stand.iso, as: 'usb' as const } }
         const cut = await stand.start({ ...medium, disks: [disk], credentials: { 'freehold.answers': answersFor(disk.serial) } })
-        await cut.waitFor(moment, 1800)
+        await cut.waitFor(moment, 3600)
+        await cut.freeze()
+        const said = await cut.serial()
         await cut.cut()
+        // the power went in the middle: something was written, and the end was not reached
+        assert.doesNotMatch(said, /FREEHOLD-INSTALL \S+ (menu|installed)/)
+        assert.equal(untouched(disk.file), false)
+
         const httpsPort = await freePort()
         const half = await stand.start({ disks: [disk], httpsPort })
-        // firmware without anything to start, GRUB without a menu, or a system that says it
-        const found = await half
-          .waitFor(/FREEHOLD-FAILED install-incomplete|No bootable device|grub rescue>|grub>/, 300, {
-            failure: /must be\s+[0-9A-F]{2}:/,
-          })
-          .then(
-            ([text]) => text,
-            (error: Error) => error.message,
-          )
-        assert.doesNotMatch(found, /must be/)
+        await half.waitFor(/FREEHOLD-FAILED install-incomplete/, 600, { failure: healthy })
+        await half.waitFor(/Start it from the Freehold medium again and install anew\./, 60, { failure: healthy })
         await assert.rejects(fingerprintAt(httpsPort))
+        assert.doesNotMatch(await half.serial(), healthy)
         await half.cut()
         // the medium again: what was begun is told apart from a host, so an answer file may go on
-        const answers = `${answersFor(disk.serial)}  wipeInstalled: true\n`
-        await stand.install(disk, medium, answers)
+        await stand.install(disk, medium, `${answersFor(disk.serial)}  wipeInstalled: true\n`)
       })
     }
+
+    test('power cut while the mark of an unfinished installation goes: the disk is a whole host, or says that it is none', async (t) => {
+      const disk = stand.disk('last', 12)
+      const cut = await stand.start({
+        iso: { file: stand.iso, as: 'usb' },
+        disks: [disk],
+        credentials: { 'freehold.answers': answersFor(disk.serial) },
+      })
+      await cut.waitFor(/FREEHOLD-INSTALL \S+ menu/, 3600)
+      await cut.freeze()
+      const said = await cut.serial()
+      await cut.cut()
+      assert.doesNotMatch(said, /FREEHOLD-INSTALL \S+ installed/)
+      const httpsPort = await freePort()
+      const next = await stand.start({ disks: [disk], httpsPort })
+      const [text] = await next.waitFor(/FREEHOLD-FAILED install-incomplete|must be\s+[0-9A-F]{2}:/, 2400, {
+        failure: /grub>|panic/,
+      })
+      t.diagnostic(text)
+      if (healthy.test(text)) assert.equal(await fingerprintAt(httpsPort), await fingerprintOnScreen(next, 60))
+      else await assert.rejects(fingerprintAt(httpsPort))
+    })
   })
 
+  /** Resolves when the disk has that much more on it than before; the machine stands still then. */
+  async function written(machine: Machine, file: string, before: number, more: number): Promise<void> {
+    const deadline = performance.now() + 2_400_000
+    while (allocated(file) < before + more) {
+      if (performance.now() > deadline) assert.fail(`nothing was written:\n${(await machine.serial()).slice(-2000)}`)
+      await delay(50)
+    }
+    await machine.freeze()
+  }
+
   suite('in the first boot', () => {
-    test('power cut while it starts, and again when the screen shows the code: the next boot shows the wizard, with one fingerprint', async () => {
+    test('power cut while it makes itself, and again when the screen shows the code: the next boot shows the wizard, with one fingerprint', async (t) => {
       const disk = stand.disk('first-boot', 12)
       await stand.install(disk)
+      const installed = allocated(disk.file)
       const early = await stand.start({ disks: [disk] })
-      await early.waitFor(/systemd\[1\]|Welcome to|Freehold/, 600)
+      // boot loader and kernel write nothing: this is the journal, the machine's id, its first keys
+      await written(early, disk.file, installed, 512 * 1024)
+      const said = await early.serial()
       await early.cut()
+      assert.doesNotMatch(said, healthy)
+      t.diagnostic(`cut after ${allocated(disk.file) - installed} bytes of the first boot`)
       const httpsPort = await freePort()
       const second = await stand.start({ disks: [disk], httpsPort })
-      const shown = await fingerprintOnScreen(second, 1200)
+      const shown = await fingerprintOnScreen(second, 2400)
       await second.cut()
       const third = await stand.start({ disks: [disk], httpsPort })
-      assert.equal(await fingerprintOnScreen(third, 1200), shown)
+      assert.equal(await fingerprintOnScreen(third, 2400), shown)
       assert.equal(await fingerprintAt(httpsPort), shown)
     })
   })

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { freePort } from '../testing/stands/free-port.ts'
 import type { Machine } from './machine.ts'
-import { answersFor, fingerprintAt, fingerprintOnScreen, openStand, type Disk, type Stand } from './stand.ts'
+import { fingerprintAt, fingerprintOnScreen, openStand, type Disk, type Stand } from './stand.ts'
 
-// The menu of the disk, by hand: GRUB listens on the serial line, the questions are on the screen, answered at the keyboard. And a
-// mirror that loses a disk. With --all only.
+// The menu of the disk, by hand: GRUB listens on the serial line, the questions are on the screen, answered at the keyboard.
+// With --all only.
 if (process.env['FREEHOLD_ALL'] === '1') {
   let stand: Stand
   let host: Disk
@@ -76,17 +76,5 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       assert.equal(await fingerprintAt(httpsPort), shown)
       await anew.cut()
     })
-  })
-
-  test('a mirror of two disks starts from each of them alone', async () => {
-    const pair = [stand.disk('M1', 12), stand.disk('M2', 12)]
-    const [one, other] = pair as [Disk, Disk]
-    await stand.install(one, { disks: pair }, answersFor('M1', 'M2'))
-    for (const survivor of [other, one]) {
-      const httpsPort = await freePort()
-      const machine = await stand.start({ disks: [survivor], httpsPort })
-      assert.equal(await fingerprintOnScreen(machine, 1500), await fingerprintAt(httpsPort))
-      await machine.cut()
-    }
   })
 }

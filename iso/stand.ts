@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { tmpdir } from 'node:os'
@@ -14,6 +14,8 @@ export interface Stand {
   folder: string
   /** A new empty disk; its name is its serial unless another is given. */
   disk(name: string, gib: number, serial?: string): Disk
+  /** The same as a plain file, into which tools of this machine can look. */
+  rawDisk(name: string, gib: number): Disk
   /** Starts a machine that is cut at the latest when the stand closes. */
   start(options: MachineOptions): Promise<Machine>
   /** Installs unattended onto that disk, to the end; answers all that the serial line said. */
@@ -23,7 +25,7 @@ export interface Stand {
 
 export interface Disk {
   file: string
-  format: 'qcow2'
+  format: 'qcow2' | 'raw'
   serial: string
 }
 
@@ -57,6 +59,11 @@ export async function openStand(): Promise<Stand> {
         execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', file, `${gib}G`])
         return { file, format: 'qcow2', serial }
       },
+      rawDisk(name, gib) {
+        const file = join(folder, `${name}.raw`)
+        execFileSync('truncate', ['-s', `${gib}G`, file])
+        return { file, format: 'raw', serial: name }
+      },
       async install(disk, more = {}, answers = answersFor(disk.serial)) {
         const machine = await start({
           iso: { file: iso, as: 'usb' },
@@ -64,7 +71,7 @@ export async function openStand(): Promise<Stand> {
           credentials: { 'freehold.answers': answers },
           ...more,
         })
-        await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 1800)
+        await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 3600)
         const said = await machine.serial()
         await machine.poweredOff(300)
         return said
@@ -107,5 +114,10 @@ export function fingerprintAt(port: number): Promise<string> {
       socket.end()
     })
     socket.on('error', failed)
+    // QEMU takes every connection itself and holds it while nobody in the machine answers
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`port ${port}: no TLS answer`)))
   })
 }
+
+/** Bytes that the image file takes: grows when the machine writes where nothing was. */
+export const allocated = (file: string): number => statSync(file).blocks * 512
