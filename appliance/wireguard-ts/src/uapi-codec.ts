@@ -1,6 +1,7 @@
-import { endpointText, parseCidr, parseEndpoint, type Cidr, type Endpoint } from './address.ts'
+import { endpointText, type Cidr, type Endpoint } from './address.ts'
 import { WireGuardError } from './errors.ts'
-import { hexToBase64, keyToHex, publicKeyOf, secretTag, type PresharedKey, type PrivateKey, type PublicKey } from './key.ts'
+import { keyToHex, publicKeyOf, secretTag, type PresharedKey, type PrivateKey, type PublicKey } from './key.ts'
+import { find, readCidr, readCount, readEndpoint, readKey, readWhole, startsWith } from './uapi-bytes.ts'
 
 /** One change of a peer. Absent fields stay as they are; `presharedKey: null` and keepalive 0 clear. */
 export type PeerChange =
@@ -79,16 +80,16 @@ export function encodeSet(change: DeviceChange): string {
   return `${lines.join('\n')}\n\n`
 }
 
-/** What `get=1` answers, without its last blank line. Throws `protocol` for anything unknown in shape. */
+/** What `get=1` answers. Throws `protocol`, `bad-key`, `bad-address`, `bad-endpoint` at the first line that no device says. */
 export function decodeGet(text: string): DeviceState {
   const decoder = new GetDecoder()
-  decoder.push(text)
+  decoder.push(Buffer.from(text, 'latin1'))
   return decoder.end()
 }
 
 /**
  * The same while it still arrives: a daemon takes as long to write thousands of peers as we take to read them, so both work at the
- * same time, and no text of megabytes is held. Throws `protocol` at the first line that is none.
+ * same time, and no text of megabytes is held.
  */
 export class GetDecoder {
   readonly #peers: Building[] = []
@@ -98,54 +99,119 @@ export class GetDecoder {
     fwmark: 0,
   }
   #errno = 0
-  #rest = ''
+  #rest: Buffer | undefined
+  /** Where the last line's setting stands in the list: settings come in the same order for each peer. */
+  #place = 0
 
-  push(part: string): void {
-    const text = this.#rest === '' ? part : this.#rest + part
+  /** `part` is the caller's again afterwards. */
+  push(part: Buffer): void {
+    const bytes = this.#rest === undefined ? part : Buffer.concat([this.#rest, part])
     let from = 0
-    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
-      if (end > from) this.#line(text, from, end)
+    for (let end = find(bytes, lineEnd, 0, bytes.length); end !== -1; end = find(bytes, lineEnd, from, bytes.length)) {
+      if (end > from) this.#line(bytes, from, end)
       from = end + 1
     }
-    this.#rest = text.slice(from)
+    this.#rest = from === bytes.length ? undefined : Buffer.from(bytes.subarray(from))
   }
 
   end(): DeviceState {
-    if (this.#rest !== '') this.push('\n')
+    if (this.#rest !== undefined) this.push(Buffer.from('\n'))
     if (this.#errno !== 0) throw protocol(`the device answered errno ${this.#errno}`)
     return { ...this.#device, peers: this.#peers }
   }
 
-  #line(text: string, from: number, end: number): void {
-    const cut = text.indexOf('=', from)
-    if (cut <= from || cut > end) throw protocol(`a line without a key (${end - from} characters)`)
-    const key = text.slice(from, cut)
-    const field = peerFields.get(key)
-    const peer = this.#peers.at(-1)
-    if (peer !== undefined && field !== undefined) return field(peer, text.slice(cut + 1, end))
-    switch (key) {
+  #line(bytes: Buffer, from: number, end: number): void {
+    for (let tried = 0; tried < settings.length; tried += 1) {
+      this.#place = this.#place === settings.length - 1 ? 0 : this.#place + 1
+      const setting = settings[this.#place]
+      if (setting === undefined || !startsWith(bytes, from, end, setting.word)) continue
+      return this.#take(setting.name, bytes, from + setting.word.length, end)
+    }
+    // keys of newer versions are no fault
+    if (find(bytes, equals, from, end) <= from) throw protocol(`a line without a key (${end - from} characters)`)
+  }
+
+  #take(name: Setting, bytes: Buffer, from: number, end: number): void {
+    switch (name) {
       case 'public_key':
-        this.#peers.push(newPeer(hexToBase64(text.slice(cut + 1, end)) as PublicKey))
+        this.#peers.push(newPeer((readKey(bytes, from, end) ?? zeroKey) as PublicKey))
         return
       case 'private_key': {
-        const value = text.slice(cut + 1, end)
-        this.#device.publicKey = /^0+$/.test(value) ? null : publicKeyOf(hexToBase64(value) as PrivateKey)
+        const value = readKey(bytes, from, end)
+        this.#device.publicKey = value === null ? null : publicKeyOf(value as PrivateKey)
         return
       }
       case 'listen_port':
-        this.#device.listenPort = whole(text.slice(cut + 1, end))
+        this.#device.listenPort = readWhole(bytes, from, end)
         return
       case 'fwmark':
-        this.#device.fwmark = whole(text.slice(cut + 1, end))
+        this.#device.fwmark = readWhole(bytes, from, end)
         return
       case 'errno':
-        this.#errno = whole(text.slice(cut + 1, end))
+        this.#errno = readWhole(bytes, from, end)
         return
-      default:
-      // keys of newer versions are no fault
+      default: {
+        const peer = this.#peers.at(-1)
+        if (peer !== undefined) takeOfPeer(peer, name, bytes, from, end)
+      }
     }
   }
 }
+
+function takeOfPeer(peer: Building, name: Setting, bytes: Buffer, from: number, end: number): void {
+  switch (name) {
+    case 'preshared_key': {
+      const value = readKey(bytes, from, end)
+      peer.presharedKeyTag = value === null ? null : secretTag(value as PresharedKey)
+      return
+    }
+    case 'endpoint':
+      peer.endpoint = readEndpoint(bytes, from, end)
+      return
+    case 'allowed_ip':
+      peer.allowedIps.push(readCidr(bytes, from, end))
+      return
+    case 'persistent_keepalive_interval':
+      peer.persistentKeepaliveSeconds = readWhole(bytes, from, end)
+      return
+    case 'last_handshake_time_sec':
+      peer.lastHandshakeSeconds = readWhole(bytes, from, end)
+      return
+    case 'rx_bytes':
+      peer.receivedBytes = readCount(bytes, from, end)
+      return
+    case 'tx_bytes':
+      peer.sentBytes = readCount(bytes, from, end)
+      return
+    default:
+    // says nothing that is asked for here
+  }
+}
+
+const [lineEnd, equals] = [10, 61]
+const zeroKey = Buffer.alloc(32).toString('base64')
+
+/** In the order in which wireguard-go writes them; those that say nothing here stand for their place. */
+const settingNames = [
+  'private_key',
+  'listen_port',
+  'fwmark',
+  'public_key',
+  'preshared_key',
+  'protocol_version',
+  'endpoint',
+  'last_handshake_time_sec',
+  'last_handshake_time_nsec',
+  'tx_bytes',
+  'rx_bytes',
+  'persistent_keepalive_interval',
+  'allowed_ip',
+  'errno',
+] as const
+
+type Setting = (typeof settingNames)[number]
+
+const settings = settingNames.map((name) => ({ name, word: Buffer.from(`${name}=`) }))
 
 type Building = { -readonly [K in keyof PeerState]: PeerState[K] } & { allowedIps: Cidr[] }
 
@@ -160,33 +226,6 @@ function newPeer(publicKey: PublicKey): Building {
     receivedBytes: 0n,
     sentBytes: 0n,
   }
-}
-
-const noKey = '0'.repeat(64)
-
-function count(text: string): bigint {
-  return text === '0' ? 0n : BigInt(text)
-}
-
-const peerFields = new Map<string, (peer: Building, value: string) => void>(
-  Object.entries({
-    preshared_key: (peer: Building, value: string) =>
-      void (peer.presharedKeyTag = value === noKey ? null : secretTag(hexToBase64(value) as PresharedKey)),
-    endpoint: (peer: Building, value: string) => void (peer.endpoint = parseEndpoint(value)),
-    allowed_ip: (peer: Building, value: string) => void peer.allowedIps.push(parseCidr(value)),
-    persistent_keepalive_interval: (peer: Building, value: string) => void (peer.persistentKeepaliveSeconds = whole(value)),
-    last_handshake_time_sec: (peer: Building, value: string) => void (peer.lastHandshakeSeconds = whole(value)),
-    rx_bytes: (peer: Building, value: string) => void (peer.receivedBytes = count(value)),
-    tx_bytes: (peer: Building, value: string) => void (peer.sentBytes = count(value)),
-  } satisfies Record<string, (peer: Building, value: string) => void>),
-)
-
-function whole(text: string): number {
-  if (text === '0') return 0
-  const value = Number(text)
-  // thousands of peers at every look: the comparison is cheaper than a pattern
-  if (!Number.isSafeInteger(value) || value < 0 || String(value) !== text) throw protocol('a number that is none')
-  return value
 }
 
 function protocol(message: string): WireGuardError {

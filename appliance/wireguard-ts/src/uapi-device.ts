@@ -5,6 +5,10 @@ import type { WireGuardDevice } from './device.ts'
 import { WireGuardError } from './errors.ts'
 import { encodeSet, GetDecoder, type DeviceChange } from './uapi-codec.ts'
 
+const lineEnd = 10
+const partBytes = 256 * 1024
+const ignored = (): void => {}
+
 /** Where userspace daemons put their sockets; the same for all network namespaces. */
 export const uapiFolder = '/var/run/wireguard'
 
@@ -23,6 +27,9 @@ export class UapiDevice implements WireGuardDevice {
   readonly #timeoutMs: number
   #queue: Promise<unknown> = Promise.resolve()
   #socket: Socket | undefined
+  /** Who hears the answer under way, and who is told that it will not come. */
+  #hear: (part: Buffer) => void = ignored
+  #broken: (why: Error) => void = ignored
 
   constructor(name: string, options: UapiOptions = {}) {
     this.#path = join(options.folder ?? uapiFolder, `${parseInterfaceName(name)}.sock`)
@@ -37,7 +44,7 @@ export class UapiDevice implements WireGuardDevice {
 
   async apply(change: DeviceChange): Promise<void> {
     let answer = ''
-    await this.#ask(encodeSet(change), (part) => (answer += part))
+    await this.#ask(encodeSet(change), (part) => (answer += part.toString('latin1')))
     const errno = /^errno=(\d+)$/m.exec(answer)?.[1]
     if (errno === '0') return
     this.close()
@@ -63,37 +70,33 @@ export class UapiDevice implements WireGuardDevice {
     this.#socket = undefined
   }
 
-  #ask(request: string, take: (part: string) => void): Promise<void> {
+  #ask(request: string, take: (part: Buffer) => void): Promise<void> {
     const asked = this.#queue.then(() => this.#exchange(request, take))
     this.#queue = asked.catch(() => {})
     return asked
   }
 
-  /** Hands on the answer piece by piece; what `take` throws ends it. */
-  async #exchange(request: string, take: (part: string) => void): Promise<void> {
+  /** Hands on the answer piece by piece, each only for the time of the call; what `take` throws ends it. */
+  async #exchange(request: string, take: (part: Buffer) => void): Promise<void> {
     const socket = await this.#connected()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    let tail = ''
-    const onData = (chunk: Buffer): void => {
-      // the interface speaks ASCII
-      const part = chunk.toString('latin1')
+    let last = 0
+    this.#hear = (part): void => {
       try {
         take(part)
       } catch (error) {
         return reject(error instanceof Error ? error : new Error(String(error)))
       }
-      tail = (tail + part.slice(-2)).slice(-2)
       // every answer ends with a blank line and begins with a key
-      if (tail === '\n\n') resolve()
+      if (part.at(-1) === lineEnd && (part.length > 1 ? part.at(-2) : last) === lineEnd) resolve()
+      last = part.at(-1) ?? last
     }
-    const onEnd = (): void => reject(this.#gone('it closed the connection'))
-    const onError = (cause: Error): void => reject(this.#gone('the connection broke', cause))
+    this.#broken = reject
     const timer = setTimeout(
       () =>
         reject(new WireGuardError('timed-out', 'the WireGuard daemon does not answer', 'Look at its log and start it again.')),
       this.#timeoutMs,
     )
-    socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onError)
     socket.write(request)
     try {
       await promise
@@ -102,19 +105,35 @@ export class UapiDevice implements WireGuardDevice {
       throw error
     } finally {
       clearTimeout(timer)
-      socket.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError)
+      this.#hear = this.#broken = ignored
     }
   }
 
   async #connected(): Promise<Socket> {
     if (this.#socket !== undefined && !this.#socket.destroyed && this.#socket.readable) return this.#socket
     const { promise, resolve, reject } = Promise.withResolvers<Socket>()
-    const socket = connect(this.#path)
-    socket.once('connect', () => resolve(socket)).once('error', (cause) => reject(this.#gone('no daemon answers', cause)))
+    // one buffer for all answers: thousands of peers are megabytes, and a new piece of memory for each part of them costs as much
+    // time as reading it
+    const buffer = Buffer.allocUnsafeSlow(partBytes)
+    const callback = (count: number): boolean => {
+      if (socket === this.#socket) this.#hear(buffer.subarray(0, count))
+      return true
+    }
+    const socket = connect({ path: this.#path, onread: { buffer, callback } })
+    const ended = (why: string, cause?: unknown): void => {
+      if (socket === this.#socket) this.#broken(this.#gone(why, cause))
+    }
+    socket
+      .once('connect', () => resolve(socket))
+      .on('error', (cause) => {
+        reject(this.#gone('no daemon answers', cause))
+        ended('the connection broke', cause)
+      })
+      .on('end', () => ended('it closed the connection'))
+      .on('close', () => ended('it closed the connection'))
     this.#socket = await promise
-    // an idle connection must not keep the process alive, nor an error of it end the process
-    this.#socket.unref().on('error', () => {})
-    return this.#socket
+    // an idle connection must not keep the process alive
+    return this.#socket.unref()
   }
 
   #gone(why: string, cause?: unknown): WireGuardError {

@@ -1,7 +1,7 @@
 import type { WireGuardDevice } from '../device.ts'
 import { WireGuardError } from '../errors.ts'
 import { publicKeyOf, secretTag, type PublicKey } from '../key.ts'
-import { decodeGet, encodeSet, type DeviceChange, type DeviceState, type PeerState } from '../uapi-codec.ts'
+import { encodeSet, type DeviceChange, type DeviceState, type PeerState } from '../uapi-codec.ts'
 
 /** A peer with this preshared state never answers: its endpoint's host is this name. Everybody can see a silent peer by hand. */
 export const sentinelSilentPeer = 'sentinel-silent-peer'
@@ -72,9 +72,7 @@ export class FakeDevice implements WireGuardDevice {
 
   async read(): Promise<DeviceState> {
     this.#check()
-    // through the codec, so that the fake says nothing that a daemon could not
     const state = { publicKey: this.publicKey, listenPort: this.#listenPort, fwmark: this.#fwmark }
-    decodeGet('errno=0\n\n')
     return Promise.resolve({ ...state, peers: [...this.#peers.values()] })
   }
 
