@@ -34,6 +34,7 @@ function answersFor(host: WizardStand): Partial<Record<View['sections'][number][
     network: { network: {} },
     template: { template: {} },
     plans: { plans: [plan] },
+    backup: { backup: {} },
   }
 }
 

@@ -142,6 +142,7 @@ test('W14 W9 a certificate by ACME: terms must be accepted, the next fingerprint
   await put('template', { template: {} })
   const plan = { name: 'Small', vcpus: 1, memoryMiB: 512, diskGiB: 4, graceDays: 7, capacity: 4, prices: { native: '1000' } }
   await put('plans', { plans: [plan] })
+  await put('backup', { backup: {} })
 
   await page.goto(`${host.origin}/setup?page=review`)
   await expect(page.getByText(`A certificate for ${name} is asked for at localhost`)).toBeVisible()

@@ -90,7 +90,7 @@ test('X3 X14 W6 a session that ends in the middle of a form: the code is asked a
   await expect(page.getByRole('button', { name: 'Save and go on' })).toBeEnabled()
 })
 
-test('W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon killed in the middle, review, wallet, open storefront', async ({
+test('W4 W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon killed in the middle, review, wallet, open storefront', async ({
   page,
   host,
   browser,
@@ -98,6 +98,8 @@ test('W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon 
   test.setTimeout(300_000)
   page.setDefaultTimeout(60_000)
   const wallet = await injectWallet(page, { rpcUrl: host.rpcUrl, keys: [new Wallet(key).privateKey] })
+  const sent: string[] = []
+  page.on('request', (request) => sent.push(`${request.url()} ${request.postData() ?? ''}`))
   try {
     await enter(page, host)
     await expect(section(page, 'Address')).toBeVisible()
@@ -162,8 +164,24 @@ test('W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon 
     await whole(page, 'plans')
     await save(page)
 
+    await expect(section(page, 'Backup')).toBeVisible()
+    await press(page, 'Make a recovery key')
+    const made = await page.getByRole('group', { name: 'Recovery key' }).textContent()
+    expect(made).toMatch(/^AGE-SECRET-KEY-1/)
+    await save(page)
+    // a key that nobody says to have is no answer
+    await expect(page.getByText('a recipient begins with age1', { exact: false }).first()).toBeVisible()
+    await tabTo(page, 'checkbox', 'I keep the recovery key in another place than this machine.')
+    await page.keyboard.press('Space')
+    const recipient = await page.getByLabel('Recipient: its public half').inputValue()
+    expect(recipient).toMatch(/^age1/)
+    await expect(page.getByText('is on this machine’s own disk', { exact: false })).toBeVisible()
+    await whole(page, 'backup')
+    await save(page)
+
     await expect(section(page, 'What will be changed')).toBeVisible()
     await expect(page.getByText('The plan Small is sold, at most 4 at once')).toBeVisible()
+    await expect(page.getByText(`it opens with the key of ${recipient}`)).toBeVisible()
     await whole(page, 'review')
     const download = page.waitForEvent('download')
     await press(page, 'Download the answer file')
@@ -186,7 +204,10 @@ test('W6 W8 W9 W10 W11 X12 the whole setup by keyboard alone: answers, a daemon 
     wallet.mood = 'confirm'
     await press(page, 'Sign the deployment')
     await expect(page.getByRole('heading', { name: 'The host is set up' })).toBeVisible({ timeout: 60_000 })
+    await expect(page.getByRole('main').getByText(recipient, { exact: true })).toBeVisible()
     await whole(page, 'done')
+    expect(sent.filter((one) => one.includes('AGE-SECRET-KEY'))).toEqual([])
+    expect(sent.some((one) => one.includes(recipient))).toBe(true)
     await page.goto(host.origin)
     await expect(page.getByRole('heading', { name: 'Small' })).toBeVisible()
   } finally {

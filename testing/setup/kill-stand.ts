@@ -239,6 +239,7 @@ export class Host {
       network: { network: {} },
       template: { template: {} },
       plans: { plans: [plan] },
+      backup: { backup: {} },
     }
   }
 

@@ -120,6 +120,7 @@ export const answers: Record<SectionName, Record<string, unknown>> = {
       },
     ],
   },
+  backup: { backup: { folder: '/mnt/backup/of-a-rather-long-name', recipient: `age1${'q'.repeat(58)}` } },
 }
 
 /** Nothing is announced, and nothing has failed that could be gone on without. */
@@ -231,7 +232,12 @@ const network = ['/v1/setup/network', { answer: networkSchema.parse({ cards, tri
 const file = ['/v1/setup/answer-file', { answer: answerFileSchema.parse({ text: '', leftOut: [] }) }] as const
 const changes = (): PlayedFault => {
   const whole = configSchema.parse({ version: 1, mode: 'installed', ...(Object.assign({}, ...Object.values(answers)) as object) })
-  const facts = { deploymentWei: 3_210_000_000_000_000n, provisioner: owner, deployer: treasury }
+  const facts = {
+    deploymentWei: 3_210_000_000_000_000n,
+    provisioner: owner,
+    deployer: treasury,
+    stateFolder: '/var/lib/freehold',
+  }
   return { answer: changesSchema.parse({ changes: changesOf(whole, facts), estimateSeconds: 354 }) }
 }
 

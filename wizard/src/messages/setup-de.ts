@@ -200,6 +200,34 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.step.start': 'Seiten öffnen',
   'setup.step.restored': 'Verträge der eingespielten Sicherung',
   'setup.step.backup': 'Erste Sicherung, zurückgelesen',
+  'setup.section.backup': 'Sicherung',
+  'setup.section.backup.text':
+    'Was keine Chain behält: die Geheimnisse, die Gäste kennen, Zertifikate, Verlauf. Versiegelt, sodass nur Sie sie öffnen. Festplatten der VMs sind nie darin.',
+  'setup.check.backup-key': 'Jemand kann die Sicherungen öffnen',
+  'setup.check.backup-folder': 'In den Ordner kann geschrieben werden',
+  'setup.backup.opener': 'Was öffnet eine Sicherung?',
+  'setup.backup.key': 'Ein Wiederherstellungsschlüssel',
+  'setup.backup.key.text': 'Sie behalten ihn, dieser Host hat ihn nie',
+  'setup.backup.passphrase': 'Eine Passphrase',
+  'setup.backup.passphrase.text': 'Sie liegt in einer Datei dieses Hosts',
+  'setup.backup.none': 'Vorerst keine Sicherungen',
+  'setup.backup.none.text': 'Eine Meldung erinnert, bis es welche gibt',
+  'setup.backup.make': 'Wiederherstellungsschlüssel erzeugen',
+  'setup.backup.made.title': 'Ihr Wiederherstellungsschlüssel, nur dieses eine Mal gezeigt',
+  'setup.backup.made.text':
+    'Er ist in diesem Browser entstanden und wurde niemandem gesendet. Bewahren Sie ihn fern von diesem Rechner auf, am besten auf Papier oder in einem Passwortspeicher: Ohne ihn öffnet sich keine Sicherung.',
+  'setup.backup.made.key': 'Wiederherstellungsschlüssel',
+  'setup.backup.made.download': 'Wiederherstellungsschlüssel herunterladen',
+  'setup.backup.made.kept': 'Ich bewahre den Wiederherstellungsschlüssel an einem anderen Ort als diesem Rechner auf.',
+  'setup.backup.recipient': 'Empfänger: seine öffentliche Hälfte',
+  'setup.backup.recipientHint': 'Beginnt mit age1. Sie haben schon einen Schlüssel? Schreiben Sie seinen Empfänger hierher.',
+  'setup.backup.passphraseFile': 'Datei mit der Passphrase',
+  'setup.backup.passphraseFileHint': 'Auf diesem Host, nur vom Dienst lesbar (Modus 0600), 12 Zeichen oder mehr in einer Zeile.',
+  'setup.backup.folder': 'Ordner der Sicherungen, nach Wunsch',
+  'setup.backup.folderHint':
+    'Ein eingehängtes Laufwerk oder eine Freigabe, etwa /mnt/backup. Leer: auf diesem Rechner, den die Sicherungen nicht überdauern.',
+  'setup.change.backup':
+    'Eine versiegelte Sicherung entsteht in {folder} und wird zurückgelesen; sie öffnet sich mit dem Schlüssel zu {recipient}',
   'setup.restore': 'Aus einer versiegelten Sicherung',
   'setup.restore.text':
     'Sie bringt die Geheimnisse, die Gäste kennen, Zertifikate und Verlauf zurück und füllt diese Seiten. Platten der VMs kommen von ihrem Ort, Geld und Pässe aus der Chain.',
@@ -396,7 +424,12 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.done.keep.wallet':
     'Die Wallet des Eigentümers und deren eigene Wiederherstellung: Wer sie hat, bestimmt über den Vertrag. Dieser Host fragt nie nach einer Wiederherstellungsphrase.',
   'setup.done.keep.backup':
-    'Eine Sicherung dieses Hosts, mit den Worten, die sie öffnen. Sie enthält die Geheimnisse der VMs, nicht die Schlüssel Ihrer Wallets.',
+    'Eine Sicherung dieses Hosts, und was sie öffnet. Sie enthält die Geheimnisse der VMs, nicht die Schlüssel Ihrer Wallets.',
+  'setup.done.keep.recipient':
+    'Den Wiederherstellungsschlüssel, dessen öffentliche Hälfte hier steht. Er allein öffnet die Sicherungen dieses Hosts:',
+  'setup.done.keep.backups': 'Die Sicherungen selbst. Sie liegen in {folder}; holen Sie sie ab und zu von dort.',
+  'setup.done.backup.none': 'Es entstehen noch keine Sicherungen: Nennen Sie einen Wiederherstellungsschlüssel.',
+  'setup.done.backup.page': 'Sicherungen ansehen',
   'setup.done.keep.answers': 'Die Antwortdatei. Geheimnisse sind darin ausgelassen, und sie sagt, welche.',
   'setup.done.keep.root': 'Das Wurzelzertifikat, falls Sie es später auf weiteren Geräten installieren.',
   'setup.root.title': 'Damit Browser nicht warnen: die Wurzel dieses Hosts installieren',

@@ -4,13 +4,21 @@ import { useTexts } from '../i18n/text-context.tsx'
 import { Card, CardTitle, PageHeading } from '../ui/Card.tsx'
 import { classes } from '../ui/classes.ts'
 import { CopyButton } from '../ui/Copy.tsx'
-import { linkButton, secondaryLinkButton } from '../ui/link-button.ts'
+import { linkButton, secondaryLinkButton, textLink } from '../ui/link-button.ts'
 import { rootFile, rootOf, type RootCertificate } from './root-certificate.ts'
 
 const systems = ['windows', 'macos', 'ios', 'android', 'linux', 'firefox'] as const
 
+/** What was answered about backups; undefined where this browser came later and knows of no answer. */
+export interface BackupAnswered {
+  folder?: string
+  recipient?: string
+  passphraseFile?: string
+}
+
 /** The host is set up: who is the operator now, what to install, what to keep, and the way on (W14, W16). */
-export function Done({ origin, owner }: { origin: string; owner: string | undefined }) {
+export function Done(props: { origin: string; owner: string | undefined; backup: BackupAnswered | undefined }) {
+  const { origin, owner, backup } = props
   const { t } = useTexts()
   const root = useRoot()
   return (
@@ -25,6 +33,14 @@ export function Done({ origin, owner }: { origin: string; owner: string | undefi
             {t('setup.done.operator')}
             {owner !== undefined && <code className="block font-mono text-sm break-all">{owner}</code>}
           </Row>
+          {backup !== undefined && backup.recipient === undefined && backup.passphraseFile === undefined && (
+            <Row>
+              {t('setup.done.backup.none')}{' '}
+              <a className={textLink} href={`${origin}/operator/backups`}>
+                {t('setup.done.backup.page')}
+              </a>
+            </Row>
+          )}
           <Row>{t('setup.done.medium')}</Row>
         </ul>
         <div className="mt-6 flex flex-wrap gap-3">
@@ -42,7 +58,18 @@ export function Done({ origin, owner }: { origin: string; owner: string | undefi
         <p className="mt-2 max-w-prose text-soft">{t('setup.done.keep.text')}</p>
         <ul className="mt-4 list-disc space-y-2 pl-5">
           <li>{t('setup.done.keep.wallet')}</li>
-          <li>{t('setup.done.keep.backup')}</li>
+          {backup?.recipient !== undefined && (
+            <li>
+              {t('setup.done.keep.recipient')}
+              <span className="mt-1 flex flex-wrap items-center gap-2">
+                <code className="min-w-0 font-mono text-sm break-all">{backup.recipient}</code>
+                <CopyButton value={backup.recipient} what={t('setup.backup.recipient')} />
+              </span>
+            </li>
+          )}
+          <li>
+            {backup?.folder === undefined ? t('setup.done.keep.backup') : t('setup.done.keep.backups', { folder: backup.folder })}
+          </li>
           <li>{t('setup.done.keep.answers')}</li>
           {root !== undefined && <li>{t('setup.done.keep.root')}</li>}
         </ul>

@@ -10,6 +10,7 @@ import { Notice } from '../ui/Notice.tsx'
 import { usePress } from '../ui/use-press.ts'
 import { CheckList } from './CheckList.tsx'
 import { AddressFields } from './forms/AddressFields.tsx'
+import { BackupFields } from './forms/BackupFields.tsx'
 import { ChainFields } from './forms/ChainFields.tsx'
 import { ExistingFields } from './forms/ExistingFields.tsx'
 import { HypervisorFields } from './forms/HypervisorFields.tsx'
@@ -39,6 +40,7 @@ const pages: Record<SectionName, { fields: ComponentType<FieldsProps>; proposal(
     fields: NetworkFields,
     proposal: () => ({ network: { ipv4: { gateway: '10.77.0.1', prefixLength: 16 }, ipv6: null } }),
   },
+  backup: { fields: BackupFields, proposal: () => ({ backup: { recipient: '' } }) },
   template: { fields: TemplateFields, proposal: () => ({ template: {} }) },
   plans: {
     fields: PlansFields,

@@ -11,7 +11,7 @@ import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import { CodeForm } from './CodeForm.tsx'
-import { Done } from './Done.tsx'
+import { Done, type BackupAnswered } from './Done.tsx'
 import { setupApi, type SectionName } from './resources.ts'
 import { Review } from './Review.tsx'
 import { Run } from './Run.tsx'
@@ -51,9 +51,10 @@ function Wizard() {
   const answered = (name: SectionName) => view.data?.sections.find((one) => one.name === name)?.value
   const named = answered('address')?.['origin']
   const owner = (answered('people')?.['roles'] as { owner?: string } | undefined)?.owner
-  if (moved && typeof named === 'string') return <Done origin={named} owner={owner} />
+  const backup = answered('backup')?.['backup'] as BackupAnswered | undefined
+  if (moved && typeof named === 'string') return <Done origin={named} owner={owner} backup={backup} />
   if (open && (hasCode(entry.error, 'not-found') || hasCode(view.error, 'not-found'))) {
-    return <Done origin={status.origin} owner={owner} />
+    return <Done origin={status.origin} owner={owner} backup={backup} />
   }
   const title = <PageHeading title={t('setup.heading')} lead={t('setup.lead')} />
   if (entry.data === undefined) {

@@ -47,6 +47,8 @@ export const knownChecks = [
   'template-named',
   'plans-fit',
   'plans-tokens',
+  'backup-key',
+  'backup-folder',
 ] as const
 
 /** A step in the person's language. */

@@ -13,6 +13,7 @@ export const sectionNames = [
   'network',
   'template',
   'plans',
+  'backup',
 ] as const
 
 export const sectionSchema = z.strictObject({
@@ -94,6 +95,7 @@ export const changesSchema = z.strictObject({
         'certificate-acme',
         'certificate-own',
         'storefront',
+        'backup',
       ]),
       values: z.record(z.string(), z.union([z.string(), z.number()])),
       undo: z.enum(['yes', 'part', 'no']),

@@ -19,6 +19,7 @@ export interface Change {
     | 'certificate-acme'
     | 'certificate-own'
     | 'storefront'
+    | 'backup'
   values: Record<string, string | number>
   /** `no`: it stays for good. `part`: it can be ended, not unmade. */
   undo: 'yes' | 'part' | 'no'
@@ -31,6 +32,8 @@ export interface ReviewFacts {
   deploymentWei: bigint | null
   provisioner: string | null
   deployer: string | null
+  /** Below it lies what has no place of its own. */
+  stateFolder: string
 }
 
 /** Everything that setup changes by these answers, before anything is changed. Pure. */
@@ -116,6 +119,16 @@ export function changesOf(answers: Config, facts: ReviewFacts): Change[] {
       : []),
     { step: 'start', kind: 'storefront', values: { origin: answers.origin }, undo: 'yes', ...none },
   )
+  const { recipient, passphraseFile, folder } = answers.backup
+  if (recipient !== undefined || passphraseFile !== undefined) {
+    changes.push({
+      step: 'backup',
+      kind: 'backup',
+      values: { folder: folder ?? `${facts.stateFolder}/backups`, recipient: recipient ?? passphraseFile ?? '' },
+      undo: 'part',
+      ...none,
+    })
+  }
   return changes
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
-import type { Config, ConfigInput, TlsAnswer } from '../../config/schema.ts'
+import type { BackupAnswer, Config, ConfigInput, TlsAnswer } from '../../config/schema.ts'
 import type { Hypervisor } from '../../hypervisor/port.ts'
+import type { BackupPlace } from './backup-place.ts'
 
 /** Sections that the wizard asks, in order. Each is some top-level fields of the answer file. */
 export type SectionName =
@@ -14,6 +15,7 @@ export type SectionName =
   | 'network'
   | 'template'
   | 'plans'
+  | 'backup'
 
 /** Certificates by ACME, as answered. */
 export type AcmeAnswer = Extract<TlsAnswer, { kind: 'acme' }>
@@ -32,6 +34,10 @@ export interface CheckPorts {
   proveName?(name: string, signal: AbortSignal): Promise<boolean>
   /** Whether a folder for disks lies on the disk of the host's own state; undefined: the usual folder. */
   sharesDiskWithState?(folder: string | undefined): Promise<boolean>
+  /** Where sealed backups would lie. Throws `backup-folder-missing`, `no-permission`. */
+  backupPlace?(backup: BackupAnswer): Promise<BackupPlace>
+  /** Whether they name somebody who can open one. Throws `config-invalid`, `config-unreadable`. */
+  backupIsSealed?(backup: BackupAnswer): Promise<boolean>
   /** Address of the provisioner's key, where this host has one already. */
   ownProvisioner?(): Promise<string | null>
   /** Secrets that guests of a former host know and that are not here, by their files. */

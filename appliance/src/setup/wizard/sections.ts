@@ -1,6 +1,7 @@
 import type { ConfigInput } from '../../config/schema.ts'
 import type { Section, SectionName } from './section.ts'
 import { address } from './sections/address.ts'
+import { backup } from './sections/backup.ts'
 import { chain } from './sections/chain.ts'
 import { existing } from './sections/existing.ts'
 import { hypervisor } from './sections/hypervisor.ts'
@@ -12,7 +13,19 @@ import { tls } from './sections/tls.ts'
 import { uplink } from './sections/uplink.ts'
 
 /** The pages that ask, in order: what later ones are checked against comes first. */
-export const sections: readonly Section[] = [uplink, address, tls, chain, existing, people, hypervisor, network, template, plans]
+export const sections: readonly Section[] = [
+  uplink,
+  address,
+  tls,
+  chain,
+  existing,
+  people,
+  hypervisor,
+  network,
+  template,
+  plans,
+  backup,
+]
 
 /** Those that this installation asks. */
 export function sectionsAsked(base: Partial<ConfigInput>): readonly Section[] {

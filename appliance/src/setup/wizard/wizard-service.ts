@@ -16,6 +16,7 @@ import { noteWalletTransaction, openWalletRequest, type WalletRequest } from '..
 import { askDirectory } from '../tls/acme.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import { answerFileOf } from './answer-file.ts'
+import { backupIsSealed, backupPlace } from './backup-place.ts'
 import { checkRpc } from './check-rpc.ts'
 import { missingSecrets } from './former-secrets.ts'
 import { diskPlaces, sharesDiskWithState, type DiskPlace } from './disk-places.ts'
@@ -224,6 +225,8 @@ export function createWizard(ports: WizardPorts): Wizard {
         ownProvisioner: async () => (await ports.keys()).provisioner,
         missingSecrets: () => missingSecrets(ports.stateFolder),
         sharesDiskWithState: (folder) => sharesDiskWithState(folder ?? ports.usualFolder, ports.stateFolder),
+        backupPlace: (backup) => backupPlace(backup, ports.stateFolder),
+        backupIsSealed,
         acmeDirectory: askDirectory,
         ...(ports.proveName !== undefined && { proveName: ports.proveName }),
         rpc: (url, method, params) => checkRpc(url, method, params, signal),
@@ -245,7 +248,7 @@ export function createWizard(ports: WizardPorts): Wizard {
       const { config } = await whole()
       const [keys, deploymentWei] = await Promise.all([ports.keys(), deploymentCost(config)])
       return {
-        changes: changesOf(config, { ...keys, deploymentWei }),
+        changes: changesOf(config, { ...keys, deploymentWei, stateFolder: ports.stateFolder }),
         estimateSeconds: setupSteps.reduce((sum, step) => sum + step.estimateSeconds, 0),
       }
     },

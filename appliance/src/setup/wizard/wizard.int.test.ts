@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test, type TestContext } from 'node:test'
 import { JsonRpcProvider, Wallet } from 'ethers'
+import { newRecoveryKey } from '../../backup/keys.ts'
+import { readInThread } from '../../backup/thread.ts'
 import { startRpcFront } from '../../chain/rpc-front.ts'
 import { startTestChain, type TestChain } from '../../chain/test-chain.ts'
 import { systemClock } from '../../clock/clock.ts'
@@ -130,10 +132,11 @@ suite('the wizard behind the pages', () => {
     network: { network: {} },
     template: { template: {} },
     plans: { plans: [plan] },
+    backup: { backup: {} },
   })
 
-  async function answerAll(browser: Browser): Promise<void> {
-    for (const [name, value] of Object.entries(answersFor())) {
+  async function answerAll(browser: Browser, others: Record<string, Record<string, unknown>> = {}): Promise<void> {
+    for (const [name, value] of Object.entries({ ...answersFor(), ...others })) {
       const answer = await browser.call('PUT', `/v1/setup/answers/${name}`, { revision: 0, value })
       assert.equal(answer.status, 200, JSON.stringify(answer.body))
     }
@@ -238,6 +241,8 @@ suite('the wizard behind the pages', () => {
       ['chain', { chain: { chainId: 1, rpcUrls: ['file:///etc/passwd'] } }, '/chain/rpcUrls/0'],
       ['hypervisor', { hypervisor: { kind: 'none' } }, '/hypervisor/kind'],
       ['template', { template: { sha256: 'x' } }, '/template/sha256'],
+      ['backup', { backup: { recipient: 'age1short' } }, '/backup/recipient'],
+      ['backup', { backup: { folder: 'relative' } }, '/backup/folder'],
     ]
     for (const [section, value, pointer] of wrong) {
       const answer = await browser.call('PUT', `/v1/setup/answers/${section}`, { revision: 0, value })
@@ -313,6 +318,38 @@ suite('the wizard behind the pages', () => {
     assert.deepEqual(state(token, 'plans-tokens'), ['failed', 'config-invalid'])
   })
 
+  test('W8 live checks of backups: nobody named, a recipient with a typing mistake, a folder that is missing, a file in its place, no drive of its own', async (t) => {
+    const host = await openHost(t)
+    const browser = await host.entered()
+    const found = async (backup: Record<string, unknown>) =>
+      (await checks(browser, 'backup', { backup })).map(({ name, state, code }) => [name, state, code])
+    const { recipient } = await newRecoveryKey()
+    const mistyped = recipient.slice(0, -1) + (recipient.endsWith('q') ? 'p' : 'q')
+    const folder = await mkdtemp('/tmp/fh-kept-')
+    t.after(() => rm(folder, { recursive: true }))
+    const passphraseFile = join(host.folder, 'passphrase')
+    await writeFile(passphraseFile, 'short', { mode: 0o600 })
+
+    assert.deepEqual(await found({}), [['backup-key', 'warned', null]])
+    assert.deepEqual((await found({ recipient: mistyped }))[0], ['backup-key', 'failed', 'config-invalid'])
+    assert.deepEqual((await found({ passphraseFile }))[0], ['backup-key', 'failed', 'config-unreadable'])
+    assert.deepEqual(await found({ recipient, folder: join(folder, 'missing') }), [
+      ['backup-key', 'passed', null],
+      ['backup-folder', 'failed', 'backup-folder-missing'],
+    ])
+    assert.deepEqual((await found({ recipient, folder: passphraseFile }))[1], [
+      'backup-folder',
+      'failed',
+      'backup-folder-missing',
+    ])
+    assert.deepEqual(await found({ recipient }), [
+      ['backup-key', 'passed', null],
+      ['backup-folder', 'warned', null],
+    ])
+    assert.deepEqual((await found({ recipient, folder: '/dev/shm' }))[1], ['backup-folder', 'passed', null])
+    assert.deepEqual(await readdir(folder), [], 'a check writes nothing')
+  })
+
   test('W8 two nodes of different histories are told apart', async (t) => {
     const host = await openHost(t)
     const other = await startTestChain('0x00000000000000000000000000000000000000a4')
@@ -330,13 +367,15 @@ suite('the wizard behind the pages', () => {
   test('W9 W10 the review shows every change before anything is made; the answer file is what was clicked', async (t) => {
     const host = await openHost(t)
     const browser = await host.entered()
-    await answerAll(browser)
+    const { recipient } = await newRecoveryKey()
+    await answerAll(browser, { backup: { backup: { recipient } } })
     const { body } = await browser.call('GET', '/v1/setup/review')
-    const changes = body['changes'] as { kind: string; undo: string; costWei: string | null }[]
+    const changes = body['changes'] as { kind: string; undo: string; costWei: string | null; values: Record<string, string> }[]
     assert.deepEqual(
       changes.map((change) => change.kind),
-      ['storage', 'template', 'key', 'funds', 'contract', 'plan', 'file', 'storefront'],
+      ['storage', 'template', 'key', 'funds', 'contract', 'plan', 'file', 'storefront', 'backup'],
     )
+    assert.deepEqual(changes.at(-1)?.values, { folder: join(host.folder, 'backups'), recipient })
     assert.deepEqual(changes.find((change) => change.kind === 'contract')?.undo, 'no')
     assert.ok(BigInt(changes.find((change) => change.kind === 'contract')?.costWei ?? 0) > 0n)
     await assert.rejects(access(join(host.folder, 'freehold.yaml')), 'nothing has happened')
@@ -344,6 +383,8 @@ suite('the wizard behind the pages', () => {
     const file = (await browser.call('GET', '/v1/setup/answer-file')).body['text'] as string
     const config = parseConfig(file, 'answers')
     assert.deepEqual([config.plans[0]?.name, config.deployment, config.chain.rpcUrls], ['Small', 'wallet', [chain.url]])
+    assert.equal(config.backup.recipient, recipient)
+    await assert.rejects(access(join(host.folder, 'backups')), 'no folder was made for looking')
   })
 
   test('W10 a key in the address of a node is left out of the answer file, and the file says so', async (t) => {
@@ -380,7 +421,10 @@ suite('the wizard behind the pages', () => {
   test('I7 the whole setup: a wallet deploys, the daemon dies meanwhile, one contract, no code left behind', async (t) => {
     const host = await openHost(t)
     const browser = await host.entered()
-    await answerAll(browser)
+    const { recipient, identity } = await newRecoveryKey()
+    const folder = await mkdtemp('/tmp/fh-kept-')
+    t.after(() => rm(folder, { recursive: true }))
+    await answerAll(browser, { backup: { backup: { recipient, folder } } })
     assert.equal((await browser.call('POST', '/v1/setup/run', {})).status, 202)
     const address = await until('the provisioner', async () => {
       const { body } = await browser.call('GET', '/v1/setup/log?after=0')
@@ -422,6 +466,11 @@ suite('the wizard behind the pages', () => {
     const config = parseConfig(await readFile(join(host.folder, 'freehold.yaml'), 'utf8'), 'freehold.yaml')
     assert.equal(config.contracts.length, 1)
     await assert.rejects(access(join(host.folder, 'run/setup-code')))
+    // what was named on the page opens what setup made, without this host
+    const sealed = (await readdir(folder)).filter((name) => name.endsWith('.tar.gz.age'))
+    assert.equal(sealed.length, 1)
+    const manifest = await readInThread({ path: join(folder, sealed[0] ?? ''), open: { identity } })
+    assert.equal(manifest.origin, 'http://localhost:8080')
     for (const [method, path, body] of guarded) {
       assert.equal((await browser.call(method, path, body)).status, 404, `${path} is gone`)
     }
