@@ -1,4 +1,4 @@
-import { access, rm } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { createApi, type ApiServer } from './app.ts'
@@ -9,6 +9,7 @@ import { registerSetupWizard } from './routes/setup-wizard.ts'
 import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import { formerConfigFile } from '../backup/staged.ts'
 import type { Clock } from '../clock/clock.ts'
+import { eraseFile } from '../config/erase-file.ts'
 import type { ConfigInput } from '../config/schema.ts'
 import type { HostPort } from '../host/port.ts'
 import { defaultLibvirtFolder, installedLibvirt } from '../hypervisor/libvirt/libvirtd.ts'
@@ -114,6 +115,6 @@ export async function openSetupDoor(options: SetupDoorOptions): Promise<SetupDoo
 
 /** No trace of the door stays where a power cut came before it was closed (I7). May be called where none was ever open. */
 export async function clearSetupDoor(options: Pick<SetupDoorOptions, 'stateFolder' | 'store' | 'clock'>): Promise<void> {
-  await rm(join(options.stateFolder, setupCodeFile), { force: true })
+  await eraseFile(join(options.stateFolder, setupCodeFile))
   await createSetupSessions(options.store.settings, options.clock).endAll()
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { reliability } from '../dev/reliability.ts'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -273,6 +273,8 @@ ${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contr
       assert.equal((await one.run(text)).state, 'done')
       const first = one.opened.at(-1)?.contracts
       assert.equal(first?.length, 1)
+      // I7: what paid the deployment stays nowhere
+      assert.deepEqual(await readdir(join(one.folder, 'secrets')), ['provisioner.key'])
       // as a power cut between the deployment and the last step would leave it
       await rm(join(one.folder, 'freehold.yaml'))
       assert.equal((await one.run(text)).state, 'done')

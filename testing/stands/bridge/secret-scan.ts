@@ -25,7 +25,8 @@ const forms = (raw: Buffer): Buffer[] => [
 export async function needlesOf(stateFolder: string, key: VmKey): Promise<Needle[]> {
   const needles: Needle[] = []
   const secrets = join(stateFolder, 'secrets')
-  for (const name of ['provisioner.key', 'deployer.key']) {
+  // the key that paid the deployment is erased when setup ends
+  for (const name of ['provisioner.key']) {
     const digits = /[0-9a-fA-F]{64}/.exec(await readFile(join(secrets, name), 'utf8'))?.[0] ?? ''
     needles.push({ name, forms: forms(Buffer.from(digits, 'hex')) })
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { link, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -75,5 +75,20 @@ test('a damaged file gives way to a new code; after setup none is left', async (
   assert.match(code.shown().code, /^[0-9A-Z]{6}$/)
   assert.match(await readFile(file, 'utf8'), /"wrong":0/)
   await code.remove()
+  await assert.rejects(stat(file), { code: 'ENOENT' })
+})
+
+test('I7 no code that was shown stays on the disk: neither one that was void, nor the last', async (t) => {
+  const { code, file } = await open(t)
+  // other names of the same blocks
+  const witnesses = [`${file}.first`, `${file}.second`]
+  for (const witness of witnesses) {
+    await link(file, witness)
+    await code.renew()
+  }
+  const last = `${file}.last`
+  await link(file, last)
+  await code.remove()
+  for (const witness of [...witnesses, last]) assert.match(await readFile(witness, 'utf8'), /^\0+$/)
   await assert.rejects(stat(file), { code: 'ENOENT' })
 })

@@ -1,6 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { eraseFile, overwrite } from '../../config/erase-file.ts'
 
 /** Wrong tries after which a code is void and another stands on the machine's screen (W2). */
 export const triesPerCode = 5
@@ -23,7 +24,7 @@ export interface OneTimeCode {
   take(text: string): Promise<Try>
   /** Another code, asked for at the machine. */
   renew(): Promise<void>
-  /** No code any more: setup is over (I7). */
+  /** No code any more, nor a trace of one on the disk: setup is over (I7). */
   remove(): Promise<void>
 }
 
@@ -50,8 +51,15 @@ export async function openOneTimeCode(file: string): Promise<OneTimeCode> {
   async function keep(next: typeof state): Promise<void> {
     state = next
     const turn = writing.then(async () => {
-      await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 })
-      await rename(`${file}.new`, file)
+      const former = await open(file, 'r+').catch(() => undefined)
+      try {
+        await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 })
+        await rename(`${file}.new`, file)
+        // no block of the disk keeps a code that was shown (I7)
+        if (former !== undefined) await overwrite(former)
+      } finally {
+        await former?.close()
+      }
     })
     writing = turn.catch(() => undefined)
     await turn
@@ -75,7 +83,8 @@ export async function openOneTimeCode(file: string): Promise<OneTimeCode> {
     renew: () => keep({ code: newSetupCode(), wrong: 0, voided: state.voided }),
     async remove() {
       await writing
-      await rm(file, { force: true })
+      await eraseFile(`${file}.new`)
+      await eraseFile(file)
     },
   }
 }
