@@ -43,12 +43,14 @@ export class WireGuardInterface {
   /** What `set` would change, without changing anything. Throws `bad-config`, `interface-missing`. */
   async plan(config: InterfaceConfig): Promise<InterfaceChange> {
     checkDevice(config, this.#check)
-    const link = await readLink(this.name, this.#where)
-    if (link === undefined) {
+    const [link, actual] = await Promise.allSettled([readLink(this.name, this.#where), this.#device.read()])
+    if (link.status === 'rejected') throw link.reason
+    if (link.value === undefined) {
       throw new WireGuardError('interface-missing', `there is no interface ${this.name}`, 'Start its daemon or make it first.')
     }
+    if (actual.status === 'rejected') throw actual.reason
     const wanted = { mtu: config.mtu ?? defaultMtu, addresses: config.addresses, routes: routesOf(config) }
-    return { device: diffDevice(config, await this.#device.read()), links: linkBatch(this.name, wanted, link) }
+    return { device: diffDevice(config, actual.value), links: linkBatch(this.name, wanted, link.value) }
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Cidr, InterfaceAddress } from './address.ts'
 import { parseCidr, parseInterfaceAddress } from './address.ts'
-import { run, runOrFail, type RunOptions } from './run.ts'
+import { WireGuardError } from './errors.ts'
+import { run, runOrFail, type RunOptions, type RunResult } from './run.ts'
 
 /** Addresses, MTU and routes of one interface as the system has them. */
 export interface LinkState {
@@ -16,14 +17,25 @@ export const routeProtocol = 187
 
 /** What stands; undefined if there is no such interface. */
 export async function readLink(name: string, where: RunOptions = {}): Promise<LinkState | undefined> {
-  const shown = await run('ip', ['-json', 'address', 'show', 'dev', name], where)
+  // side by side: on a busy machine each program waits for its turn
+  const [shown, four, six] = await Promise.all([
+    run('ip', ['-json', 'address', 'show', 'dev', name], where),
+    readRoutes(name, '-4', where),
+    readRoutes(name, '-6', where),
+  ])
   if (shown.code !== 0) return undefined
+  for (const { code, stderr } of [four, six]) {
+    if (code !== 0)
+      throw new WireGuardError('interface-refused', 'it was not possible to read routes', 'The cause stands in the log.', {
+        cause: new Error(stderr.trim().slice(-1000)),
+      })
+  }
   const [link] = JSON.parse(shown.stdout) as {
     mtu: number
     flags: string[]
     addr_info?: { local: string; prefixlen: number; scope: string }[]
   }[]
-  const routes = [...(await readRoutes(name, '-4', where)), ...(await readRoutes(name, '-6', where))]
+  const routes = [...routesIn(four.stdout, '0.0.0.0/0'), ...routesIn(six.stdout, '::/0')]
   return {
     up: link?.flags.includes('UP') ?? false,
     mtu: link?.mtu ?? 0,
@@ -35,11 +47,13 @@ export async function readLink(name: string, where: RunOptions = {}): Promise<Li
   }
 }
 
-async function readRoutes(name: string, family: '-4' | '-6', where: RunOptions): Promise<Cidr[]> {
-  const args = [family, '-json', 'route', 'show', 'dev', name, 'protocol', String(routeProtocol)]
-  const text = await runOrFail('read routes', 'ip', args, where)
+function readRoutes(name: string, family: '-4' | '-6', where: RunOptions): Promise<RunResult> {
+  return run('ip', [family, '-json', 'route', 'show', 'dev', name, 'protocol', String(routeProtocol)], where)
+}
+
+function routesIn(text: string, everywhere: string): Cidr[] {
   const found = JSON.parse(text === '' ? '[]' : text) as { dst: string }[]
-  return found.map(({ dst }) => parseCidr(dst === 'default' ? (family === '-4' ? '0.0.0.0/0' : '::/0') : dst))
+  return found.map(({ dst }) => parseCidr(dst === 'default' ? everywhere : dst))
 }
 
 /** The lines for `ip -batch` that turn `actual` into `wanted`, additions after removals. Pure. */

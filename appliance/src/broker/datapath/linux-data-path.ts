@@ -1,6 +1,7 @@
 import { type Cidr, type InterfaceAddress } from 'wireguard-ts/address'
 import type { InterfaceConfig } from 'wireguard-ts/config'
 import type { WireGuardDevice } from 'wireguard-ts/device'
+import { WireGuardError } from 'wireguard-ts/errors'
 import { WireGuardInterface, type InterfaceChange } from 'wireguard-ts/interface'
 import { run, type RunOptions } from 'wireguard-ts/run'
 import { AppError } from '../../errors/app-error.ts'
@@ -114,6 +115,20 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
 
   const face = (of: WireGuardDevice): WireGuardInterface => new WireGuardInterface({ name: interfaceName, device: of, ...where })
 
+  /** Sets the interface. The device of the last time is tried first: to look for it anew are three programs more before the answer. */
+  async function setInterface(leases: readonly Lease[]): Promise<InterfaceChange> {
+    if (device !== undefined) {
+      fresh = false
+      try {
+        return await face(device).set(configOf(leases))
+      } catch (error) {
+        if (!(error instanceof WireGuardError) || error.code !== 'interface-missing') throw error
+      }
+    }
+    const found = await connected()
+    return await face(found).set(configOf(leases))
+  }
+
   async function connected(): Promise<WireGuardDevice> {
     device?.close?.()
     fresh = false
@@ -152,7 +167,7 @@ export function createLinuxDataPath(options: LinuxDataPathOptions): DataPath {
           kernelSettings(options, where),
         ])
         await applyMachine(route, where)
-        const link: InterfaceChange = await face(await connected()).set(configOf(leases))
+        const link: InterfaceChange = await setInterface(leases)
         const neighbours = mode === 'on-link' ? await neighbourChanges(uplink, prefixesOf(leases), where) : []
         const machine = [...neighbours, ...settings]
         await applyMachine(machine, where)
