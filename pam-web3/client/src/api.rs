@@ -1,5 +1,6 @@
 //! The calls of the guest API (PROTOCOL.md).
-use crate::http::{Answer, Failure, Http, Line};
+use crate::head::Failure;
+use crate::http::{Answer, Http, Line};
 use crate::pin::pinned_client;
 use freehold_core::config::GuestConfig;
 use freehold_core::wire::{self, OpenedRequest, Presence, Problem, RefusalAnswer, RequestAnswer};

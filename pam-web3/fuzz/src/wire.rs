@@ -1,6 +1,6 @@
 //! What the host, or somebody in its place, may answer: the head of HTTP, then every body.
 #![no_main]
-use freehold_client::http::parse_head;
+use freehold_client::head::parse_head;
 use freehold_core::patterns::{is_display_code, is_hex_id, is_timestamp, origin_authority};
 use freehold_core::terminal::{printable, sign_in_prompt, wrapped};
 use freehold_core::wire::{

@@ -3,7 +3,7 @@ use crate::arguments::Arguments;
 use crate::handle::{Handle, PAM_MAXTRIES, PAM_SUCCESS};
 use crate::refusal::{Watch, watch_for_refusal};
 use freehold_client::api::{Api, CallError, new_nonce};
-use freehold_client::http::Failure;
+use freehold_client::head::Failure;
 use freehold_client::sessions::{VARIABLE_HOLDER, VARIABLE_ORIGIN, VARIABLE_UNTIL};
 use freehold_client::settings::settings;
 use freehold_core::approval::{OwnFacts, check_approval};

@@ -1,5 +1,5 @@
 //! The head of an answer, over arbitrary input, and the lies that a head can tell.
-use freehold_client::http::{Failure, Head, parse_head};
+use freehold_client::head::{Failure, Head, parse_head};
 use proptest::prelude::*;
 
 #[test]
