@@ -1,39 +1,24 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, suite, test } from 'node:test'
+import { after, before, beforeEach, test } from 'node:test'
 import { Wallet } from 'ethers'
 import { RpcClient } from '../../appliance/src/chain/rpc.ts'
 import { contractWalletVerifier } from '../../appliance/src/sign-in/contract-wallets.ts'
-import { createGuestEndpoint, type GuestEndpoint } from '../../appliance/src/sign-in/guest-endpoint.ts'
-import { loadOrCreateSecrets } from '../../appliance/src/sign-in/secrets.ts'
-import { createSignIn, type SignIn } from '../../appliance/src/sign-in/sign-in.ts'
-import { deploySafe } from '../../appliance/src/sign-in/test-contract-wallets.ts'
-import {
-  holder,
-  otherWallet,
-  signInStand,
-  testChainId,
-  testContract,
-  testInstallation,
-  type SignInStand,
-} from '../../appliance/src/sign-in/test-stand.ts'
+import type { SignIn } from '../../appliance/src/sign-in/sign-in.ts'
+import { deployMaliciousWallet, deploySafe, undeployedKeyWallet } from '../../appliance/src/sign-in/test-contract-wallets.ts'
+import { holder, otherWallet } from '../../appliance/src/sign-in/test-stand.ts'
 import { ecdsaVerifier, firstOf } from '../../appliance/src/sign-in/wallet-verifier.ts'
-import { vmSecret } from '../../appliance/src/vms/guest-secrets.ts'
 import { startTestNode, type TestNode } from '../../contracts/deploy/test-node.ts'
+import { createHonestHost, type HonestHost } from './honest-host.ts'
 import { asVisitor } from './in-namespace.ts'
 import { createStand, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
-// a multisignature wallet, deployed from its published artifacts on a real node, at a real sshd with the module behind it
+// wallets that are contracts on a real node, one of them deployed from its published artifacts, at a real sshd with the module behind it
 const third = new Wallet(`0x${'33'.repeat(32)}`)
 let node: TestNode
 let stand: Stand
-let host: SignInStand
+let honest: HonestHost
 let signIn: SignIn
-let endpoint: GuestEndpoint
-let folder: string
 let safe: Awaited<ReturnType<typeof deploySafe>>
 
 before(async () => {
@@ -61,46 +46,14 @@ before(async () => {
     }),
   )
   stand = await createStand()
-  folder = await mkdtemp(join(tmpdir(), 'freehold-safe-'))
-  const secrets = await loadOrCreateSecrets(join(folder, 'secrets'))
-  const made = await signInStand('embedded', 'https://host.example')
-  host = { ...made, ports: { ...made.ports, statementKey: secrets.statementKey } }
-  signIn = createSignIn(host.ports, { verifier })
-  endpoint = createGuestEndpoint({
-    ...host.ports,
-    signIn,
-    master: secrets.master,
-    login: secrets.login,
-    onReport: () => Promise.resolve(),
-  })
-  const port = await endpoint.listen('127.0.0.1:0')
-  await host.putVm({ reported: false })
-  const hostKey = {
-    publicKey: stand.hostKey.split(' ').slice(0, 2).join(' '),
-    fingerprint: stand.fingerprint,
-  }
-  await host.store.vms.mark({ installation: testInstallation, tokenId: 42n }, { hostKey, reportedAt: 1 })
-  host.chain.set({ holder: safe.address.toLowerCase() as `0x${string}` })
-  await stand.setFacts(
-    {
-      endpoint: `127.0.0.1:${port}`,
-      spkiSha256: secrets.spkiSha256,
-      statementKey: secrets.statementKeyRaw,
-      chainId: testChainId,
-      contract: testContract,
-      tokenId: '42',
-      generation: 1,
-    },
-    vmSecret(secrets.master, `freehold:${testInstallation}/42/1`),
-  )
+  honest = await createHonestHost(stand, { verifier })
+  signIn = honest.signIn
+  await honest.reset()
 })
 after(async () => {
-  await endpoint?.close()
+  await honest?.stop()
   await stand?.stop()
-  await signIn?.outcomesKept()
-  await host?.store.close()
   await node?.close()
-  await rm(folder, { recursive: true, force: true })
 })
 
 async function ask(): Promise<{ terminal: Terminal; code: string }> {
@@ -108,31 +61,56 @@ async function ask(): Promise<{ terminal: Terminal; code: string }> {
   return { terminal, code: /Code (\S+),/.exec(await terminal.prompt())?.[1] ?? '' }
 }
 
-async function approve(code: string, signers: readonly Wallet[]) {
-  const signature = await safe.sign(signIn.textOf(signIn.open(code), safe.address), signers)
-  return await signIn.approve(code, { address: safe.address, signature }, { address: '127.0.0.1', cookieHash: null })
+/** A contract wallet: its address, and its signature of a text. */
+interface ContractWallet {
+  address: string
+  sign(text: string): Promise<string>
+}
+const place = { address: '127.0.0.1', cookieHash: null }
+const twoOfThree = (signers: readonly Wallet[]): ContractWallet => ({
+  address: safe.address,
+  sign: (text) => safe.sign(text, signers),
+})
+async function approve(code: string, { address, sign }: ContractWallet) {
+  return await signIn.approve(code, { address, signature: await sign(signIn.textOf(signIn.open(code), address)) }, place)
+}
+const heldBy = (address: string) => honest.host.chain.set({ holder: address.toLowerCase() as `0x${string}` })
+async function endsIn({ terminal, code }: { terminal: Terminal; code: string }, way: 'nothing' | 'a shell'): Promise<void> {
+  if (way === 'nothing') await signIn.refuse(code, '127.0.0.1')
+  terminal.type('\r')
+  if (way === 'a shell') await terminal.expect(/in as owner/)
+  assert.equal(await terminal.exit(), way === 'nothing' ? 255 : 0)
+  if (way === 'nothing') assert.doesNotMatch(terminal.shown, /in as/)
 }
 
-suite('a multisignature wallet at a real sshd', () => {
-  test('denies one of its owners alone, by his own key and in the name of the wallet', async () => {
-    const { terminal, code } = await ask()
-    await assert.rejects(approve(code, [holder]), { code: 'signature-invalid' })
-    const own = await holder.signMessage(signIn.textOf(signIn.open(code), holder.address))
-    const place = { address: '127.0.0.1', cookieHash: null }
-    await assert.rejects(signIn.approve(code, { address: holder.address, signature: own }, place), {
-      code: 'wrong-wallet',
-    })
-    await signIn.refuse(code, '127.0.0.1')
-    terminal.type('\r')
-    assert.equal(await terminal.exit(), 255)
-    assert.doesNotMatch(terminal.shown, /in as/)
-  })
+beforeEach(() => heldBy(safe.address))
+test('denies one of its owners alone, by his own key and in the name of the wallet', async () => {
+  const asked = await ask()
+  await assert.rejects(approve(asked.code, twoOfThree([holder])), { code: 'signature-invalid' })
+  const own = { address: holder.address, sign: (text: string) => holder.signMessage(text) }
+  await assert.rejects(approve(asked.code, own), { code: 'wrong-wallet' })
+  await endsIn(asked, 'nothing')
+})
+test('denies a contract that says yes to everything the pass of another, in its own name and in that of the holder', async () => {
+  const malicious = await deployMaliciousWallet(await node.provider.getSigner(0))
+  await malicious.become('yes')
+  const asked = await ask()
+  const sign = () => Promise.resolve('0x00')
+  await assert.rejects(approve(asked.code, { address: malicious.address, sign }), { code: 'wrong-wallet' })
+  await assert.rejects(approve(asked.code, { address: safe.address, sign }), { code: 'signature-invalid' })
+  await endsIn(asked, 'nothing')
+})
 
-  test('logs in with two of three', async () => {
-    const { terminal, code } = await ask()
-    assert.equal((await approve(code, [third, holder])).state, 'approved')
-    terminal.type('\r')
-    await terminal.expect(/in as owner/)
-    assert.equal(await terminal.exit(), 0)
-  })
+test('a multisignature wallet logs in with two of three', async () => {
+  const asked = await ask()
+  assert.equal((await approve(asked.code, twoOfThree([third, holder]))).state, 'approved')
+  await endsIn(asked, 'a shell')
+})
+test('a wallet that is not deployed yet logs in, and nothing is deployed by it', async () => {
+  const planned = await undeployedKeyWallet(await node.provider.getSigner(0), third)
+  heldBy(planned.address)
+  const asked = await ask()
+  assert.equal((await approve(asked.code, planned)).state, 'approved')
+  await endsIn(asked, 'a shell')
+  assert.equal(await node.provider.getCode(planned.address), '0x')
 })

@@ -1,11 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createGuestEndpoint } from '../../appliance/src/sign-in/guest-endpoint.ts'
-import { loadOrCreateSecrets } from '../../appliance/src/sign-in/secrets.ts'
-import { createSignIn } from '../../appliance/src/sign-in/sign-in.ts'
-import { holder, signInStand, testChainId, testContract, testInstallation } from '../../appliance/src/sign-in/test-stand.ts'
-import { vmSecret } from '../../appliance/src/vms/guest-secrets.ts'
+import { holder } from '../../appliance/src/sign-in/test-stand.ts'
+import { createHonestHost } from './honest-host.ts'
 import { createLyingHost, secret } from './lying-host.ts'
 import type { GuestFacts, Stand } from './stand.ts'
 
@@ -41,11 +35,12 @@ export async function limitlessHost(stand: Stand): Promise<CrowdHost> {
 
 /** The daemon's own endpoint as an installed host has it, with all of its limits; only the chain is a twin. */
 export async function realHost(stand: Stand): Promise<CrowdHost> {
-  const folder = await mkdtemp(join(tmpdir(), 'freehold-crowd-'))
-  const secrets = await loadOrCreateSecrets(join(folder, 'secrets'))
-  const made = await signInStand('installed', 'https://host.example')
-  const ports = { ...made.ports, statementKey: secrets.statementKey }
-  const signIn = createSignIn(ports)
+  const honest = await createHonestHost(stand, {
+    mode: 'installed',
+    vm: { ipv4: '127.0.0.1', sshPort: null },
+    patient: true,
+  })
+  const { signIn } = honest
   const { requests } = signIn
   const opened: { code: string; source: string }[] = []
   const asked = new Set<string>()
@@ -59,23 +54,9 @@ export async function realHost(stand: Stand): Promise<CrowdHost> {
     asked.add(request.requestId)
     return settled(request, ...how)
   }
-  const onReport = () => Promise.resolve()
-  const endpoint = createGuestEndpoint({ ...ports, signIn, master: secrets.master, login: secrets.login, onReport })
-  const port = await endpoint.listen('127.0.0.1:0')
-  await made.putVm({ ipv4: '127.0.0.1', sshPort: null })
-  const hostKey = { publicKey: stand.hostKey.split(' ').slice(0, 2).join(' '), fingerprint: stand.fingerprint }
-  await made.store.vms.mark({ installation: testInstallation, tokenId: 42n }, { hostKey, reportedAt: 1 })
+  await honest.reset()
   return {
-    facts: {
-      endpoint: `127.0.0.1:${port}`,
-      spkiSha256: secrets.spkiSha256,
-      statementKey: secrets.statementKeyRaw,
-      chainId: testChainId,
-      contract: testContract,
-      tokenId: '42',
-      generation: 1,
-    },
-    secret: vmSecret(secrets.master, `freehold:${testInstallation}/42/1`),
+    ...honest.files,
     opened,
     asked: () => asked,
     async approveAll() {
@@ -86,11 +67,6 @@ export async function realHost(stand: Stand): Promise<CrowdHost> {
         await signIn.approve(code, { address: holder.address, signature }, { address: source, cookieHash: null })
       }
     },
-    async stop() {
-      await endpoint.close()
-      await signIn.outcomesKept()
-      await made.store.close()
-      await rm(folder, { recursive: true, force: true })
-    },
+    stop: () => honest.stop(),
   }
 }

@@ -1,80 +1,34 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
-import { createGuestEndpoint, type GuestEndpoint } from '../../appliance/src/sign-in/guest-endpoint.ts'
-import { loadOrCreateSecrets, type Secrets } from '../../appliance/src/sign-in/secrets.ts'
-import { createSignIn, type SignIn } from '../../appliance/src/sign-in/sign-in.ts'
-import {
-  holder,
-  otherWallet,
-  signInStand,
-  testChainId,
-  testContract,
-  testInstallation,
-  type SignInStand,
-} from '../../appliance/src/sign-in/test-stand.ts'
-import { vmSecret } from '../../appliance/src/vms/guest-secrets.ts'
+import type { SignIn } from '../../appliance/src/sign-in/sign-in.ts'
+import { holder, otherWallet, type SignInStand } from '../../appliance/src/sign-in/test-stand.ts'
+import { createHonestHost, type HonestHost } from './honest-host.ts'
 import { asVisitor, gateway } from './in-namespace.ts'
 import { createStand, until, type Stand } from './stand.ts'
 import { relay, Terminal } from './terminal.ts'
 
 // Both real ends of PROTOCOL.md: the daemon's login endpoint and the module behind sshd; only the chain is a twin.
 let stand: Stand
+let honest: HonestHost
 let host: SignInStand
 let signIn: SignIn
-let endpoint: GuestEndpoint
-let secrets: Secrets
-let folder: string
 /** How often a terminal has asked for its answer. */
 let polls = 0
 before(async () => {
   stand = await createStand()
-  folder = await mkdtemp(join(tmpdir(), 'freehold-host-'))
-  secrets = await loadOrCreateSecrets(join(folder, 'secrets'))
-  const made = await signInStand('embedded', 'https://host.example')
-  host = { ...made, ports: { ...made.ports, statementKey: secrets.statementKey } }
-  signIn = createSignIn(host.ports)
+  honest = await createHonestHost(stand, { patient: true })
+  ;({ host, signIn } = honest)
   const { settled } = signIn.requests
   signIn.requests.settled = (...asked) => {
     polls += 1
     return settled(...asked)
   }
-  endpoint = createGuestEndpoint({
-    ...host.ports,
-    signIn,
-    master: secrets.master,
-    login: secrets.login,
-    onReport: () => Promise.resolve(),
-  })
-  const port = await endpoint.listen('127.0.0.1:0')
-  await host.putVm({ reported: false })
-  const hostKey = {
-    publicKey: stand.hostKey.split(' ').slice(0, 2).join(' '),
-    fingerprint: stand.fingerprint,
-  }
-  await host.store.vms.mark({ installation: testInstallation, tokenId: 42n }, { hostKey, reportedAt: 1 })
-  await stand.setFacts(
-    {
-      endpoint: `127.0.0.1:${port}`,
-      spkiSha256: secrets.spkiSha256,
-      statementKey: secrets.statementKeyRaw,
-      chainId: testChainId,
-      contract: testContract,
-      tokenId: '42',
-      generation: 1,
-    },
-    vmSecret(secrets.master, `freehold:${testInstallation}/42/1`),
-  )
+  await honest.reset()
 })
 beforeEach(() => host.chain.set({}))
 after(async () => {
-  await endpoint?.close()
+  await honest?.stop()
   await stand?.stop()
-  await signIn?.outcomesKept()
-  await host?.store.close()
-  await rm(folder, { recursive: true, force: true })
 })
 
 interface Asked {
