@@ -6,7 +6,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { freePort } from '../testing/stands/free-port.ts'
+import getPort from 'get-port'
 import { answersFor, openStand, type Stand } from './stand.ts'
 
 // Every way an answer file comes in, besides the SMBIOS table of the other files. With --all only.
@@ -18,7 +18,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
   after(() => stand?.close())
 
   const installed = async (machine: Awaited<ReturnType<Stand['start']>>): Promise<void> => {
-    await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 1800)
+    await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 5400)
     await machine.poweredOff(300)
   }
 
@@ -84,7 +84,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         const machine = await stand.start({
           iso: { file: stand.iso, as: 'usb' },
           disks: [disk],
-          httpsPort: await freePort(),
+          httpsPort: await getPort({ host: '127.0.0.1' }),
           kernel: {
             linux: at('vmlinuz'),
             initrd: at('initrd'),

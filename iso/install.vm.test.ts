@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { freePort } from '../testing/stands/free-port.ts'
+import getPort from 'get-port'
 import { seenInChromium } from './browser.ts'
 import { inputs, passed, passedFile } from './inputs.ts'
 import type { MachineOptions } from './machine.ts'
@@ -46,7 +46,7 @@ if (!all && (same || !image)) {
         const host = stand.disk(`${firmware}-${as}`, 12)
         const said = await stand.install(host, { iso: { file: stand.iso, as }, firmware })
         assert.match(said, /recovery secret[^]*?(?:[A-HJ-NP-Z2-9]{4}-){3}[A-HJ-NP-Z2-9]{4}/)
-        const httpsPort = await freePort()
+        const httpsPort = await getPort({ host: '127.0.0.1' })
         const machine = await stand.start({ disks: [host], firmware, httpsPort })
         const shown = await fingerprintOnScreen(machine, 1200)
         const screen = await machine.serial()

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../testing/stands/free-port.ts'
+import getPort from 'get-port'
 import { answersFor, fingerprintAt, fingerprintOnScreen, openStand, type Disk, type Stand } from './stand.ts'
 
 // Two disks, and a host that goes on with either. With --all only: two installations and five starts.
@@ -55,7 +55,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       execFileSync('mcopy', ['-o', '-i', esp(pair[1]), import.meta.filename, '::EFI/debian/shimx64.efi'])
       assert.notDeepEqual(onEsp(pair[1]), whole)
       assert.equal(onEsp(pair[1])[3], undefined)
-      const machine = await stand.start({ disks: pair, firmware: 'uefi', httpsPort: await freePort() })
+      const machine = await stand.start({ disks: pair, firmware: 'uefi', httpsPort: await getPort({ host: '127.0.0.1' }) })
       fingerprint = await fingerprintOnScreen(machine, 2400)
       const deadline = performance.now() + 900_000
       while (onEsp(pair[1]).join() !== whole.join()) {
@@ -74,7 +74,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       ['bios', 0],
     ] as const) {
       test(`starts from disk ${number + 1} alone under ${firmware}, the same host as before`, async () => {
-        const httpsPort = await freePort()
+        const httpsPort = await getPort({ host: '127.0.0.1' })
         const machine = await stand.start({ disks: [pair[number] as Disk], firmware, httpsPort })
         assert.equal(await fingerprintOnScreen(machine, 2400), fingerprint)
         assert.equal(await fingerprintAt(httpsPort), fingerprint)

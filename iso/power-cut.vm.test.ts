@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../testing/stands/free-port.ts'
+import getPort from 'get-port'
 import type { Machine } from './machine.ts'
 import { allocated, answersFor, fingerprintAt, fingerprintOnScreen, openStand, untouched, type Stand } from './stand.ts'
 
@@ -35,7 +35,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         assert.doesNotMatch(said, /FREEHOLD-INSTALL \S+ (menu|installed)/)
         assert.equal(untouched(disk.file), false)
 
-        const httpsPort = await freePort()
+        const httpsPort = await getPort({ host: '127.0.0.1' })
         const half = await stand.start({ disks: [disk], httpsPort })
         await half.waitFor(/FREEHOLD-FAILED install-incomplete/, 600, { failure: healthy })
         await half.waitFor(/Start it from the Freehold medium again and install anew\./, 60, { failure: healthy })
@@ -59,7 +59,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       const said = await cut.serial()
       await cut.cut()
       assert.doesNotMatch(said, /FREEHOLD-INSTALL \S+ installed/)
-      const httpsPort = await freePort()
+      const httpsPort = await getPort({ host: '127.0.0.1' })
       const next = await stand.start({ disks: [disk], httpsPort })
       const [text] = await next.waitFor(/FREEHOLD-FAILED install-incomplete|must be\s+[0-9A-F]{2}:/, 2400, {
         failure: /grub>|panic/,
@@ -92,7 +92,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       await early.cut()
       assert.doesNotMatch(said, healthy)
       t.diagnostic(`cut after ${allocated(disk.file) - installed} bytes of the first boot`)
-      const httpsPort = await freePort()
+      const httpsPort = await getPort({ host: '127.0.0.1' })
       const second = await stand.start({ disks: [disk], httpsPort })
       const shown = await fingerprintOnScreen(second, 2400)
       await second.cut()

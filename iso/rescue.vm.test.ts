@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import { freePort } from '../testing/stands/free-port.ts'
+import getPort from 'get-port'
 import type { Machine } from './machine.ts'
 import { fingerprintAt, fingerprintOnScreen, openStand, type Disk, type Stand } from './stand.ts'
 
@@ -58,7 +58,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
     })
 
     test('factory reset: without the words nothing goes; with them the machine starts as new, under another certificate', async () => {
-      const httpsPort = await freePort()
+      const httpsPort = await getPort({ host: '127.0.0.1' })
       const first = await stand.start({ disks: [host], httpsPort })
       const former = await fingerprintOnScreen(first, 1200)
       await first.cut()

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { bootTemplate, freePort, makeSeed, type BootedGuest } from './boot.ts'
+import getPort from 'get-port'
+import { bootTemplate, makeSeed, type BootedGuest } from './boot.ts'
 import { builtTemplate } from './checks/built-template.ts'
 import { guestExec } from './guest-agent.ts'
 
@@ -18,7 +19,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }))
 
 const boot = async (firmware: 'bios' | 'uefi'): Promise<BootedGuest> =>
-  bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await freePort(), firmware })
+  bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await getPort({ host: '127.0.0.1' }), firmware })
 const shell = async (guest: BootedGuest, command: string): Promise<string> => {
   const { exitCode, stdout } = await guestExec(guest.agentSocket, '/bin/sh', ['-c', command])
   assert.equal(exitCode, 0, `${command}: ${stdout}`)
@@ -81,7 +82,13 @@ if (process.env['FREEHOLD_ALL'] === '1') {
   test('runs cloud-init for user-data of the subscriber, and leaves host key and network alone', async () => {
     const userData = '#cloud-config\nruncmd: [[touch, /var/tmp/ran]]\n'
     const seed = await makeSeed(join(folder, 'with-user-data.iso'), { 'user-data': userData })
-    const guest = await bootTemplate({ image, seedIso: seed, memoryMiB: 512, vcpus: 1, port: await freePort() })
+    const guest = await bootTemplate({
+      image,
+      seedIso: seed,
+      memoryMiB: 512,
+      vcpus: 1,
+      port: await getPort({ host: '127.0.0.1' }),
+    })
     try {
       const key = await hostKey(guest)
       await shell(guest, 'i=0; until [ -e /var/tmp/ran ]; do i=$((i + 1)); [ $i -lt 300 ]; sleep 1; done')

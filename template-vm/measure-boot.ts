@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { bootTemplate, freePort, makeSeed } from './boot.ts'
+import getPort from 'get-port'
+import { bootTemplate, makeSeed } from './boot.ts'
 
 const script = resolve(import.meta.dirname, '../scripts/build-template.sh')
 const image = process.argv[2] ?? execFileSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
@@ -16,7 +17,7 @@ try {
   const seconds: number[] = []
   for (let i = 0; i < runs; i++) {
     const load = loadavg()[0]?.toFixed(1)
-    const guest = await bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await freePort() })
+    const guest = await bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await getPort({ host: '127.0.0.1' }) })
     await guest.stop()
     seconds.push(guest.seconds)
     console.log(`${guest.seconds.toFixed(1)} s, QEMU ${guest.cpuSeconds.toFixed(1)} CPU s (load before ${load})`)

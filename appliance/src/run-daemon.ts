@@ -12,7 +12,11 @@ export async function runDaemon(options: Omit<DaemonOptions, 'beginAnew'>): Prom
           .stop()
           .then(start)
           .then((next) => (daemon = next))
-          .catch(() => process.exit(1)),
+          .catch((error: unknown) => {
+            // its supervisor starts it again; what stood in the way is told there
+            process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+            process.exit(1)
+          }),
     })
   let daemon = await start()
   // now, not at the end: a daemon that is killed leaves it to the next one too (NODE_COMPILE_CACHE of its unit)

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import getPort from 'get-port'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { JsonRpcProvider } from 'ethers'
 import { spawnAnvil } from './anvil.ts'
@@ -9,18 +9,9 @@ export interface TestNode {
   close(): Promise<void>
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
-
 /** Starts anvil on a free port of loopback. Rejects if it does not answer within 60 s. */
 export async function startTestNode(): Promise<TestNode> {
-  const port = await freePort()
+  const port = await getPort({ host: '127.0.0.1' })
   const child = spawnAnvil(['--host', '127.0.0.1', '--port', String(port), '--silent'])
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const provider = new JsonRpcProvider(`http://127.0.0.1:${port}`, 31337, {

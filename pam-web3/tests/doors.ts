@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo, type NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ended, freePort, until } from './stand.ts'
+import getPort from 'get-port'
+import { ended, until } from './stand.ts'
 
 /** What came of a try at a door: `reached` is true only if bytes went through it. */
 export interface Tried {
@@ -53,12 +54,12 @@ export const doors: Record<string, Door> = {
     withEcho((echo) => plain('ssh', ['-p', String(port), ...login, '-W', `127.0.0.1:${echo}`, there])),
   'a local forwarding (-N -L)': (port, login) =>
     withEcho(async (echo) => {
-      const local = await freePort()
+      const local = await getPort({ host: '127.0.0.1' })
       return await forwarding(['-N', '-L', `127.0.0.1:${local}:127.0.0.1:${echo}`], port, login, { port: local })
     }),
   'a remote forwarding (-N -R)': (port, login) =>
     withEcho(async (echo) => {
-      const remote = await freePort()
+      const remote = await getPort({ host: '127.0.0.1' })
       return await forwarding(['-N', '-R', `127.0.0.1:${remote}:127.0.0.1:${echo}`], port, login, { port: remote })
     }),
   'a forwarding to a socket (-N -L)': async (port, login) => {
@@ -73,7 +74,7 @@ export const doors: Record<string, Door> = {
   },
   'a dynamic forwarding (-N -D)': (port, login) =>
     withEcho(async (echo) => {
-      const local = await freePort()
+      const local = await getPort({ host: '127.0.0.1' })
       const socks5 = Buffer.from([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, echo >> 8, echo & 255])
       return await forwarding(['-N', '-D', `127.0.0.1:${local}`], port, login, { port: local }, socks5)
     }),

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import getPort from 'get-port'
 import { bootTemplate, guestMac, makeSeed, type BootedGuest } from '../../template-vm/boot.ts'
 import { builtTemplate } from '../../template-vm/checks/built-template.ts'
 import { createLyingHost, holder, secret, stranger, token, type LyingHost } from './lying-host.ts'
-import { ended, freePort, until } from './stand.ts'
+import { ended, until } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // The whole life of a guest on an emulated machine, in one boot: seed, report, sign-in, tools by certificate, what `freehold verify`
@@ -37,7 +38,7 @@ before(async () => {
     'freehold.json': JSON.stringify({ version: 1, ...host.facts, endpoint, userCa: ca, token }),
   })
   const { image } = await builtTemplate()
-  port = await freePort()
+  port = await getPort({ host: '127.0.0.1' })
   guest = await bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port, diskGiB: 3 })
 })
 after(async () => {
@@ -171,7 +172,7 @@ if (all) {
     assert.match(await ssh('cmp carried by-sftp && cmp carried by-rsync && echo same'), /^same$/m)
     // ssh hands its own file of settings to the jump, and none of its other words
     const settings = join(folder, 'settings')
-    const local = await freePort()
+    const local = await getPort({ host: '127.0.0.1' })
     // the guest is its own far end: what runs inside the first connection arrives at its port 22 again
     const jumps = ['Host jump', `  Port ${port}`, 'Host inside', '  Port 22', '  HostKeyAlias inside']
     const forwarded = ['Host forwarded', `  Port ${local}`, '  HostKeyAlias inside']

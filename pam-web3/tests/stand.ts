@@ -1,10 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import getPort from 'get-port'
 
 const run = promisify(execFile)
 /** Where a stand of this machine sees the package's programs. */
@@ -67,7 +68,7 @@ export async function createStand(rootTar?: string, options: readonly string[] =
   const work = await mkdtemp(join(tmpdir(), 'freehold-sshd-'))
   await chmod(work, 0o755)
   const at = rootTar === undefined ? await prepareMachine(work) : await prepareRoot(work, rootTar)
-  const port = await freePort()
+  const port = await getPort({ host: '127.0.0.1' })
   const children = new Set<ChildProcess>()
   let log = ''
 
@@ -143,16 +144,6 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
 /** Resolves when a child has ended. */
 export async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await new Promise((done) => child.once('exit', done))
-}
-
-/** A loopback port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((done) => server.once('listening', done))
-  const address = server.address()
-  await new Promise((done) => server.close(done))
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }
 
 interface Prepared {

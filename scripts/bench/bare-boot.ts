@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { buildTemplate } from '@freehold/appliance/dev/builds'
-import { bootTemplate, freePort, makeSeed } from '../../template-vm/boot.ts'
+import { bootTemplate, makeSeed } from '../../template-vm/boot.ts'
 import { median } from './row.ts'
 
 /**
@@ -16,7 +17,7 @@ export async function bareBootSeconds(runs: number, report: (line: string) => vo
     const seedIso = await makeSeed(join(folder, 'seed.iso'))
     const seconds: number[] = []
     for (let i = 0; i < runs; i += 1) {
-      const guest = await bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await freePort() })
+      const guest = await bootTemplate({ image, seedIso, memoryMiB: 512, vcpus: 1, port: await getPort({ host: '127.0.0.1' }) })
       await guest.stop()
       report(`bare boot ${i + 1} of ${runs}: ${guest.seconds.toFixed(1)} s, ${guest.cpuSeconds.toFixed(1)} s of CPU`)
       seconds.push(guest.seconds)

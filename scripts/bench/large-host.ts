@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import getPort from 'get-port'
 import { statusSchema } from '@freehold/appliance/api/schemas/status'
 import { createChainReader } from '@freehold/appliance/chain/chain-reader'
 import { loadOrCreateKey } from '@freehold/appliance/chain/provisioner-key'
@@ -16,7 +17,6 @@ import { daemonMalloc, daemonNodeOptions } from '@freehold/appliance/dev/daemon-
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { openStore } from '@freehold/appliance/store/store'
 import type { z } from 'zod'
-import { freePort } from '../../testing/stands/free-port.ts'
 import { activateMany, madeUpSha256, sellMany, writeFakeWorld } from './ten-thousand.ts'
 
 /** A host with 10,000 active subscriptions of one holder, each with its VM: a real node, the daemon as it is packaged. */
@@ -51,7 +51,7 @@ export async function openLargeHost(report: (line: string) => void): Promise<Lar
     const { subscriptions } = await reader.snapshot('latest')
     writeFakeWorld(folder, subscriptions.values())
     await fillBooks(folder, [...subscriptions.values()])
-    await writeFile(join(folder, 'freehold.yaml'), answers(chain.url, chain.contract, await freePort()))
+    await writeFile(join(folder, 'freehold.yaml'), answers(chain.url, chain.contract, await getPort({ host: '127.0.0.1' })))
     daemon = startDaemon(folder)
     const client = fromLoopback(createClient({ socket: join(folder, 'run/api.sock') }))
     const status = await opened(client)

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
-import { bootTemplate, freePort, makeSeed, type BootedGuest } from '../boot.ts'
+import getPort from 'get-port'
+import { bootTemplate, makeSeed, type BootedGuest } from '../boot.ts'
 
 const script = resolve(import.meta.dirname, '../../scripts/build-tiny-guest.sh')
 
@@ -16,7 +17,13 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'freehold-tiny-'))
   const { stdout } = await promisify(execFile)(script, [], { timeout: 900_000 })
   const seedIso = await makeSeed(join(folder, 'seed.iso'))
-  guest = await bootTemplate({ image: stdout.trim(), seedIso, memoryMiB: 128, vcpus: 1, port: await freePort() })
+  guest = await bootTemplate({
+    image: stdout.trim(),
+    seedIso,
+    memoryMiB: 128,
+    vcpus: 1,
+    port: await getPort({ host: '127.0.0.1' }),
+  })
 })
 after(async () => {
   await guest?.stop()

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { test as base, expect, type Page } from '@playwright/test'
 import { startPagesStand, type PagesStand } from '../stands/pages-api.ts'
 import { injectWallet, type TestWallet } from '../stands/wallet.ts'
@@ -54,6 +55,33 @@ export async function connect(page: Page): Promise<void> {
   await expect(choose.or(connected).first()).toBeVisible()
   if (await choose.isVisible()) await choose.click()
   await expect(connected).toBeVisible()
+}
+
+/**
+ * Gives this browser a session of the wallet in the page, as if it had signed in before: for tests of what comes after. Opens no
+ * page; the next one finds wallet and session. The cookie wants a secure origin: localhost is one, whatever its scheme says.
+ */
+export async function signedIn(page: Page, stand: PagesStand): Promise<void> {
+  const [address] = (await page.evaluate(`testWalletAnswer('eth_accounts', [])`)) as string[]
+  const { now } = (await (await fetch(`${stand.origin}/v1/status`)).json()) as { now: number }
+  const secret = randomBytes(32).toString('hex')
+  const sessionId = randomBytes(8).toString('hex')
+  stand.world.sessions.set(secret, { sessionId, address: String(address).toLowerCase(), createdAt: now })
+  await page.context().addCookies([
+    {
+      name: '__Host-freehold',
+      value: secret,
+      url: stand.origin.replace('http:', 'https:'),
+      secure: true,
+      httpOnly: true,
+      sameSite: 'Strict',
+    },
+  ])
+  await page.addInitScript((id) => {
+    const { localStorage } = globalThis as unknown as { localStorage: { setItem(key: string, value: string): void } }
+    localStorage.setItem('freehold-wallet', 'org.example.test')
+    localStorage.setItem('freehold-signed-in', id)
+  }, sessionId)
 }
 
 /** Signs in on `/my` with the wallet in the page. */

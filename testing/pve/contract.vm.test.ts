@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync } from 'node:fs'
 import type { TestContext } from 'node:test'
+import getPort from 'get-port'
 import { hypervisorSuite, type Twin } from '@freehold/appliance/hypervisor/contract-suite'
-import { freePort, insideGuest, tinyGuest } from '../../appliance/src/hypervisor/libvirt/test-stand.ts'
+import { insideGuest, tinyGuest } from '../../appliance/src/hypervisor/libvirt/test-stand.ts'
 import { openDriverStand } from './driver-stand.ts'
 import { serverTwin } from './driver-twin.ts'
 import { createQemuMachines } from './qemu-machines.ts'
@@ -18,7 +19,7 @@ async function openTwin(t: TestContext): Promise<Twin> {
   return {
     hypervisor,
     template,
-    freePort,
+    freePort: () => getPort({ host: '127.0.0.1' }),
     guest: (key) => insideGuest(hypervisor, key),
     ...serverTwin(stand, (vmId) =>
       readdirSync(folder, { recursive: true })

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import getPort from 'get-port'
 import { loginRequestSchema } from '@freehold/appliance/api/schemas/sign-in'
 import { statusSchema } from '@freehold/appliance/api/schemas/status'
 import { vmSchema, type VmView } from '@freehold/appliance/api/schemas/vms'
@@ -17,7 +18,7 @@ import { sshLogin } from '@freehold/appliance/dev/ssh-login'
 import { until } from '@freehold/appliance/dev/supervisor'
 import { domainNameOf } from '@freehold/appliance/hypervisor/names'
 import { z } from 'zod'
-import { freePort, runFreehold } from '../stands/embedded.ts'
+import { runFreehold } from '../stands/embedded.ts'
 import { createQemuMachines } from './qemu-machines.ts'
 import { openStand, type Stand } from './stand.ts'
 
@@ -38,7 +39,11 @@ suite('the life of one subscription on Proxmox, on a real guest', () => {
   before(async () => {
     stand = await openStand({ nodes, machines: createQemuMachines(mkdtempSync('/tmp/pvel-')), pace: 0.02 })
     stateFolder = await mkdtemp('/tmp/fh-')
-    const [web, rpc, login] = [await freePort(), await freePort(), await freePort()]
+    const [web, rpc, login] = [
+      await getPort({ host: '127.0.0.1' }),
+      await getPort({ host: '127.0.0.1' }),
+      await getPort({ host: '127.0.0.1' }),
+    ]
     await writeFile(join(stateFolder, 'ca.pem'), stand.authority.pem)
     const privilegedTokenFile = join(stateFolder, 'privileged')
     await writeFile(privilegedTokenFile, `${stand.rootToken.id}=${stand.rootToken.secret}`, { mode: 0o600 })

@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { suite, test } from 'node:test'
+import getPort from 'get-port'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { until } from '@freehold/appliance/dev/supervisor'
 import { testKey, testSpec } from '@freehold/appliance/hypervisor/contract-suite'
@@ -13,7 +14,7 @@ import { planEnrolment, runEnrolment } from '@freehold/appliance/hypervisor/prox
 import { openClient } from '@freehold/appliance/hypervisor/proxmox/open-client'
 import { parseAuthority } from '@freehold/appliance/hypervisor/proxmox/endpoint'
 import { createProxmoxHypervisor } from '@freehold/appliance/hypervisor/proxmox/proxmox-hypervisor'
-import { freePort, insideGuest, tinyGuest } from '../../appliance/src/hypervisor/libvirt/test-stand.ts'
+import { insideGuest, tinyGuest } from '../../appliance/src/hypervisor/libvirt/test-stand.ts'
 import { driverOptions, enrolAnswers } from './driver-stand.ts'
 
 /** What answers at the guest's port 22. */
@@ -64,7 +65,7 @@ suite('npm run pve: guests are real', () => {
     const driver = createProxmoxHypervisor({ ...driverOptions(ways, token), pace: 0.02 })
     t.after(() => driver.close())
     await driver.importTemplate(template)
-    const sshPort = await freePort()
+    const sshPort = await getPort({ host: '127.0.0.1' })
     await driver.create(testSpec(testKey(1n), template.sha256, sshPort))
     await driver.start(testKey(1n))
     const guest = await insideGuest(driver, testKey(1n))

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { createClient } from '@freehold/appliance/cli/client'
 import { taskSchema } from '@freehold/appliance/api/schemas/tasks'
 import { wizardSchema } from '@freehold/appliance/api/schemas/setup-wizard'
@@ -11,7 +12,6 @@ import { systemClock } from '@freehold/appliance/clock/clock'
 import { parseConfig } from '@freehold/appliance/config/load'
 import { openStore } from '@freehold/appliance/store/store'
 import { JsonRpcProvider, Wallet } from 'ethers'
-import { freePort } from '../stands/free-port.ts'
 import { Browser } from './browser.ts'
 import { startTransactionFront, type TransactionFront } from './transaction-front.ts'
 
@@ -90,7 +90,7 @@ export class KillStand {
   async host<T>(way: Way, use: (host: Host) => Promise<T>): Promise<T> {
     // short: unix sockets have at most 108 characters
     const folder = await mkdtemp('/tmp/fhk-')
-    const host = new Host(way, folder, `127.0.0.1:${await freePort()}`, this.#front, this.#provider)
+    const host = new Host(way, folder, `127.0.0.1:${await getPort({ host: '127.0.0.1' })}`, this.#front, this.#provider)
     try {
       await host.prepare()
       return await use(host)

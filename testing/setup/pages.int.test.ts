@@ -5,11 +5,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import getPort from 'get-port'
 import { startTestChain, type TestChain } from '@freehold/appliance/chain/test-chain'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { startDaemon, type Daemon } from '@freehold/appliance/main'
 import { openStand, type Stand } from '../pve/stand.ts'
-import { freePort } from '../stands/free-port.ts'
 
 interface Answer {
   status: number
@@ -39,7 +39,7 @@ suite('what a page asks the world about', () => {
     chain = await startTestChain('0x00000000000000000000000000000000000000b1')
     stand = await openStand()
     folder = await mkdtemp('/tmp/fh-pages-')
-    const login = `127.0.0.1:${await freePort()}`
+    const login = `127.0.0.1:${await getPort({ host: '127.0.0.1' })}`
     daemon = await startDaemon({ stateFolder: folder, clock: systemClock, wizard: { mode: 'embedded', listen: { login } } })
     const { code } = JSON.parse(await readFile(join(folder, 'run/setup-code'), 'utf8')) as { code: string }
     assert.equal((await call('POST', '/v1/setup/entry', { code })).body['entered'], true)

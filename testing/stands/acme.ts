@@ -4,9 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import getPort from 'get-port'
 import { until } from '@freehold/appliance/dev/supervisor'
 import { obtainFromOwnAuthority } from '@freehold/appliance/setup/tls/own-authority'
-import { freePort } from './free-port.ts'
 
 /** A real ACME authority (Let's Encrypt's own `pebble`) and the DNS that it asks; all names lead to this machine. */
 export interface AcmeStand {
@@ -27,7 +27,9 @@ export interface AcmeStand {
 /** Starts it on free ports of loopback, with files below `folder`. @param nameServer `address:port` to ask in place of the stand's own. */
 export async function startAcmeStand(folder: string, nameServer?: string): Promise<AcmeStand> {
   await mkdir(folder, { recursive: true })
-  const [port, management, httpPort, tlsPort, dns, dnsManagement] = await Promise.all(Array.from({ length: 6 }, () => freePort()))
+  const [port, management, httpPort, tlsPort, dns, dnsManagement] = await Promise.all(
+    Array.from({ length: 6 }, () => getPort({ host: '127.0.0.1' })),
+  )
   const authorityFile = join(folder, 'authority.pem')
   const own = await obtainFromOwnAuthority({ root: authorityFile, key: join(folder, 'authority.key') }, ['localhost'], new Date())
   await writeFile(join(folder, 'pebble.pem'), own.certificate)

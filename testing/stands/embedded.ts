@@ -1,20 +1,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { buildPages, buildTemplate, checkout } from '@freehold/appliance/dev/builds'
 import { startEmbedded, type Embedded } from '@freehold/appliance/dev/embedded'
 import { libvirtFolderOf } from '@freehold/appliance/dev/session-libvirt'
-
-/** A free loopback port. Taken at once by the caller's process, so a clash is unlikely and loud. */
-export async function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const server = createServer()
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-  })
-  return await promise
-}
 
 /** The whole product in embedded mode on free ports, with a state folder of its own that is removed at the end. */
 export interface EmbeddedStand {
@@ -39,9 +28,9 @@ export async function startStand(options: {
   // short: unix sockets have at most 108 characters
   const stateFolder = await mkdtemp('/tmp/fh-')
   const [web, rpc, login, sshFrom] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
     30_000 + ((process.pid * 16) % 20_000),
   ]
   let answers = (await readFile(join(checkout, 'scripts/embedded.yaml'), 'utf8'))

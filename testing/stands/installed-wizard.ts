@@ -1,16 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { startTestChain, type TestChain } from '@freehold/appliance/chain/test-chain'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { buildPages, checkout } from '@freehold/appliance/dev/builds'
+import { pagesAnswer, pagesProcess } from '@freehold/appliance/dev/pages-server'
 import { createSupervisor } from '@freehold/appliance/dev/supervisor'
 import { noHost } from '@freehold/appliance/host/no-host'
 import type { HostPort } from '@freehold/appliance/host/port'
 import { run } from '@freehold/appliance/hypervisor/libvirt/run'
 import { startDaemon } from '@freehold/appliance/main'
 import { startAcmeStand, type AcmeStand } from './acme.ts'
-import { freePort } from './free-port.ts'
 
 /** An installed host that nobody has set up, behind TLS: the real daemon, pages, Caddy and ACME authority; the root helper writes down. */
 export interface InstalledWizardStand {
@@ -48,18 +49,19 @@ export async function startInstalledWizard(): Promise<InstalledWizardStand> {
     endings.push(() => chain.close())
     const acme = await startAcmeStand(join(stateFolder, 'acme'))
     endings.push(() => acme.stop())
-    const [httpsPort, webPort, login] = [await freePort(), await freePort(), await freePort()]
+    const [httpsPort, webPort, login] = [
+      await getPort({ host: '127.0.0.1' }),
+      await getPort({ host: '127.0.0.1' }),
+      await getPort({ host: '127.0.0.1' }),
+    ]
     const pages = await buildPages(() => undefined)
     for (const folder of ['run', 'log']) await mkdir(join(stateFolder, folder), { mode: 0o700 })
     const supervisor = await createSupervisor(stateFolder)
     endings.push(() => supervisor.stop())
     await supervisor.start({
       name: 'web',
-      command: process.execPath,
-      args: [join(pages, 'wizard/server.js')],
-      cwd: join(pages, 'wizard'),
-      env: { HOSTNAME: '127.0.0.1', PORT: String(webPort), NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
-      ready: async () => (await fetch(`http://127.0.0.1:${webPort}/`, { signal: AbortSignal.timeout(5000) })).status < 500,
+      ...pagesProcess(pages, webPort),
+      ready: () => pagesAnswer(webPort),
       readyWithinSeconds: 120,
     })
     const tried: unknown[] = []

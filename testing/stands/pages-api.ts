@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { request as httpRequest } from 'node:http'
-import { resolve } from 'node:path'
+import getPort from 'get-port'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { Contract, JsonRpcProvider, NonceManager, Wallet } from 'ethers'
 import type { z } from 'zod'
@@ -24,6 +24,7 @@ import { zeroAddress } from '@freehold/appliance/chain/subscription'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { localChainId, localRpc, moveChainTo } from '@freehold/appliance/dev/local-chain'
+import { startPages } from '@freehold/appliance/dev/pages-server'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import type { ErrorCode } from '@freehold/appliance/errors/catalogue'
 import { toProblem } from '@freehold/appliance/errors/problem'
@@ -36,7 +37,6 @@ import { deploySubscriptions } from '@freehold/contracts/deploy'
 import { deployDevToken } from '@freehold/contracts/dev-token'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { buildPages } from '@freehold/appliance/dev/builds'
-import { freePort } from './free-port.ts'
 import { servePagesConsole } from './pages-console.ts'
 import { PagesWorld, type StandRequest } from './pages-world.ts'
 
@@ -89,7 +89,9 @@ function ended(child: ChildProcess): Promise<void> {
 /** Starts anvil, the contract, the host and the built pages. `pages` names a folder with wizard/server.js; default: build it. */
 export async function startPagesStand(options: { pages?: string } = {}): Promise<PagesStand> {
   const pages = options.pages ?? (await buildPages(() => undefined))
-  const [rpcPort, webPort, port] = [await freePort(), await freePort(), await freePort()]
+  const web = await startPages(pages)
+  const rpcPort = await getPort({ host: '127.0.0.1' })
+  const port = await getPort({ host: '127.0.0.1' })
   const rpcUrl = `http://127.0.0.1:${rpcPort}`
   const origin = `http://localhost:${port}`
   const anvil = spawnAnvil([
@@ -101,17 +103,6 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
     '1',
     '--silent',
   ])
-  const web = spawn(process.execPath, ['server.js'], {
-    cwd: resolve(pages, 'wizard'),
-    stdio: 'ignore',
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      HOSTNAME: '127.0.0.1',
-      PORT: String(webPort),
-      NODE_ENV: 'production',
-      NEXT_TELEMETRY_DISABLED: '1',
-    },
-  })
   await until('the chain', async () => (await localRpc(rpcUrl, 'eth_chainId')) === '0x7a69')
   const provider = new JsonRpcProvider(rpcUrl, undefined, { staticNetwork: true, pollingInterval: 50, cacheTimeout: -1 })
   const wallet = (index: number) => new Wallet(devWallet(index).privateKey, provider)
@@ -209,11 +200,10 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
   })
   app.setNotFoundHandler((request, reply) => {
     if (request.url.startsWith('/v1/')) throw new AppError({ code: 'not-found', detail: 'There is no such resource.' })
-    forward(request, reply, webPort)
+    forward(request, reply, web.port)
   })
   servePagesConsole(app.server, world, { origin, now })
   await app.listen({ host: '127.0.0.1', port })
-  await until('the pages', async () => (await fetch(`http://127.0.0.1:${webPort}/`)).ok)
   let running = true
   const delivery = (async () => {
     while (running) {
@@ -297,7 +287,7 @@ export async function startPagesStand(options: { pages?: string } = {}): Promise
       await delivery
       await app.close()
       provider.destroy()
-      await Promise.all([ended(web), ended(anvil)])
+      await Promise.all([web.stop(), ended(anvil)])
     },
   }
 }

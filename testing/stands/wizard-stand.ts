@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { buildPages, checkout } from '@freehold/appliance/dev/builds'
 import { startEmbedded } from '@freehold/appliance/dev/embedded'
-import { freePort } from './free-port.ts'
 
 /** A host that nobody has set up: the real daemon, chain, pages and Caddy, the fake hypervisor. */
 export interface WizardStand {
@@ -21,7 +21,11 @@ export interface WizardStand {
 export async function startWizardStand(): Promise<WizardStand> {
   // short: unix sockets have at most 108 characters
   const stateFolder = await mkdtemp('/tmp/fhw-')
-  const [web, chain, login] = [await freePort(), await freePort(), await freePort()]
+  const [web, chain, login] = [
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+  ]
   const answers = (await readFile(join(checkout, 'scripts/embedded.yaml'), 'utf8'))
     .replace('http://localhost:8080', `http://localhost:${web}`)
     .replace('http://127.0.0.1:8545', `http://127.0.0.1:${chain}`)

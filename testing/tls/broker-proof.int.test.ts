@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
+import getPort from 'get-port'
 import { publicServer } from '@freehold/appliance/broker/http/public-server'
 import { KnotNames, knotConfig, type KnotPlace } from '@freehold/appliance/broker/names/knot'
 import { NameBook } from '@freehold/appliance/broker/names/name-book'
@@ -22,7 +23,6 @@ import { parseCidr } from 'wireguard-ts/address'
 import { parsePublicKey } from 'wireguard-ts/key'
 import type { z } from 'zod'
 import { startAcmeStand, type AcmeStand } from '../stands/acme.ts'
-import { freePort } from '../stands/free-port.ts'
 
 const zone = 'vm.example.org'
 const host = `box.${zone}`
@@ -45,7 +45,7 @@ suite('the certificate of a name in a broker’s zone', () => {
 
   before(async () => {
     folder = await mkdtemp('/tmp/fh-broker-proof-')
-    dns = await freePort()
+    dns = await getPort({ host: '127.0.0.1' })
     const place: KnotPlace = {
       zoneFolder: join(folder, 'zones'),
       stateFolder: join(folder, 'knot'),

@@ -7,13 +7,13 @@ import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { connect } from 'node:tls'
+import getPort from 'get-port'
 import { MovableClock } from '@freehold/appliance/clock/clock'
 import { until } from '@freehold/appliance/dev/supervisor'
 import type { TlsAnswer } from '@freehold/appliance/config/schema'
 import { createCertificates, type Certificates, type TlsSubject } from '@freehold/appliance/setup/tls/certificates'
 import { openFirstCertificate } from '@freehold/appliance/setup/wizard/first-certificate'
 import { startAcmeStand, type AcmeStand } from '../stands/acme.ts'
-import { freePort } from '../stands/free-port.ts'
 
 const name = 'host.example'
 const listen = { api: 'run/api.sock', web: '127.0.0.1:9', login: '127.0.0.1:7443' } as TlsSubject['listen']
@@ -31,7 +31,7 @@ suite('the certificate of the public address', () => {
   before(async () => {
     folder = await mkdtemp('/tmp/fh-tls-')
     acme = await startAcmeStand(join(folder, 'acme'))
-    httpsPort = await freePort()
+    httpsPort = await getPort({ host: '127.0.0.1' })
     const tls = join(folder, 'tls')
     await mkdir(join(folder, 'run'))
     const names = ['localhost', '127.0.0.1']
@@ -119,7 +119,7 @@ suite('the certificate of the public address', () => {
     )
     const { authorityFile: _, ...unknown } = byAcme().tls as Extract<TlsAnswer, { kind: 'acme' }>
     await assert.rejects(certificates.prepare({ ...byAcme(), tls: unknown }, aborts.signal), refused(/certificate/i))
-    const nowhere = byAcme({ directory: `https://localhost:${await freePort()}/dir` })
+    const nowhere = byAcme({ directory: `https://localhost:${await getPort({ host: '127.0.0.1' })}/dir` })
     await assert.rejects(certificates.prepare(nowhere, aborts.signal), refused(/ECONNREFUSED/))
     assert.equal(acme.issued(), 0)
     assert.deepEqual([await certificates.store.present(), await certificates.store.next()], [undefined, undefined])

@@ -6,6 +6,7 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
+import getPort from 'get-port'
 import { parseConfig } from '@freehold/appliance/config/load'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { until } from '@freehold/appliance/dev/supervisor'
@@ -17,7 +18,6 @@ import { createCertificates } from '@freehold/appliance/setup/tls/certificates'
 import { siteFile } from '@freehold/appliance/setup/tls/site-file'
 import { openFirstCertificate } from '@freehold/appliance/setup/wizard/first-certificate'
 import { loadWasmConfig } from '@freehold/appliance/wasm/load-wasm-config'
-import { freePort } from '../stands/free-port.ts'
 import { openStand } from '../wasm/stand/stand.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'fh-wasm-site-'))
@@ -89,7 +89,7 @@ suite('WASM hosting on an installed host', () => {
 
   test('the certificate names wasm.<host>, Caddy leads it to the service, and a host that sells none has no such name', async () => {
     const tls = join(folder, 'tls')
-    const ports = { httpPort: await freePort(), httpsPort: await freePort() }
+    const ports = { httpPort: await getPort({ host: '127.0.0.1' }), httpsPort: await getPort({ host: '127.0.0.1' }) }
     const certificates = createCertificates({
       stateFolder: folder,
       clock: systemClock,

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { createApi } from '@freehold/appliance/api/app'
 import { newWasmKeySchema, type NewWasmKey } from '@freehold/appliance/api/schemas/wasm'
 import { loadOrCreateKey } from '@freehold/appliance/chain/provisioner-key'
@@ -12,16 +12,16 @@ import { day, startTestChain, type TestChain } from '@freehold/appliance/chain/t
 import { createClient, type ApiClient } from '@freehold/appliance/cli/client'
 import { signIn } from '@freehold/appliance/cli/session'
 import { walletOf } from '@freehold/appliance/cli/wallet'
-import { MovableClock, systemClock } from '@freehold/appliance/clock/clock'
+import { MovableClock } from '@freehold/appliance/clock/clock'
 import { parseConfig } from '@freehold/appliance/config/load'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
+import { startPages } from '@freehold/appliance/dev/pages-server'
 import { createFakeHypervisor } from '@freehold/appliance/hypervisor/fake/fake-hypervisor'
 import { startProduct, type Product } from '@freehold/appliance/product'
 import { TaskEvents } from '@freehold/appliance/steps/task-events'
 import { openStore, type Store } from '@freehold/appliance/store/store'
 import { startWasmDaemon, type WasmDaemon } from '@freehold/appliance/wasm/start-wasmd'
 import { wasmConfigSchema } from '@freehold/appliance/wasm/wasm-config'
-import { freePort } from '../stands/free-port.ts'
 
 export const gasPerDay = 20_000n
 
@@ -74,7 +74,11 @@ export async function startWasmHost(
     open: true,
   }
   await chain.send(chain.owner, 'addPlan', [{ plan, prices: [{ token: zeroAddress, perDay: 10n ** 15n }] }])
-  const [port, login, wasmPort] = [await freePort(), await freePort(), await freePort()]
+  const [port, login, wasmPort] = [
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+  ]
   const origin = `http://localhost:${port}`
   const wasmUrl = `http://127.0.0.1:${wasmPort}`
   const config = parseConfig(
@@ -197,28 +201,12 @@ async function nextTokenId(chain: TestChain): Promise<bigint> {
 
 /** The built pages behind a front of their own. */
 async function servePages(folder: string): Promise<{ front(port: number, api: string): Promise<void>; stop(): Promise<void> }> {
-  const webPort = await freePort()
-  const web = spawn(process.execPath, ['server.js'], {
-    cwd: join(folder, 'wizard'),
-    stdio: 'ignore',
-    env: { PATH: process.env['PATH'] ?? '', HOSTNAME: '127.0.0.1', PORT: String(webPort), NODE_ENV: 'production' },
-  })
-  const ended = new Promise<void>((resolve) => web.once('exit', () => resolve()))
-  const answers = () =>
-    fetch(`http://127.0.0.1:${webPort}/`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  const limit = performance.now() + 60_000
-  while (!(await answers())) {
-    if (performance.now() > limit) throw new Error('the pages did not come up')
-    await systemClock.wait(50)
-  }
+  const web = await startPages(folder)
   const server = createServer()
   return {
     async front(port, api) {
       server.on('request', (request, response) => {
-        const target = request.url?.startsWith('/v1/') === true ? { socketPath: api } : { host: '127.0.0.1', port: webPort }
+        const target = request.url?.startsWith('/v1/') === true ? { socketPath: api } : { host: '127.0.0.1', port: web.port }
         const headers = { ...request.headers, 'x-forwarded-for': request.socket.remoteAddress ?? '' }
         const upstream = httpRequest({ ...target, method: request.method, path: request.url, headers }, (answer) => {
           response.writeHead(answer.statusCode ?? 502, answer.headers)
@@ -232,8 +220,7 @@ async function servePages(folder: string): Promise<{ front(port: number, api: st
     async stop() {
       server.closeAllConnections()
       server.close()
-      web.kill('SIGTERM')
-      await ended
+      await web.stop()
     },
   }
 }

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import getPort from 'get-port'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { openWasm, type OpenWasm } from '@freehold/appliance/wasm/open-wasm'
 import { wasmConfigSchema } from '@freehold/appliance/wasm/wasm-config'
 import { createWasmClient, type WasmCallError } from '@freehold/wasm-client/client'
 import { verifyReceipt } from '@freehold/wasm-client/receipt'
 import { fromText } from 'wasmtime-node/wat'
-import { freePort } from '../stands/free-port.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'freehold-wasm-load-'))
 let wasm: OpenWasm
@@ -102,7 +102,7 @@ suite('under load', () => {
   test('10,000 connections that say nothing: health and a call are answered as before, and all is given back', async () => {
     // in a process of its own: both ends would not fit under one limit of descriptors
     const config = join(folder, 'wasm.yaml')
-    const port = await freePort()
+    const port = await getPort({ host: '127.0.0.1' })
     const wasmUrl = `http://127.0.0.1:${port}`
     writeFileSync(config, `server: {port: ${port}, workers: 1}\nlogging: {level: error}\n`)
     const entry = fileURLToPath(import.meta.resolve('@freehold/appliance/wasm/wasmd'))

@@ -4,13 +4,13 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import getPort from 'get-port'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import { checkout } from '../dev/builds.ts'
 import { startEmbedded, type Embedded } from '../dev/embedded.ts'
 import { localRpc } from '../dev/local-chain.ts'
 import { reliability } from '../dev/reliability.ts'
-import { freePort } from '../hypervisor/libvirt/test-stand.ts'
 
 const buyer = '4'
 
@@ -61,7 +61,11 @@ suite('freehold backup', () => {
       const [stateFolder, drive] = [join(base, 's'), join(base, 'drive')]
       await mkdir(stateFolder, { mode: 0o700 })
       await mkdir(drive)
-      const [web, rpc, login] = [await freePort(), await freePort(), await freePort()]
+      const [web, rpc, login] = [
+        await getPort({ host: '127.0.0.1' }),
+        await getPort({ host: '127.0.0.1' }),
+        await getPort({ host: '127.0.0.1' }),
+      ]
       const [origin, rpcUrl] = [`http://localhost:${web}`, `http://127.0.0.1:${rpc}`]
       const freehold = freeholdOf(stateFolder, origin)
       let running: Embedded | undefined

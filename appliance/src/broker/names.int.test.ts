@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import dnsPacket from 'dns-packet'
 import { createSocket } from 'node:dgram'
+import getPort from 'get-port'
 import { systemClock } from '../clock/clock.ts'
 import { NameBook } from './names/name-book.ts'
 import { KnotNames, knotConfig } from './names/knot.ts'
@@ -18,15 +18,6 @@ import type { Identity } from './types.ts'
 
 const run = promisify(execFile)
 const zone = 'vm.example.org'
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
 
 /** One question over UDP, as a resolver asks it. */
 function ask(
@@ -102,7 +93,7 @@ describe('names, asked of a real name server', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'broker-names-'))
-    port = await freePort()
+    port = await getPort({ host: '127.0.0.1' })
     place = {
       zoneFolder: join(folder, 'zones'),
       stateFolder: join(folder, 'state'),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
+import getPort from 'get-port'
 import { Wallet } from 'ethers'
 import { generateKeyPair } from 'wireguard-ts/key'
 import { systemClock } from '../clock/clock.ts'
@@ -17,15 +17,6 @@ import { startTestRegistry, type TestRegistry } from './test-registry.ts'
 interface Line {
   applied?: string[]
   serving?: boolean
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 describe('freehold-broker as a process', () => {
@@ -95,7 +86,7 @@ describe('freehold-broker as a process', () => {
     await t.list(t.chain.contract, true)
     folder = await mkdtemp(join(tmpdir(), 'broker-serve-'))
     file = join(folder, 'broker.yaml')
-    ;[http, pagePort] = [await freePort(), await freePort()]
+    ;[http, pagePort] = [await getPort({ host: '127.0.0.1' }), await getPort({ host: '127.0.0.1' })]
   })
   after(async () => {
     if (child?.exitCode === null && child.signalCode === null) await kill('SIGKILL')

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import getPort from 'get-port'
 import { spawnAnvil } from '@freehold/contracts/anvil'
 import { deploySubscriptions, type NewPlan } from '@freehold/contracts/deploy'
 import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
@@ -46,18 +46,9 @@ const plan: NewPlan = {
   prices: [{ token: zeroAddress, perDay }],
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
-
 /** Starts anvil on a free port, finalized two blocks behind the newest, and deploys the contract with one plan. */
 export async function startTestChain(provisioner: string, extraArguments: readonly string[] = []): Promise<TestChain> {
-  const port = await freePort()
+  const port = await getPort({ host: '127.0.0.1' })
   const child = spawnAnvil([
     '--host',
     '127.0.0.1',

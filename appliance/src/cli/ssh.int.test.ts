@@ -5,9 +5,10 @@ import { createServer, connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, beforeEach, suite, test } from 'node:test'
+import getPort from 'get-port'
 import { spawn as terminal } from '@lydell/node-pty'
 import { encryptKeystoreJsonSync } from 'ethers'
-import { ended, freePort, createStand, until, type Stand } from '../../../pam-web3/tests/stand.ts'
+import { ended, createStand, until, type Stand } from '../../../pam-web3/tests/stand.ts'
 import { openFront, type Front } from '../api/test-front.ts'
 import { apiStand, approvalOf, type ApiStand } from '../api/test-stand.ts'
 import type { LoginRequestView } from '../api/schemas/sign-in.ts'
@@ -245,7 +246,7 @@ suite('SSH by certificate', () => {
   test('L9 a forwarding (ssh -L) reaches a port of the VM', async () => {
     const server = createServer((socket) => socket.end('went-through')).listen(0, '127.0.0.1')
     await new Promise((done) => server.once('listening', done))
-    const local = await freePort()
+    const local = await getPort({ host: '127.0.0.1' })
     const forward = `127.0.0.1:${local}:127.0.0.1:${(server.address() as AddressInfo).port}`
     const child = spawn(
       process.execPath,

@@ -2,6 +2,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { statusSchema } from '../api/schemas/status.ts'
 import { createClient } from '../cli/client.ts'
 import { parseConfig } from '../config/load.ts'
@@ -9,9 +10,10 @@ import type { Config } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
 import { caddyfile } from './caddyfile.ts'
 import { checkout } from './builds.ts'
-import { daemonMalloc, daemonNodeOptions, pagesEnvironment } from './daemon-limits.ts'
+import { daemonMalloc, daemonNodeOptions } from './daemon-limits.ts'
 import { localChainId, localChainProcess, moveChainTo } from './local-chain.ts'
 import { startSessionLibvirt } from './session-libvirt.ts'
+import { pagesAnswer, pagesProcess } from './pages-server.ts'
 import { createSupervisor, until, type Supervisor } from './supervisor.ts'
 import { wasmProcess } from './wasm-process.ts'
 import { openWalletFront, type WalletFront } from './wallet-front.ts'
@@ -58,17 +60,6 @@ async function refusePortInUse(port: number, what: string): Promise<void> {
       hint: 'Stop the other program, or change the port in the answer file.',
     })
   }
-}
-
-/** A free loopback port, for the pages: nothing outside this machine and Caddy learns it. */
-async function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const server = createServer()
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-  })
-  return await promise
 }
 
 /**
@@ -133,21 +124,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     let web = '127.0.0.1:9'
     if (options.pages !== undefined) {
       report('pages')
-      const port = await freePort()
+      const port = await getPort({ host: '127.0.0.1' })
       web = `127.0.0.1:${port}`
       await supervisor.start({
         name: 'web',
-        command: process.execPath,
-        args: [join(options.pages, 'wizard/server.js')],
-        cwd: join(options.pages, 'wizard'),
-        env: {
-          HOSTNAME: '127.0.0.1',
-          PORT: String(port),
-          NODE_ENV: 'production',
-          NEXT_TELEMETRY_DISABLED: '1',
-          ...pagesEnvironment,
-        },
-        ready: async () => (await fetch(`http://${web}/`, { signal: AbortSignal.timeout(5000) })).status < 500,
+        ...pagesProcess(options.pages, port),
+        ready: () => pagesAnswer(port),
         readyWithinSeconds: 60,
       })
       if (options.devWallets === true && config.chain.chainId === localChainId) {

@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import getPort from 'get-port'
 import { startTestChain, type TestChain } from '../chain/test-chain.ts'
 import { systemClock } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
@@ -22,12 +23,6 @@ function listening(port = 0): Promise<{ server: Server; port: number }> {
     resolve({ server, port: typeof address === 'object' && address !== null ? address.port : 0 })
   })
   return promise
-}
-
-async function freePort(): Promise<number> {
-  const { server, port } = await listening()
-  server.close()
-  return port
 }
 
 suite('setup', () => {
@@ -54,7 +49,7 @@ suite('setup', () => {
 mode: embedded
 publicChain: true
 origin: http://localhost:8080
-listen: { login: ${changes.login ?? `127.0.0.1:${await freePort()}`} }
+listen: { login: ${changes.login ?? `127.0.0.1:${await getPort({ host: '127.0.0.1' })}`} }
 chain: { chainId: ${changes.chainId ?? 31337}, rpcUrls: ["${changes.rpc ?? chain.url}"], confirmations: 1 }
 roles: { owner: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", treasury: "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC" }
 plans:
@@ -148,7 +143,7 @@ ${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contr
   }
 
   test('denies an RPC address where nothing answers', async () => {
-    await refused(await answers({ rpc: `http://127.0.0.1:${await freePort()}` }), {
+    await refused(await answers({ rpc: `http://127.0.0.1:${await getPort({ host: '127.0.0.1' })}` }), {
       code: 'rpc-unreachable',
       step: 'chain',
       detail: /127\.0\.0\.1/,

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, type TestContext } from 'node:test'
+import getPort from 'get-port'
 import { reliability } from '../dev/reliability.ts'
 import {
-  freePort,
   insideGuest,
   openDriver,
   openStand,
@@ -25,7 +25,7 @@ async function delivered(t: TestContext): Promise<{ stand: Stand; libvirt: Libvi
   await libvirt.hypervisor.importTemplate(image)
   const stand = await Stand.open()
   t.after(() => stand.store.close())
-  const port = await freePort()
+  const port = await getPort({ host: '127.0.0.1' })
   const again = async (): Promise<void> => {
     await stand.restart({
       hypervisor: withRoom(libvirt.hypervisor),

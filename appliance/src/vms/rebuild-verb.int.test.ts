@@ -4,13 +4,13 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import getPort from 'get-port'
 import { z } from 'zod'
 import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import { checkout } from '../dev/builds.ts'
 import { startEmbedded, type Embedded } from '../dev/embedded.ts'
 import { localRpc } from '../dev/local-chain.ts'
 import { reliability } from '../dev/reliability.ts'
-import { freePort } from '../hypervisor/libvirt/test-stand.ts'
 
 const buyer = '4'
 
@@ -18,7 +18,11 @@ const buyer = '4'
 async function openHost(t: TestContext) {
   // short: unix sockets have at most 108 characters
   const stateFolder = await mkdtemp('/tmp/fhr-')
-  const [web, rpc, login] = [await freePort(), await freePort(), await freePort()]
+  const [web, rpc, login] = [
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+  ]
   const answers = `${(await readFile(join(checkout, 'scripts/embedded.yaml'), 'utf8'))
     .replace('http://localhost:8080', `http://localhost:${web}`)
     .replace('http://127.0.0.1:8545', `http://127.0.0.1:${rpc}`)

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import getPort from 'get-port'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { row, type Bench } from '../row.ts'
 
@@ -26,7 +26,7 @@ export const udpOverTcp: Bench = {
 
 /** Mbit/s that arrived, best of what was offered. */
 async function measure(kind: 'ours' | 'udptunnel'): Promise<number> {
-  const [tcp, near] = [await freePort(), await freePort()]
+  const [tcp, near] = [await getPort({ host: '127.0.0.1' }), await getPort({ host: '127.0.0.1' })]
   const children: ChildProcess[] = []
   const start = (program: string, ...args: string[]): ChildProcess => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -71,13 +71,4 @@ async function listening(port: number): Promise<void> {
     await systemClock.wait(25)
   }
   throw new AppError({ code: 'timed-out', detail: 'udptunnel did not listen.' })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

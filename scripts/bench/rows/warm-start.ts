@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import getPort from 'get-port'
 import { checkout } from '@freehold/appliance/dev/builds'
 import { systemClock } from '@freehold/appliance/clock/clock'
 import { AppError } from '@freehold/appliance/errors/app-error'
-import { freePort } from '../../../testing/stands/embedded.ts'
 import { row, type Bench } from '../row.ts'
 
 const startSeconds = 900
@@ -35,7 +35,11 @@ export const warmStart: Bench = {
 
 /** scripts/embedded.yaml, so that a host that runs on this machine is not in the way. */
 async function answersOnFreePorts(): Promise<string> {
-  const [web, rpc, login] = [await freePort(), await freePort(), await freePort()]
+  const [web, rpc, login] = [
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+    await getPort({ host: '127.0.0.1' }),
+  ]
   const from = 50_000 + ((process.pid * 16) % 10_000)
   const text = (await readFile(join(checkout, 'scripts/embedded.yaml'), 'utf8'))
     .replace('http://localhost:8080', `http://localhost:${web}`)

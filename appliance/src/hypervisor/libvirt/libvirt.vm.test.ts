@@ -6,21 +6,12 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
+import getPort from 'get-port'
 import { hypervisorSuite, testKey, testSpec } from '../contract-suite.ts'
 import { vmUserIds } from './libvirtd.ts'
 import { readQcow2Header } from './qcow2-header.ts'
 import { snapshotsIn } from './snapshots.ts'
-import {
-  freePort,
-  insideGuest,
-  openDriver,
-  openStand,
-  openTwin,
-  processesNaming,
-  tinyGuest,
-  tracesOf,
-  until,
-} from './test-stand.ts'
+import { insideGuest, openDriver, openStand, openTwin, processesNaming, tinyGuest, tracesOf, until } from './test-stand.ts'
 
 const execute = promisify(execFile)
 const key = testKey(1n)
@@ -169,7 +160,7 @@ suite('libvirt driver', () => {
     const { hypervisor, folder, runFolder } = stand
     const template = await tinyGuest()
     await hypervisor.importTemplate(template)
-    const port = await freePort()
+    const port = await getPort({ host: '127.0.0.1' })
     await hypervisor.create(testSpec(key, template.sha256, port))
     const disk = join(folder, 'vms/abcdef012345-1/g1/disk.qcow2')
 

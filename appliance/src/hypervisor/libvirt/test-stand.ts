@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import getPort from 'get-port'
 import { vmIdOf, type VmKey } from '../../chain/installation.ts'
 import { systemClock } from '../../clock/clock.ts'
 import type { Twin } from '../contract-suite.ts'
@@ -159,14 +159,6 @@ export async function insideGuest(hypervisor: Hypervisor, key: VmKey): ReturnTyp
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise((done) => server.close(done))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 /** Everything of a stand that names a VM: domains, files, sockets, processes. */
 export async function tracesOf(stand: LibvirtStand, key: VmKey): Promise<string[]> {
   const id = vmIdOf(key)
@@ -187,7 +179,7 @@ export async function openTwin(t: TestContext, template: { path: string; sha256:
     template,
     guest: (key) => insideGuest(hypervisor, key),
     traces: (key) => tracesOf(stand, key),
-    freePort,
+    freePort: () => getPort({ host: '127.0.0.1' }),
     async breakDown() {
       await stand.libvirtd.stop()
       return () => stand.restart()

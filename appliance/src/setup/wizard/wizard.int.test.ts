@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test, type TestContext } from 'node:test'
+import getPort from 'get-port'
 import { JsonRpcProvider, Wallet } from 'ethers'
 import { newRecoveryKey } from '../../backup/keys.ts'
 import { readInThread } from '../../backup/thread.ts'
@@ -26,14 +26,6 @@ interface Answer {
   status: number
   body: Record<string, unknown> & { detail?: string; code?: string; errors?: { pointer: string }[] }
   cookie: string | undefined
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise((done) => server.close(done))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 /** A browser at the door: keeps its cookie, names its origin. */
@@ -81,7 +73,7 @@ interface Host {
 
 async function openHost(t: TestContext): Promise<Host> {
   const folder = await mkdtemp('/tmp/fh-wizard-')
-  const login = `127.0.0.1:${await freePort()}`
+  const login = `127.0.0.1:${await getPort({ host: '127.0.0.1' })}`
   const image = join(folder, 'image')
   await writeFile(image, 'image')
   const sha256 = createHash('sha256').update('image').digest('hex')
@@ -307,7 +299,8 @@ suite('the wizard behind the pages', () => {
       assert.deepEqual(state(never, 'rpc-finalized'), ['failed', 'rpc-unreachable'])
       assert.ok(front.struck(fault) > 0)
     }
-    const silent = await checks(browser, 'chain', network(31337, `http://127.0.0.1:${await freePort()}/KEYKEYKEYKEYKEYKEY`))
+    const unheard = await getPort({ host: '127.0.0.1' })
+    const silent = await checks(browser, 'chain', network(31337, `http://127.0.0.1:${unheard}/KEYKEYKEYKEYKEYKEY`))
     assert.deepEqual(state(silent, 'rpc-answers'), ['failed', 'rpc-unreachable'])
     assert.ok(!JSON.stringify(silent).includes('KEYKEY'), 'the key of the address is not told again')
     await browser.call('PUT', '/v1/setup/answers/hypervisor', { revision: 0, value: { hypervisor: { kind: 'fake' } } })

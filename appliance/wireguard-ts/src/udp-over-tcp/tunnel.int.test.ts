@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo, type Socket as TcpSocket } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
+import getPort from 'get-port'
 import { connectUdpOverTcp } from './client.ts'
 import { serveUdpOverTcp } from './server.ts'
 import { runOrFail } from '../run.ts'
@@ -113,7 +114,7 @@ suite('udp-over-tcp', () => {
   // udptunnel binds its UDP port on every address and sends to the same port of the one that it is given: the other end of
   // that port is 127.0.0.2 here
   test('ours speaks with udptunnel as its server', async (t) => {
-    const [tcpPort, udpPort] = [await freePort(), await freePort()]
+    const [tcpPort, udpPort] = [await getPort({ host: '127.0.0.1' }), await getPort({ host: '127.0.0.1' })]
     const theirs = spawn('udptunnel', ['-s', String(tcpPort), `127.0.0.2/${udpPort}`], { stdio: 'ignore' })
     t.after(() => theirs.kill('SIGKILL'))
     const client = await connectUdpOverTcp({ server: { host: '127.0.0.1', port: tcpPort }, retryMs: 20 })
@@ -130,7 +131,7 @@ suite('udp-over-tcp', () => {
       target: { host: '127.0.0.1', port: await echo(t) },
     })
     t.after(() => server.close())
-    const udpPort = await freePort()
+    const udpPort = await getPort({ host: '127.0.0.1' })
     const theirs = spawn('udptunnel', ['-c', `127.0.0.1/${server.port}`, `127.0.0.2/${udpPort}`], { stdio: 'ignore' })
     t.after(() => theirs.kill('SIGKILL'))
     await until('udptunnel has connected', () => server.connections === 1)
@@ -194,12 +195,3 @@ suite('udp-over-tcp', () => {
     }
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
