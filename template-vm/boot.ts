@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -16,7 +16,7 @@ export interface BootOptions {
   seedIso: string
   memoryMiB: number
   vcpus: number
-  /** Free TCP port on 127.0.0.1 that is forwarded to the guest's port 22, see `freePort`. */
+  /** Free TCP port on 127.0.0.1 that is forwarded to the guest's port 22. */
   port: number
   /** Default `bios`; `uefi` needs the package ovmf. */
   firmware?: 'bios' | 'uefi'
@@ -124,16 +124,6 @@ export async function makeSeed(path: string, files: Record<string, string> = {})
     await rm(folder, { recursive: true, force: true })
   }
   return path
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }
 
 function qemuArguments(
