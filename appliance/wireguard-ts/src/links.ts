@@ -1,7 +1,7 @@
 import type { Cidr, InterfaceAddress } from './address.ts'
 import { parseCidr, parseInterfaceAddress } from './address.ts'
 import { WireGuardError } from './errors.ts'
-import { run, runOrFail, type RunOptions, type RunResult } from './run.ts'
+import { run, runOrFail, type RunOptions } from './run.ts'
 
 /** Addresses, MTU and routes of one interface as the system has them. */
 export interface LinkState {
@@ -15,45 +15,63 @@ export interface LinkState {
 /** Marks our routes, so that a stranger's are never taken away. Any number above 4 that /etc/iproute2/rt_protos does not name. */
 export const routeProtocol = 187
 
-/** What stands; undefined if there is no such interface. */
+/** What stands; undefined if there is no such interface. Throws `interface-refused`. */
 export async function readLink(name: string, where: RunOptions = {}): Promise<LinkState | undefined> {
-  // side by side: on a busy machine each program waits for its turn
-  const [shown, four, six] = await Promise.all([
-    run('ip', ['-json', 'address', 'show', 'dev', name], where),
-    readRoutes(name, '-4', where),
-    readRoutes(name, '-6', where),
-  ])
-  if (shown.code !== 0) return undefined
-  for (const { code, stderr } of [four, six]) {
-    if (code !== 0)
-      throw new WireGuardError('interface-refused', 'it was not possible to read routes', 'The cause stands in the log.', {
-        cause: new Error(stderr.trim().slice(-1000)),
-      })
-  }
-  const [link] = JSON.parse(shown.stdout) as {
-    mtu: number
-    flags: string[]
-    addr_info?: { local: string; prefixlen: number; scope: string }[]
-  }[]
-  const routes = [...routesIn(four.stdout, '0.0.0.0/0'), ...routesIn(six.stdout, '::/0')]
+  // one program for each family, side by side: on a busy machine each waits for its turn
+  const [four, six] = await Promise.all([readFamily(name, '-4', where), readFamily(name, '-6', where)])
+  const link = six.link ?? four.link
+  if (link === undefined) return undefined
+  for (const { failure } of [four, six]) if (failure !== undefined) throw failure
   return {
-    up: link?.flags.includes('UP') ?? false,
-    mtu: link?.mtu ?? 0,
-    addresses: (link?.addr_info ?? [])
-      // the kernel gives every interface a link-local address of its own
-      .filter((info) => info.scope !== 'link')
-      .map((info) => parseInterfaceAddress(`${info.local}/${info.prefixlen}`)),
-    routes,
+    up: link.flags.includes('UP'),
+    mtu: link.mtu,
+    addresses: [...four.addresses, ...six.addresses],
+    routes: [...four.routes, ...six.routes],
   }
 }
 
-function readRoutes(name: string, family: '-4' | '-6', where: RunOptions): Promise<RunResult> {
-  return run('ip', [family, '-json', 'route', 'show', 'dev', name, 'protocol', String(routeProtocol)], where)
+interface FamilyState {
+  link: { flags: string[]; mtu: number } | undefined
+  addresses: InterfaceAddress[]
+  routes: Cidr[]
+  failure: WireGuardError | undefined
 }
 
-function routesIn(text: string, everywhere: string): Cidr[] {
-  const found = JSON.parse(text === '' ? '[]' : text) as { dst: string }[]
-  return found.map(({ dst }) => parseCidr(dst === 'default' ? everywhere : dst))
+/** Each line of a batch answers with a list, one without entries with an empty one or with nothing: entries tell what they are. */
+type Shown =
+  | { dst: string }
+  | { addr_info: { local?: string; prefixlen?: number; scope?: string }[] }
+  | { flags: string[]; mtu: number }
+
+async function readFamily(name: string, family: '-4' | '-6', where: RunOptions): Promise<FamilyState> {
+  // the link last: after it, one call of `ip` tells no addresses any more (iproute2 6.1)
+  const input = `address show dev ${name}\nroute show dev ${name} protocol ${routeProtocol}\nlink show dev ${name}\n`
+  const { code, stdout, stderr } = await run('ip', [family, '-json', '-batch', '-'], { ...where, input })
+  const state: FamilyState = { link: undefined, addresses: [], routes: [], failure: code === 0 ? undefined : unread(stderr) }
+  const lists = stdout.split(/(?<=\])\s*(?=\[)/).filter((list) => list.trim() !== '')
+  for (const shown of lists.flatMap((line) => JSON.parse(line) as Shown[])) {
+    if ('dst' in shown) {
+      state.routes.push(parseCidr(shown.dst === 'default' ? (family === '-4' ? '0.0.0.0/0' : '::/0') : shown.dst))
+    } else if ('addr_info' in shown) {
+      for (const { local, prefixlen, scope } of shown.addr_info) {
+        // the kernel gives every interface a link-local address of its own
+        if (local !== undefined && scope !== 'link') state.addresses.push(parseInterfaceAddress(`${local}/${prefixlen}`))
+      }
+    } else if ('flags' in shown) state.link = shown
+  }
+  return state
+}
+
+function unread(stderr: string): WireGuardError {
+  const cause = new Error(stderr.trim().slice(-1000))
+  return new WireGuardError(
+    'interface-refused',
+    'it was not possible to read addresses and routes',
+    'The cause stands in the log.',
+    {
+      cause,
+    },
+  )
 }
 
 /** The lines for `ip -batch` that turn `actual` into `wanted`, additions after removals. Pure. */
@@ -76,12 +94,17 @@ export function linkBatch(name: string, wanted: Omit<LinkState, 'up'>, actual: L
   ]
 }
 
-/** Runs the lines in one process. `ip` ends at the first line that fails: read what stands and try again. */
+/** Runs the lines, those of one family in one process. `ip` ends at the first line that fails: read what stands and try again. */
 export async function runBatch(lines: readonly string[], where: RunOptions = {}): Promise<void> {
   if (lines.length === 0) return
-  const four = lines.filter((line) => !line.startsWith('-6 '))
-  const six = lines.filter((line) => line.startsWith('-6 ')).map((line) => line.slice(3))
-  if (four.length > 0)
+  const ofIpv6 = lines.map((line) => line.startsWith('-6 ') || /^address \S+ \S*:/.test(line))
+  const isIpv4 = lines.map((line, n) => !(ofIpv6[n] ?? false) && !line.startsWith('link '))
+  const bare = lines.map((line) => (line.startsWith('-6 ') ? line.slice(3) : line))
+  // the order holds: addresses and the link before the routes that need them
+  const six = isIpv4.includes(true) ? bare.filter((_, n) => lines[n]?.startsWith('-6 ') ?? false) : bare
+  const four = isIpv4.includes(true) ? lines.filter((line) => !line.startsWith('-6 ')) : []
+  if (four.length > 0) {
     await runOrFail('set addresses and routes', 'ip', ['-batch', '-'], { ...where, input: `${four.join('\n')}\n` })
+  }
   if (six.length > 0) await runOrFail('set IPv6 routes', 'ip', ['-6', '-batch', '-'], { ...where, input: `${six.join('\n')}\n` })
 }
