@@ -31,6 +31,8 @@ before(async () => {
   apiKey = wasm.apiKeys.create({ label: 'contract', scopes, wallet: null, expiresAt: null }).text
 })
 after(async () => {
+  // whoever closes waits for runs: one that the tests did not get to end goes with its executor
+  for (const pid of wasm.pool.pids) process.kill(pid, 'SIGKILL')
   await wasm.close()
   rmSync(folder, { recursive: true })
 })
@@ -43,12 +45,16 @@ interface Said {
   type: string
   body: Record<string, unknown>
 }
+/** Milliseconds for whatever a test waits for: what never comes is a failure and no hang. */
+const longest = 60_000
+/** Every answer has its time, also one of a run that nothing would end. */
 async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Said> {
+  const inTime = AbortSignal.timeout(longest)
   const answer = await fetch(origin + path, {
     method,
     headers: { 'x-api-key': apiKey, ...(body !== undefined && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),
-    ...(signal !== undefined && { signal }),
+    signal: signal === undefined ? inTime : AbortSignal.any([inTime, signal]),
   })
   const type = answer.headers.get('content-type') ?? ''
   const text = await answer.text()
@@ -66,7 +72,7 @@ const ticks = () => {
 }
 const health = () => wasm.overview().health as { status: string; capacity: { in_flight: number; queued: number } }
 async function until(what: string, condition: () => boolean): Promise<void> {
-  const limit = performance.now() + 60_000
+  const limit = performance.now() + longest
   while (!condition()) {
     assert.ok(performance.now() < limit, what)
     await systemClock.wait(1)

@@ -290,7 +290,7 @@ suite('ends of guests, each with gas and receipt', () => {
   test('an executor that is killed in the middle: a clean error, a receipt, nothing billed', async () => {
     const { sealed } = await seal(spin, { gas_limit: '100000000000000' })
     const running = execute(sealed.body)
-    const limit = performance.now() + 10_000
+    const limit = performance.now() + 60_000
     while (service.pool.load === 0) {
       assert.ok(performance.now() < limit)
       await new Promise((resolve) => setTimeout(resolve, 5))

@@ -58,6 +58,10 @@ export class FairQueue {
     const mustWait = this.#waiting > 0 || !this.#fits(memoryBytes)
     if (mustWait && own.length >= waitingPerKey) return { kind: 'rate', retryAfterSeconds: 1 }
     if (mustWait && this.#waiting >= waiting) return { kind: 'capacity', retryAfterSeconds: 1 }
+    if (!mustWait && signal?.aborted !== true) {
+      this.#take(memoryBytes)
+      return this.#place(memoryBytes, 0)
+    }
     const asked = this.#clock.monotonicMs()
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const entry: Waiting = { memoryBytes, overtaken: 0, start: () => resolve(true) }
@@ -72,9 +76,18 @@ export class FairQueue {
     const started = await promise
     signal?.removeEventListener('abort', leave)
     if (!started) return undefined
+    return this.#place(memoryBytes, this.#clock.monotonicMs() - asked)
+  }
+
+  #take(memoryBytes: number): void {
+    this.#running += 1
+    this.#memory += memoryBytes
+  }
+
+  #place(memoryBytes: number, waitedMs: number): Place {
     let held = true
     return {
-      waitedMs: this.#clock.monotonicMs() - asked,
+      waitedMs,
       release: () => {
         if (!held) return
         held = false
@@ -107,8 +120,7 @@ export class FairQueue {
       }
       this.#queues.delete(key)
       if (first === undefined) continue
-      this.#running += 1
-      this.#memory += first.memoryBytes
+      this.#take(first.memoryBytes)
       this.#waiting -= 1
       for (const one of passed) one.overtaken += 1
       if (entries.length > 1) this.#queues.set(key, entries.slice(1))

@@ -90,7 +90,7 @@ export class Opener {
       workerData: { scheme: this.#scheme },
       env: {},
       // its garbage goes early: what it holds for long is nothing
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxYoungGenerationSizeMb: 24 },
     })
     const thread: Thread = { worker, waiting: new Map() }
     worker.on('message', (results: OpenResult[]) => {

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { NameSet } from './name-set.ts'
 
 /**
@@ -49,6 +49,6 @@ export class ReplayGuard {
 
   /** 64 bits: among a million of them the next request is taken for a former one in one of 2^44 cases. */
   #nameOf(enc: Uint8Array): Uint8Array {
-    return createHmac('sha256', this.#secret).update(enc).digest().subarray(0, 8)
+    return hash('sha256', Buffer.concat([this.#secret, enc]), 'buffer').subarray(0, 8)
   }
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -80,7 +80,8 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
       connectionsCheckingInterval: Math.min(5000, arriveMs),
     },
     keepAliveTimeout: 65_000,
-    genReqId: () => randomUUID(),
+    // in the order of time (RFC 9562 §5.7): the log's index of them grows at its end
+    genReqId: () => randomUUIDv7(),
     // who has a call running gets its answer; see `close` of open-wasm.ts
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),

@@ -53,6 +53,7 @@ interface Counted {
 }
 
 const rowsInMemory = 10_000
+const toDisk = promisify(fdatasync)
 
 /**
  * What the hosting service keeps: API keys, the log of receipts, usage by day. A database of its own, in the service's own
@@ -63,7 +64,10 @@ const rowsInMemory = 10_000
 export class WasmStore {
   readonly #db: DatabaseSync
   /** Those in the path of every call. */
-  readonly #statements: Record<'key' | 'receipt' | 'usage' | 'used' | 'outcome' | 'count' | 'leaves', StatementSync>
+  readonly #statements: Record<
+    'begin' | 'commit' | 'key' | 'receipt' | 'usage' | 'used' | 'outcome' | 'count' | 'leaves',
+    StatementSync
+  >
 
   /** Rows of API keys as they stand: each call asks for one, and nobody but this object writes them. */
   readonly #keys = new Map<string, StoredApiKey>()
@@ -79,6 +83,8 @@ export class WasmStore {
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;')
     this.#db.exec(schema)
     this.#statements = {
+      begin: this.#db.prepare('BEGIN IMMEDIATE'),
+      commit: this.#db.prepare('COMMIT'),
       key: this.#db.prepare('SELECT * FROM api_keys WHERE id = ?'),
       receipt: this.#db.prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
       usage: this.#db.prepare(
@@ -104,7 +110,7 @@ export class WasmStore {
    * knows what of it is there.
    */
   async synced(): Promise<void> {
-    await promisify(fdatasync)(this.#logFile())
+    await toDisk(this.#logFile())
   }
 
   /** The write-ahead log: SQLite locks another file, so that closing this one loses no lock. */
@@ -169,11 +175,11 @@ export class WasmStore {
    * there or none. On the disk they are with `synced`.
    */
   append(entries: readonly LogEntry[]): void {
-    this.#db.exec('BEGIN IMMEDIATE')
+    this.#statements.begin.run()
     try {
       for (const entry of entries) this.#append(entry)
       this.#count(entries)
-      this.#db.exec('COMMIT')
+      this.#statements.commit.run()
     } catch (error) {
       // what was counted in memory did not come to be
       this.#used.clear()

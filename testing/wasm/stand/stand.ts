@@ -42,19 +42,18 @@ export interface WasmStand {
   close(): Promise<void>
 }
 
+/** As in the unit of the service. */
+const engineFlags = ['--heap-growing-percent=30', '--min-semi-space-size=16', '--max-semi-space-size=16']
+
 /** Starts it; `config` as in the configuration file. Gas costs nothing there. */
 export async function openStand(config: Record<string, unknown> = {}): Promise<WasmStand> {
   const folder = mkdtempSync(join(tmpdir(), 'freehold-wasm-'))
   const whole = { payment: { free_gas_per_day: '10000000000000000000' }, ...config }
-  const child = spawn(
-    process.execPath,
-    ['--heap-growing-percent=30', join(import.meta.dirname, 'host.ts'), JSON.stringify(whole), folder],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      // as in the unit of the service
-      env: { PATH: process.env['PATH'] ?? '', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4' },
-    },
-  )
+  const child = spawn(process.execPath, [...engineFlags, join(import.meta.dirname, 'host.ts'), JSON.stringify(whole), folder], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // as in the unit of the service
+    env: { PATH: process.env['PATH'] ?? '', MALLOC_ARENA_MAX: '2' },
+  })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const first = await Promise.race([
     createInterface({ input: child.stdout })[Symbol.asyncIterator]().next(),

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Clock } from '../../clock/clock.ts'
 import { WasmRefusal } from '../wasm-error.ts'
 import type { WasmStore } from '../wasm-store.ts'
@@ -9,11 +10,16 @@ export type ShownApiKey = Omit<StoredApiKey, 'mac'>
 /** How long a rotated key goes on beside its successor. */
 export const rotationOverlapSeconds = 24 * 3600
 
+/** Keys that were found right, remembered. */
+const checkedAtMost = 10_000
+
 /** Makes, checks, ends API keys. */
 export class ApiKeyring {
   readonly #store: WasmStore
   readonly #pepper: Uint8Array
   readonly #clock: Clock
+  /** By SHA-256 of its text, the row a key was checked against: where the store has another one now, it is checked anew. */
+  readonly #checked = new Map<string, StoredApiKey>()
 
   constructor(store: WasmStore, pepper: Uint8Array, clock: Clock) {
     this.#store = store
@@ -54,20 +60,26 @@ export class ApiKeyring {
 
   /** The key behind a header. Throws `UNAUTHORIZED` for all that is wrong with it, `SCOPE_MISSING` if it may not do this. */
   authorize(header: string | undefined, scope: Scope): StoredApiKey {
-    const parsed = header === undefined ? undefined : parseApiKey(header)
-    const stored = parsed === undefined ? undefined : this.#store.key(parsed.id)
+    const stored = header === undefined ? undefined : this.#storedOf(header)
     const now = this.#clock.now()
-    if (
-      parsed === undefined ||
-      stored === undefined ||
-      !isSecretOf(stored, parsed.secret, this.#pepper) ||
-      !isLive(stored, now)
-    ) {
-      throw new WasmRefusal('UNAUTHORIZED')
-    }
+    if (stored === undefined || !isLive(stored, now)) throw new WasmRefusal('UNAUTHORIZED')
     if (!stored.scopes.includes(scope)) throw new WasmRefusal('SCOPE_MISSING')
     // once a minute is enough to tell a key that is used from one that is not
     if (stored.lastUsedAt === null || now - stored.lastUsedAt >= 60) this.#store.touchKey(stored.id, now)
+    return stored
+  }
+
+  /** The row of the key whose whole text this is. The text itself is not kept. */
+  #storedOf(text: string): StoredApiKey | undefined {
+    const name = hash('sha256', text)
+    const checked = this.#checked.get(name)
+    if (checked !== undefined && this.#store.key(checked.id) === checked) return checked
+    this.#checked.delete(name)
+    const parsed = parseApiKey(text)
+    const stored = parsed === undefined ? undefined : this.#store.key(parsed.id)
+    if (parsed === undefined || stored === undefined || !isSecretOf(stored, parsed.secret, this.#pepper)) return undefined
+    if (this.#checked.size >= checkedAtMost) this.#checked.clear()
+    this.#checked.set(name, stored)
     return stored
   }
 }
