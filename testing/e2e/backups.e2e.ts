@@ -1,12 +1,5 @@
-import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
 import { sentinelFolder } from '@freehold/appliance/backup/played-backups'
-import { expect, test as base } from '@playwright/test'
-import { perWorker } from './per-worker.ts'
-
-/** The real API and store over the fake hypervisor; changes are allowed here. */
-const test = base.extend<object, { stand: InventedStand }>({
-  stand: perWorker(() => startInventedStand({ port: 0, readOnly: false }), 240_000),
-})
+import { changing as test, expect } from './invented-fixture.ts'
 
 test('O7 each backup says what it holds and when it was last proven readable; one is made, read back and taken elsewhere', async ({
   page,
@@ -45,7 +38,7 @@ test('O7 X5 a backup that fails says why and what to do; without any the page sa
     await expect(make).toHaveAccessibleDescription('Nobody is named who could open a backup')
     Object.assign(world, { sealedTo: 'recovery-key', folder: sentinelFolder })
     await page.reload()
-    await expect(page.getByText('The backups lie on this machine alone')).toBeVisible()
+    await expect(page.getByText('The backups lie on this host alone')).toBeVisible()
     await page.getByRole('button', { name: 'Make a backup now' }).click()
     await expect(page.getByRole('alert').filter({ hasText: 'backup-folder-missing' })).toBeFocused()
     await expect(page.getByText(/^The last backup failed/)).toBeVisible()

@@ -7,6 +7,11 @@ export const test = base.extend<object, { stand: InventedStand }>({
   stand: perWorker(() => startInventedStand({ port: 0, readOnly: true }), 240_000),
 })
 
+/** The same host, where changes are allowed. One for all files that take it: what a test adds or ends is looked for by its name. */
+export const changing = base.extend<object, { stand: InventedStand }>({
+  stand: perWorker(() => startInventedStand({ port: 0, readOnly: false }), 240_000),
+})
+
 export { expect }
 
 /** The page has its heading, and nothing in it is still being asked for. */

@@ -1,12 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { test as base, expect, type Page } from '@playwright/test'
-import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
-import { perWorker } from './per-worker.ts'
+import type { InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
+import type { Page } from '@playwright/test'
+import { changing, expect } from './invented-fixture.ts'
 
-/** The real API and store over the fake hypervisor, with an invented year behind it; changes are allowed here. */
-const test = base.extend<{ errors: string[] }, { stand: InventedStand }>({
-  stand: perWorker(() => startInventedStand({ port: 0, readOnly: false }), 240_000),
+/** The real API and store over the fake hypervisor, with an invented year behind it. */
+const test = changing.extend<{ errors: string[] }>({
   errors: [
     async ({ page }, use) => {
       const errors: string[] = []
@@ -84,6 +83,49 @@ test('X7 X13 a task shows its steps and its log as it is written, and tells its 
   const download = page.waitForEvent('download')
   await page.getByRole('link', { name: 'Download the log' }).click()
   expect((await download).suggestedFilename()).toMatch(/\.log$/)
+})
+
+test('X7 X17 a running task is followed as it is written, also after a reload; a log that is scrolled back stays where it is', async ({
+  page,
+  stand,
+}) => {
+  const { store, events } = stand.host
+  const [task] = await store.tasks.unfinished()
+  if (task === undefined) throw new Error('no task of this host is running')
+  const { taskId } = task
+  const write = async (line: string) => {
+    await store.tasks.appendLog(taskId, line)
+    events.emit({ type: 'log', taskId, at: task.createdAt, line })
+  }
+  try {
+    await open(page, stand, `/operator/tasks/${taskId}`, 'Task')
+    const log = page.getByRole('group', { name: 'Log' })
+    const state = page
+      .getByRole('main')
+      .getByRole('status')
+      .filter({ hasText: /Running$|Done$/ })
+    await expect(state).toContainText('Running')
+    await expect(log).toContainText('the guest has begun')
+    for (let i = 0; i < 60; i++) await write(`line ${i}`)
+    await expect(log).toContainText('line 59')
+    const below = () => log.evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight)
+    await expect.poll(below, { message: 'it follows' }).toBeLessThan(8)
+    await log.evaluate((e) => (e.scrollTop = 0))
+    await expect(page.getByRole('button', { name: 'Follow the newest lines' })).toBeVisible()
+    await write('written meanwhile')
+    await expect(log).toContainText('written meanwhile')
+    expect(await log.evaluate((e) => e.scrollTop), 'it stays where it was scrolled to').toBe(0)
+    await page.getByRole('button', { name: 'Follow the newest lines' }).click()
+    await expect.poll(below).toBeLessThan(8)
+    await page.reload()
+    await expect(log).toContainText('the disk stands upon template')
+    await expect(log).toContainText('written meanwhile')
+    await expect(state).toContainText('Running')
+    events.emit({ type: 'task', task: { ...task, state: 'done', endedAt: task.createdAt + 60 } })
+    await expect(state).toContainText('Done')
+  } finally {
+    await store.tasks.put(task)
+  }
 })
 
 test('O1 the audit trail is filtered by target, and comes whole as JSON lines', async ({ page, stand }) => {

@@ -31,7 +31,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.backups.nobody.text':
     'Darum entsteht keine. Erzeugen Sie auf dem Host einen Wiederherstellungsschlüssel, verwahren Sie ihn anderswo, schreiben Sie seinen Empfänger und einen Ordner unter backup in die Konfiguration und rufen Sie freehold apply auf.',
   'operator.backups.failed': 'Die letzte Sicherung ist gescheitert: {when}',
-  'operator.backups.here.title': 'Die Sicherungen liegen nur auf dieser Maschine',
+  'operator.backups.here.title': 'Die Sicherungen liegen nur auf diesem Host',
   'operator.backups.here.text':
     'Mit ihr gehen sie verloren. Laden Sie die neueste herunter, oder nennen Sie in der Konfiguration ein eingehängtes Laufwerk.',
   'operator.backups.make': 'Jetzt sichern',
@@ -66,7 +66,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.backups.folder': 'Ordner',
   'operator.backups.restore': 'So wird eingespielt',
   'operator.backups.restore.text':
-    'Auf einer Maschine, die noch nicht eingerichtet ist: auf der Befehlszeile oder auf der ersten Seite der Einrichtung. Danach nennt der Eigentümer ihren neuen Provisioner-Schlüssel.',
+    'Auf einem Host, der noch nicht eingerichtet ist: auf der Befehlszeile oder auf der ersten Seite der Einrichtung. Danach nennt der Eigentümer ihren neuen Provisioner-Schlüssel.',
   'operator.backups.restore.since':
     'Was seit der Sicherung gekauft wurde, ist nicht verloren: es kommt aus Chain und Hypervisor zurück.',
   'operator.backups.files': { one: '{count} Datei', other: '{count} Dateien' },
@@ -103,6 +103,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.ending.title': 'Was endet bald?',
   'operator.ending.nothing': 'Innerhalb von sieben Tagen endet nichts.',
   'operator.ending.kept': 'Vorbei; aufbewahrt bis {when}',
+  'operator.ending.past': 'Vorbei; wurde aufbewahrt bis {when}',
   'operator.ending.more': {
     one: '{count} weitere endet innerhalb von sieben Tagen.',
     other: '{count} weitere enden innerhalb von sieben Tagen.',
@@ -121,7 +122,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.tasks.none.title': 'Noch keine Aufgaben',
   'operator.tasks.none.text': 'Hier steht alle Arbeit dieses Hosts mit ihrem Verlauf. Sie beginnt mit dem ersten Kauf.',
   'operator.tasks.task': 'Aufgabe',
-  'operator.tasks.of': '{kind} von {subject}',
+  'operator.tasks.of': '{kind} {subject}',
   'operator.tasks.begun': 'Begonnen',
   'operator.tasks.took': 'Dauer',
   'operator.tasks.id': 'Kennung der Aufgabe',
@@ -185,7 +186,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.plans.close': 'Verkauf von {name} schließen',
   'operator.plans.reopen': 'Verkauf von {name} öffnen',
   'operator.newPlan.title': 'Ein weiterer Tarif',
-  'operator.newPlan.text': 'Name, Maschine und Zeiten ändern sich nie, sobald es ihn gibt; Kapazität, Preise und Verkauf schon.',
+  'operator.newPlan.text': 'Name, Größe und Zeiten ändern sich nie, sobald es ihn gibt; Kapazität, Preise und Verkauf schon.',
   'operator.newPlan.name': 'Name',
   'operator.newPlan.name.wrong': 'Erlaubt sind 1 bis 32 Buchstaben, Ziffern, Leerzeichen, Punkte, Binde- oder Unterstriche.',
   'operator.newPlan.vcpus': 'vCPUs',
@@ -317,7 +318,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
     'Ohne sie kann nach dem Wechsel nichts geliefert werden. Dann mit der Wallet des Eigentümers benennen.',
   'operator.key.name': 'Auf Vertrag {contract} benennen',
   'operator.key.named': 'Er ist benannt; der Host übernimmt ihn, sobald das bestätigt ist.',
-  'operator.machine.title': 'Diese Maschine',
+  'operator.machine.title': 'Dieser Host',
   'operator.machine.unknown': 'Der Hypervisor antwortet nicht.',
   'operator.machine.vcpus': 'Prozessoren',
   'operator.machine.memory': 'Arbeitsspeicher, nicht zugesagt',

@@ -10,6 +10,7 @@ import { stateTones } from '../vms/vm-texts.ts'
 import { operatorApi } from './operator-api.ts'
 import { textLink } from '../ui/link-button.ts'
 import { OperatorPage } from './OperatorPage.tsx'
+import { shortSubject } from './short-subject.ts'
 import { useVmColumns } from './use-vm-columns.tsx'
 
 /** `/operator`: is anything wrong, who rents what, what ends soon (O2). */
@@ -58,7 +59,7 @@ function Wrong({ overview: { issues, failedTasks } }: { overview: Overview }) {
             {failedTasks.map((task) => (
               <li key={task.taskId} className="flex flex-wrap items-baseline gap-x-3">
                 <Link href={`/operator/tasks/${task.taskId}`} className={textLink}>
-                  {t('operator.tasks.of', { kind: task.kind, subject: task.subject })}
+                  {t('operator.tasks.of', { kind: task.kind, subject: shortSubject(task.subject) })}
                 </Link>
                 <span className="text-soft">{task.error?.title ?? t(`operator.tasks.state.${task.state}`)}</span>
               </li>
@@ -134,7 +135,9 @@ function Ending({ overview: { endsSoon, endsSoonTotal } }: { overview: Overview 
               cell: (row) =>
                 row.entitlement === 'active'
                   ? when(row.expiresAt, now)
-                  : t('operator.ending.kept', { when: when(row.graceEndsAt, now) }),
+                  : t(row.graceEndsAt > now ? 'operator.ending.kept' : 'operator.ending.past', {
+                      when: when(row.graceEndsAt, now),
+                    }),
             },
           ]}
         />

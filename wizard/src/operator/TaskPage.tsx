@@ -13,6 +13,7 @@ import { textLink } from '../ui/link-button.ts'
 import { Badge, Notice } from '../ui/Notice.tsx'
 import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
+import { shortSubject } from './short-subject.ts'
 import { taskTones } from './TasksPage.tsx'
 
 interface Line {
@@ -68,7 +69,7 @@ function Task({ first }: { first: TaskView }) {
     <>
       <Card className="space-y-4">
         <div className="flex flex-wrap items-center justify-between gap-3">
-          <CardTitle>{t('operator.tasks.of', { kind: task.kind, subject: task.subject })}</CardTitle>
+          <CardTitle>{t('operator.tasks.of', { kind: task.kind, subject: shortSubject(task.subject) })}</CardTitle>
           <span role="status">
             <Badge tone={taskTones[task.state]}>{t(`operator.tasks.state.${task.state}`)}</Badge>
           </span>

@@ -13,6 +13,7 @@ import { MoreButton } from './MoreButton.tsx'
 import { useMorePages } from './more-pages.ts'
 import { operatorApi, type TasksPage as Page } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
+import { shortSubject } from './short-subject.ts'
 
 export const taskTones: Record<TaskView['state'], Tone> = {
   running: 'info',
@@ -57,7 +58,7 @@ function TaskList({ page }: { page: Page }) {
             label: t('operator.tasks.task'),
             cell: (task) => (
               <Link href={`/operator/tasks/${task.taskId}`} className={textLink}>
-                {t('operator.tasks.of', { kind: task.kind, subject: task.subject })}
+                {t('operator.tasks.of', { kind: task.kind, subject: shortSubject(task.subject) })}
               </Link>
             ),
           },

@@ -53,7 +53,7 @@ export function Button({
         }}
         className={classes(
           'forced-edge inline-flex min-h-11 max-w-full items-center justify-center gap-2 rounded-lg text-left font-medium transition-colors',
-          look === 'quiet' ? 'px-1' : 'px-4 py-2',
+          look === 'quiet' ? 'px-0' : 'px-4 py-2',
           wide && 'w-full text-center',
           off && busy === undefined ? 'border border-dashed border-edge bg-sunk text-soft' : looks[look],
         )}

@@ -19,6 +19,8 @@ export function Frame({ theme, children }: { theme: Theme; children: ReactNode }
   const path = usePathname()
   const { status } = useHost()
   const seen = useRef(path)
+  // lists of a whole host want room; text to read does not
+  const width = path.startsWith('/operator') ? 'max-w-7xl' : 'max-w-5xl'
   // Next announces the new title; the focus has to be brought there by us
   useEffect(() => {
     if (seen.current === path) return
@@ -34,7 +36,7 @@ export function Frame({ theme, children }: { theme: Theme; children: ReactNode }
         {t('nav.skip')}
       </a>
       <header className="border-b border-line bg-card">
-        <div className="mx-auto flex max-w-5xl flex-wrap items-center justify-between gap-x-6 gap-y-1 px-4 py-2 sm:px-6">
+        <div className={classes('mx-auto flex flex-wrap items-center justify-between gap-x-6 gap-y-1 px-4 py-2 sm:px-6', width)}>
           <Link href="/" className="flex min-h-11 items-center gap-2.5 text-lg font-semibold tracking-tight">
             <Mark />
             {t('app.name')}
@@ -56,11 +58,11 @@ export function Frame({ theme, children }: { theme: Theme; children: ReactNode }
           </nav>
         </div>
       </header>
-      <LostLink />
-      <main id="main" ref={main} tabIndex={-1} className="mx-auto w-full max-w-5xl flex-1 px-4 py-8 sm:px-6 sm:py-12">
+      <LostLink width={width} />
+      <main id="main" ref={main} tabIndex={-1} className={classes('mx-auto w-full flex-1 px-4 py-8 sm:px-6 sm:py-12', width)}>
         {children}
       </main>
-      <Footer theme={theme} />
+      <Footer theme={theme} width={width} />
     </div>
   )
 }
@@ -92,12 +94,12 @@ function Mark() {
 }
 
 /** The last known data stay; this says how old they are (X6). */
-function LostLink() {
+function LostLink({ width }: { width: string }) {
   const { t, locale } = useTexts()
   const { lost, status } = useHost()
   const { answeredAt } = readLink()
   return (
-    <div role="status" className="mx-auto w-full max-w-5xl space-y-3 px-4 empty:hidden sm:px-6 [&>*]:mt-4">
+    <div role="status" className={classes('mx-auto w-full space-y-3 px-4 empty:hidden sm:px-6 [&>*]:mt-4', width)}>
       {lost && answeredAt > 0 && (
         <Notice tone="warn" title={t('link.lost.title')}>
           <p>{t('link.lost.asOf', { time: utcClock(answeredAt / 1000, locale) })}</p>
@@ -124,14 +126,14 @@ function remember(name: string, value: string) {
   document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`
 }
 
-function Footer({ theme }: { theme: Theme }) {
+function Footer({ theme, width }: { theme: Theme; width: string }) {
   const { t, locale } = useTexts()
   const { status } = useHost()
   const router = useRouter()
   const [chosen, setChosen] = useState(theme)
   return (
     <footer className="mt-8 border-t border-line">
-      <div className="mx-auto flex max-w-5xl flex-wrap items-end justify-between gap-6 px-4 py-8 text-sm sm:px-6">
+      <div className={classes('mx-auto flex flex-wrap items-end justify-between gap-6 px-4 py-8 text-sm sm:px-6', width)}>
         <div className="max-w-xl space-y-1 text-soft">
           <p>{t('footer.help')}</p>
           <p>

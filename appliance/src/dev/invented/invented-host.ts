@@ -43,6 +43,8 @@ export interface InventedHost {
   issues: IssueView[]
   /** Its backups; their world may be changed by hand. */
   backups: PlayedBackups
+  /** What its tasks tell whoever follows them; told by hand, as the runner would. */
+  events: TaskEvents
   /** Puts what changed in the place of the former facts. */
   refresh(): Promise<void>
   /** A cookie value of the visitor's session. */
@@ -272,7 +274,7 @@ export async function createInventedHost(options: { origin: string; vms?: number
   const ports: ApiPorts = {
     clock,
     host: {
-      version: 'invented',
+      version: '0.1.0',
       mode: 'embedded',
       origin: options.origin,
       chainId: inventedChainId,
@@ -320,6 +322,7 @@ export async function createInventedHost(options: { origin: string; vms?: number
     store,
     issues,
     backups,
+    events,
     refresh,
     sessionToken: async () => (await sessions.create(inventedRoles.visitor, '127.0.0.1')).token,
     async close() {
