@@ -71,7 +71,7 @@ export async function openStand(): Promise<Stand> {
           credentials: { 'freehold.answers': answers },
           ...more,
         })
-        await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 3600)
+        await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 5400)
         const said = await machine.serial()
         await machine.poweredOff(300)
         return said
