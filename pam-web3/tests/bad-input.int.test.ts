@@ -1,27 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
-import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
-import { createStand, ended, until, type Stand } from './stand.ts'
+import { test } from 'node:test'
+import { secret, type LyingHost } from './lying-host.ts'
+import { lyingStand } from './lying-stand.ts'
+import { ended, until, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 // What a client may send in a person's name: login names and pasted text. Signatures of every shape stand in attacks.int.test.ts,
 // two logins for one code and a changed public certificate in relays.int.test.ts; a real guest's wrong clock in guest.vm.test.ts.
-const terminals: Terminal[] = []
 let stand: Stand
 let host: LyingHost
-before(async () => {
-  stand = await createStand()
-  host = await createLyingHost(stand.fingerprint)
-})
-beforeEach(async () => {
-  host.reset()
-  await stand.setFacts(host.facts, secret)
-})
-after(async () => {
-  for (const terminal of terminals) terminal.stop()
-  await host?.stop()
-  await stand?.stop()
-})
+lyingStand((made, honest) => ([stand, host] = [made, honest]))
 
 for (const [name, user] of [
   ['a blank', 'owner '],
@@ -68,7 +56,6 @@ for (const [name, text] of [
   test(`denies pasted text that is ${name}: it is not sent to the host, and not logged`, async () => {
     host.reply = () => assert.fail('sent to the host')
     const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
-    terminals.push(terminal)
     await terminal.prompt()
     terminal.type(`${text}\r`)
     await terminal.expect(/That is no reply code|Denied: /)
@@ -93,7 +80,6 @@ for (const [name, says] of words) {
   test(`denies a host that puts escape sequences and line breaks into ${name}, and shows none of them`, async () => {
     says()
     const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
-    terminals.push(terminal)
     await terminal.expect(/paste the reply code: $|Denied: /)
     terminal.type('\r')
     assert.equal(await terminal.exit(), 255)
@@ -112,7 +98,6 @@ for (const [name, ahead] of [
     host.ahead = ahead
     host.answer = (opened) => host.approve(opened)
     const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'] })
-    terminals.push(terminal)
     await terminal.prompt()
     const wrong = Math.abs(Date.parse(host.opened[0]?.issuedAt ?? '') - Date.now())
     assert.ok(wrong > 364 * 86_400_000, 'the clocks were apart')

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
-import { builtTemplate } from '../../template-vm/checks/built-template.ts'
 import { doors, type Tried } from './doors.ts'
-import { createLyingHost, holder, secret, stranger, type LyingHost } from './lying-host.ts'
-import { createStand, until, type Stand } from './stand.ts'
+import { holder, secret, stranger, type LyingHost } from './lying-host.ts'
+import { guestRoot, lyingStand } from './lying-stand.ts'
+import { until, type Stand } from './stand.ts'
 
 const run = promisify(execFile)
 const active = { holder: holder.address.toLowerCase(), activeUntil: 1_900_000_000, blockNumber: 1, reason: null }
@@ -21,31 +21,24 @@ const command = doors['a command']
 // which no guest has. L9.
 const places: Record<string, () => Promise<string | undefined>> = {
   ...(process.env['FREEHOLD_ALL'] === '1' && { sshd: () => Promise.resolve(undefined) }),
-  'Debian 13': async () => process.env['FREEHOLD_TEMPLATE_ROOT'] ?? (await builtTemplate()).root,
+  'Debian 13': guestRoot,
 }
 for (const [place, rootTar] of Object.entries(places)) {
   let stand: Stand
   let host: LyingHost
   let folder: string
+  lyingStand((made, honest) => ([stand, host] = [made, honest]), rootTar)
   before(async () => {
-    stand = await createStand(await rootTar())
-    host = await createLyingHost(stand.fingerprint)
     folder = await mkdtemp(join(tmpdir(), 'freehold-keys-'))
     for (const name of ['key', 'other-ca']) {
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', join(folder, name)])
     }
   })
   beforeEach(async () => {
-    host?.reset()
-    await stand?.setFacts(host.facts, secret)
     await rm(join(folder, 'key-cert.pub'), { force: true })
     await rm(stand.authorizedKeys, { force: true })
   })
-  after(async () => {
-    await host?.stop()
-    await stand?.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
+  after(() => rm(folder, { recursive: true, force: true }))
   const certify = async (
     principal: string,
     { validity = '-5m:+10m', ca = stand.userCa, id = keyId, more = [] as string[] } = {},

@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict'
 import { chmod, chown, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
-import { createLyingHost, secret, type LyingHost } from './lying-host.ts'
-import { createStand, ended, until, type Stand } from './stand.ts'
+import { beforeEach, test } from 'node:test'
+import type { LyingHost } from './lying-host.ts'
+import { lyingStand } from './lying-stand.ts'
+import { ended, until, type Stand } from './stand.ts'
 
 // The module alone, by pamtester: which files it trusts and which callers it serves.
 let stand: Stand
 let host: LyingHost
-before(async () => {
-  stand = await createStand()
-  host = await createLyingHost(stand.fingerprint)
-})
-beforeEach(async () => {
-  host.reset()
-  await rm(join(stand.config, 'guest.json'), { force: true })
-  await stand.setFacts(host.facts, secret)
+lyingStand((made, honest) => ([stand, host] = [made, honest]))
+beforeEach(() => {
   host.answer = (opened) => host.approve(opened)
-})
-after(async () => {
-  await host?.stop()
-  await stand?.stop()
 })
 
 /** Runs pamtester with Enter as the only answer. */

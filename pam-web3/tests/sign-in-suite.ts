@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { highS } from './lies.ts'
 import { createLyingHost, holder, secret, stranger, type LyingHost, type Lies, type Opened } from './lying-host.ts'
-import { createStand, until, type Stand } from './stand.ts'
+import { lyingStand } from './lying-stand.ts'
+import { until, type Stand } from './stand.ts'
 import { relay, Terminal } from './terminal.ts'
 
 // attacks.int.test.ts plays every lie to the same module at this machine's sshd. By default a few of them show that an sshd and libpam
@@ -107,23 +108,9 @@ const tampered: Record<string, unknown> = {
 export function signInSuite(place: string, rootTar: () => Promise<string | undefined>): void {
   let stand: Stand
   let host: LyingHost
-  const terminals: Terminal[] = []
-  before(async () => {
-    stand = await createStand(await rootTar())
-    host = await createLyingHost(stand.fingerprint)
-  })
-  beforeEach(async () => {
-    host.reset()
-    await stand.setFacts(host.facts, secret)
-  })
-  after(async () => {
-    for (const terminal of terminals) terminal.stop()
-    await host?.stop()
-    await stand?.stop()
-  })
+  lyingStand((made, honest) => ([stand, host] = [made, honest]), rootTar)
   const ssh = (options?: ConstructorParameters<typeof Terminal>[1]): Terminal => {
     const terminal = new Terminal(stand.port, { command: ['echo in as $(id -un)'], ...options })
-    terminals.push(terminal)
     return terminal
   }
   /** Presses Enter at the prompt; expects a denial with this text and nothing but it. */
@@ -259,7 +246,6 @@ export function signInSuite(place: string, rootTar: () => Promise<string | undef
   test(`${place}: A3 *Not me* ends the waiting login at once, before anybody presses Enter`, async () => {
     const way = await relay(stand.port)
     const terminal = new Terminal(way.port, { command: ['echo in as $(id -un)'] })
-    terminals.push(terminal)
     const watched = host.watchers
     await terminal.prompt()
     await until(() => host.watchers > watched, 'the terminal to watch')

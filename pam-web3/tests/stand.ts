@@ -103,6 +103,8 @@ export async function createStand(rootTar?: string, options: readonly string[] =
     authorizedKeys: at.authorizedKeys,
     sessions: at.sessions,
     async setFacts(facts, secret) {
+      // a mode counts only for a file that is made
+      await rm(join(at.config, 'guest.json'), { force: true })
       await writeFile(join(at.config, 'guest.json'), JSON.stringify({ version: 1, ...facts }), { mode: 0o644 })
       await rm(join(at.config, 'secret'), { force: true })
       await writeFile(join(at.config, 'secret'), secret, { mode: 0o600 })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { appendFile, chmod, chown, copyFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
-import { builtTemplate } from '../../template-vm/checks/built-template.ts'
+import { beforeEach, test } from 'node:test'
 import { createLyingHost, holder, secret, type LyingHost } from './lying-host.ts'
-import { createStand, ended, type Stand } from './stand.ts'
+import { guestRoot, lyingStand } from './lying-stand.ts'
+import { ended, type Stand } from './stand.ts'
 
 // T7, T8, T11: `freehold verify` and `audit` in the guest's own root (Debian 13). No systemd runs there, so `watch` is always
 // named as not running; the booted guest of guest.vm.test.ts shows it well.
@@ -17,19 +17,13 @@ interface Report {
 let stand: Stand
 let host: LyingHost
 let root: string
-before(async () => {
-  stand = await createStand(process.env['FREEHOLD_TEMPLATE_ROOT'] ?? (await builtTemplate()).root)
-  host = await createLyingHost(stand.fingerprint)
+lyingStand((made, honest) => {
+  stand = made
+  host = honest
   root = resolve(stand.config, '../..')
-})
-beforeEach(async () => {
-  host.reset()
+}, guestRoot)
+beforeEach(() => {
   host.presence = { holder: holder.address.toLowerCase(), activeUntil: 1_900_000_000, blockNumber: 7, reason: null }
-  await stand.setFacts(host.facts, secret)
-})
-after(async () => {
-  await host?.stop()
-  await stand?.stop()
 })
 
 async function run(...words: string[]): Promise<{ code: number | null; out: string; err: string }> {

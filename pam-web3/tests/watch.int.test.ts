@@ -3,11 +3,12 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { ChildProcess } from 'node:child_process'
-import { createLyingHost, holder, secret, stranger, type LyingHost } from './lying-host.ts'
-import { createStand, ended, hasNoLoginUid, until, type Stand } from './stand.ts'
+import { holder, stranger, type LyingHost } from './lying-host.ts'
+import { lyingStand } from './lying-stand.ts'
+import { ended, hasNoLoginUid, until, type Stand } from './stand.ts'
 import { Terminal } from './terminal.ts'
 
 const run = promisify(execFile)
@@ -15,21 +16,11 @@ const active = { holder: holder.address.toLowerCase(), activeUntil: 1_900_000_00
 let stand: Stand
 let host: LyingHost
 let watch: ChildProcess
-before(async () => {
-  stand = await createStand()
-  host = await createLyingHost(stand.fingerprint)
-})
-beforeEach(async () => {
-  host.reset()
-  await stand.setFacts(host.facts, secret)
+lyingStand((made, honest) => ([stand, host] = [made, honest]))
+beforeEach(() => {
   host.answer = (opened) => host.approve(opened)
   host.presence = active
   watch = stand.startWatch()
-})
-after(async () => {
-  Terminal.stopAll()
-  await host?.stop()
-  await stand?.stop()
 })
 
 async function signedIn(): Promise<Terminal> {
