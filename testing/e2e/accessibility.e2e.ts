@@ -1,7 +1,7 @@
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import type { PagesStand } from '../stands/pages-api.ts'
-import { connect, expect, sidewaysScroll, signIn, test } from './fixtures.ts'
+import { axeFinds } from './axe.ts'
+import { clippedText, connect, expect, sidewaysScroll, signedIn, test } from './fixtures.ts'
 
 interface Scene {
   name: string
@@ -60,7 +60,7 @@ const scenes: Scene[] = [
     name: '/my empty',
     wallet: 6,
     async arrange(stand, page) {
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return '/my'
     },
     ready: heading('No VMs yet'),
@@ -69,7 +69,7 @@ const scenes: Scene[] = [
     name: '/my filled',
     wallet: 5,
     async arrange(stand, page) {
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return '/my'
     },
     ready: (page) => page.getByRole('article').first(),
@@ -78,7 +78,7 @@ const scenes: Scene[] = [
     name: '/my error',
     wallet: 5,
     async arrange(stand, page) {
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return failing('/v1/vms', '/my')(stand)
     },
     ready: alert,
@@ -87,7 +87,7 @@ const scenes: Scene[] = [
     name: '/vms/[vmId] filled',
     wallet: 5,
     async arrange(stand, page) {
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return `/vms/${stand.world.installation}-1`
     },
     ready: heading('Extend'),
@@ -96,7 +96,7 @@ const scenes: Scene[] = [
     name: '/vms/[vmId] about to be cancelled',
     wallet: 5,
     async arrange(stand, page) {
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return `/vms/${stand.world.installation}-1`
     },
     act: (page) => page.getByRole('button', { name: 'Cancel the subscription…' }).click(),
@@ -106,7 +106,7 @@ const scenes: Scene[] = [
     name: '/vms/[vmId] of another wallet',
     wallet: 6,
     async arrange(stand, page) {
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return `/vms/${stand.world.installation}-1`
     },
     ready: (page) => page.getByRole('alert').filter({ hasText: 'vm-unknown' }),
@@ -132,7 +132,7 @@ const scenes: Scene[] = [
     wallet: 8,
     async arrange(stand, page) {
       const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(8))
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return `/vms/${vmId}`
     },
     ready: (page) => page.getByText('Another wallet was root in this VM'),
@@ -142,7 +142,7 @@ const scenes: Scene[] = [
     wallet: 8,
     async arrange(stand, page) {
       const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(8))
-      await signIn(page, stand)
+      await signedIn(page, stand)
       return `/vms/${vmId}`
     },
     async act(page) {
@@ -210,14 +210,13 @@ for (const scene of scenes) {
     await page.goto(stand.origin + path)
     await scene.act?.(page)
     await expect(scene.ready(page)).toBeVisible()
-    for (const [colorScheme, width] of [
-      ['light', 1280],
-      ['dark', 320],
+    for (const [look, colorScheme, width] of [
+      ['whole', 'light', 1280],
+      ['again', 'dark', 320],
     ] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await page.setViewportSize({ width, height: 800 })
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      expect(violations.map((v) => `${colorScheme} ${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`)).toEqual([])
+      expect(await axeFinds(page, look), colorScheme).toEqual([])
       expect(await sidewaysScroll(page), `${width} px`).toBeLessThanOrEqual(0)
     }
     await page.setViewportSize({ width: 1280, height: 800 })
@@ -225,3 +224,32 @@ for (const scene of scenes) {
     expect(await sidewaysScroll(page), '200 % text').toBeLessThanOrEqual(0)
   })
 }
+
+test('X18 X19 German, whose words are longer, fits at 320 px: storefront, purchase, own VMs, one VM, console and sign-in', async ({
+  page,
+  stand,
+  useWallet,
+  context,
+}) => {
+  await useWallet([5])
+  await signedIn(page, stand)
+  await context.addCookies([{ name: 'freehold-locale', value: 'de', url: stand.origin }])
+  await page.setViewportSize({ width: 320, height: 800 })
+  const vmId = `${stand.world.installation}-1`
+  for (const path of [
+    '/',
+    '/plans/0',
+    '/plans/0?days=30&step=review',
+    '/my',
+    `/vms/${vmId}`,
+    `/vms/${vmId}/console`,
+    `/s/${await stand.askShell(vmId, '203.0.113.7')}`,
+  ]) {
+    await page.goto(stand.origin + path)
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+    await expect(page.locator('main [aria-busy=true]')).toHaveCount(0)
+    expect(await page.evaluate('document.documentElement.lang'), path).toBe('de')
+    expect(await sidewaysScroll(page), path).toBeLessThanOrEqual(0)
+    expect(await clippedText(page), path).toEqual([])
+  }
+})

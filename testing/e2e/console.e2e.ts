@@ -1,4 +1,4 @@
-import { connect, expect, signIn, tabTo, test } from './fixtures.ts'
+import { connect, expect, signedIn, tabTo, test } from './fixtures.ts'
 
 let vmId = ''
 test.beforeAll(async ({ stand }) => {
@@ -11,7 +11,7 @@ test('O6 S13 the console opens under a fresh signature of its own act, carries k
   useWallet,
 }) => {
   const wallet = await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   await page.getByRole('button', { name: 'Open the console' }).click()
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Serial console of vm-${vmId.split('-')[1]}`)

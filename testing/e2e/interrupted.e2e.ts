@@ -5,7 +5,7 @@ import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interf
 import type { Browser, Page } from '@playwright/test'
 import type { PagesStand } from '../stands/pages-api.ts'
 import { injectWallet } from '../stands/wallet.ts'
-import { connect, expect, signIn, test } from './fixtures.ts'
+import { connect, expect, signIn, signedIn, test } from './fixtures.ts'
 
 const review = '/plans/0?days=7&step=review'
 const perDay = 10n ** 15n
@@ -149,6 +149,8 @@ const moments: Moment[] = [
     async strike({ page, stand }) {
       await expect(page.getByText('You may close this page.')).toBeVisible()
       stand.fail('/v1/', 'down')
+      await page.waitForResponse((r) => r.url().includes('/v1/purchases/') && r.status() === 502)
+      await expect(page.getByText('Payment confirmed (done)')).toBeVisible()
     },
     says: 'No link to this host',
     found: 'here',
@@ -185,6 +187,7 @@ for (const [i, { title, held, strike, says, over, found, all }] of moments.entri
     await useWallet([index])
     if (held === 'network') await localRpc(stand.rpcUrl, 'evm_setAutomine', [false])
     stand.world.deliveryHeld = held === 'host'
+    if (says === notSeen) await page.clock.install()
     await page.goto(stand.origin + review)
     await connect(page)
     await page.getByRole('button', { name: /^Pay/ }).click()
@@ -192,6 +195,11 @@ for (const [i, { title, held, strike, says, over, found, all }] of moments.entri
     const progress = page.url()
     const sent: Sent = { page, stand, hash: new URL(progress).searchParams.get('tx') ?? '', index }
     await strike(sent)
+    if (says === notSeen) {
+      // the page waits ten seconds before it says so
+      await page.waitForResponse(async (r) => r.url().includes('/v1/purchases/') && (await r.text()).includes('"unknown"'))
+      await page.clock.fastForward(11_000)
+    }
     if (says !== undefined) await expect(page.getByText(says).first()).toBeVisible({ timeout: 60_000 })
     if (found === 'nowhere') {
       await over?.(sent)
@@ -268,7 +276,7 @@ test('S7 S8 a tab that was left open while another one cancelled says so, and pa
 }) => {
   const vmId = await stand.buy(stand.wallet(5))
   const wallet = await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   const extend = page.getByRole('button', { name: /^Extend for/ })
   await expect(extend).not.toHaveAttribute('aria-disabled')

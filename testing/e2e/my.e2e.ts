@@ -1,4 +1,4 @@
-import { connect, expect, signIn, tabTo, test } from './fixtures.ts'
+import { connect, expect, signIn, signedIn, tabTo, test } from './fixtures.ts'
 
 const dayText = /in \d+ days/
 
@@ -14,7 +14,7 @@ test('S7 X5 nobody signed in sees no VM; signed in, an address without passes is
 test('S10 a VM of another wallet is not shown, and the reason is', async ({ page, stand, useWallet }) => {
   const vmId = await stand.buy(stand.wallet(5))
   await useWallet([6])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   await expect(page.getByRole('alert').filter({ hasText: 'vm-unknown' })).toBeVisible()
   await expect(page.getByText('ssh -p')).toHaveCount(0)
@@ -57,7 +57,7 @@ test('X8 O3 an action that is not possible is disabled and says why, also to key
 }) => {
   const vmId = await stand.buy(stand.wallet(5))
   await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   const start = page.getByRole('button', { name: 'Start', exact: true })
   await expect(start).toHaveAttribute('aria-disabled', 'true')
@@ -68,22 +68,24 @@ test('X8 O3 an action that is not possible is disabled and says why, also to key
   await expect(start).not.toHaveAttribute('aria-disabled')
 })
 
-test('S11 an extension is priced, paid, and moves the end; the days of suspension are named as the end comes near', async ({
+test('S11 X12 by keyboard alone: an extension is priced, paid, and moves the end; the days of suspension are named as the end comes near', async ({
   page,
   stand,
   useWallet,
 }) => {
   const vmId = await stand.buy(stand.wallet(5), 5)
   await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   await expect(page.getByText(/^Ends in 4 days$/)).toBeVisible()
   await expect(page.getByText('suspended then and deleted 7 days later', { exact: false })).toBeVisible()
-  const days = page.getByLabel('Days to add')
-  await days.fill('200')
-  await expect(days).toHaveAttribute('aria-invalid', 'true')
-  await days.fill('20')
-  await page.getByRole('button', { name: /^Extend for 0.02/ }).click()
+  await tabTo(page, 'textbox', 'Days to add')
+  await page.keyboard.press('Control+A')
+  await page.keyboard.type('200')
+  await expect(page.getByLabel('Days to add')).toHaveAttribute('aria-invalid', 'true')
+  await page.keyboard.press('Backspace')
+  await tabTo(page, 'button', /^Extend for 0.02/)
+  await page.keyboard.press('Enter')
   await expect(page.getByText('Extended.', { exact: false })).toBeVisible()
   await expect(page.getByText(/^Ends in 4 days$/)).toHaveCount(0)
   await expect(page.getByText(/in 2[45] days/).first()).toBeVisible()
@@ -92,7 +94,7 @@ test('S11 an extension is priced, paid, and moves the end; the days of suspensio
 test('S12 a transfer warns first, wants the tick, and moves the VM to the new holder', async ({ page, stand, useWallet }) => {
   const vmId = await stand.buy(stand.wallet(5))
   await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   await expect(page.getByText('Whoever holds the pass has access')).toBeVisible()
   const submit = page.getByRole('button', { name: 'Transfer the pass' })
@@ -115,7 +117,7 @@ test('X9 a cancel lists what is lost, wants the name typed, closes with Escape, 
 }) => {
   const vmId = await stand.buy(stand.wallet(7))
   await useWallet([7])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   const opener = page.getByRole('button', { name: 'Cancel the subscription…' })
   await tabTo(page, 'button', 'Cancel the subscription…')
@@ -145,7 +147,7 @@ test('X9 a cancel lists what is lost, wants the name typed, closes with Escape, 
 test('X9 S13 a reinstall wants the name and a signature for that act alone', async ({ page, stand, useWallet }) => {
   const vmId = await stand.buy(stand.wallet(5))
   const wallet = await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   await page.getByRole('button', { name: 'Reinstall' }).click()
   await page
@@ -166,7 +168,7 @@ test('S11 after the end the page says what is kept and until when, and extending
   const vmId = await stand.buy(stand.wallet(5), 1)
   await stand.advance(2 * 86_400)
   await useWallet([5])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   await expect(page.getByText(/^Suspended, deleted on .* UTC$/)).toBeVisible()
   await expect(page.getByText('nobody can log in', { exact: false })).toBeVisible()

@@ -60,7 +60,9 @@ test('A4 A7 from another address the page warns, and nothing is released before 
   page,
   stand,
   useWallet,
+  context,
 }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   await useWallet([5])
   const { code, url } = await open(stand, '203.0.113.7')
   await page.goto(url)
@@ -72,6 +74,8 @@ test('A4 A7 from another address the page warns, and nothing is released before 
     .getByText(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/)
     .first()
     .textContent()
+  await page.getByRole('button', { name: 'Copy Reply code' }).click()
+  expect(await page.evaluate('navigator.clipboard.readText()')).toBe(reply)
   expect(() => stand.terminalGoesOn(code, 'AAAA-AAAA')).toThrow('needs-reply')
   stand.terminalGoesOn(code, reply ?? '')
   await expect(page.getByText('Approved', { exact: true })).toBeVisible()

@@ -144,7 +144,7 @@ test('S8 a wallet without enough money is told how much is needed, and is not as
   expect(wallet.calls.map((c) => c.method)).not.toContain('eth_signTypedData_v4')
 })
 
-test('S7 S8 a delivery that hangs is named; the same wallet finds it under My VMs; after the deadline the money comes back', async ({
+test('S6 S7 S8 each phase of a delivery is named, with its time and its transaction; one that hangs is found by the same wallet, and after the deadline the money comes back', async ({
   page,
   stand,
   useWallet,
@@ -154,8 +154,17 @@ test('S7 S8 a delivery that hangs is named; the same wallet finds it under My VM
   await page.goto(`${stand.origin}/plans/0?days=7&step=review`)
   await connect(page)
   await page.getByRole('button', { name: /^Pay/ }).click()
-  await expect(page.getByText('Preparing', { exact: false }).first()).toBeVisible()
+  const steps = page.getByRole('main').getByRole('listitem')
+  await expect(steps).toHaveText([
+    /^✓Signed \(done\)/,
+    /^✓Payment confirmed \(done\)/,
+    /^Preparing \(now\)(Reserving addresses|Making the disk)$/,
+    /^Ready \(to come\)/,
+  ])
+  await expect(steps.nth(2)).toContainText('Making the disk')
+  await expect(page.getByText(/^\d+:\d\d so far$/)).toBeVisible()
   const progress = page.url()
+  await expect(page.getByRole('group', { name: 'Transaction' })).toHaveText(new URL(progress).searchParams.get('tx') ?? 'none')
   await signIn(page, stand)
   await expect(page.getByRole('article').getByText('Preparing')).toBeVisible()
   await stand.advance(86_400 + 60)
@@ -173,9 +182,14 @@ test('X2 X6 a lost link keeps the data with its time, disables writes with the r
   page,
   stand,
 }) => {
+  await page.clock.install()
   await page.goto(`${stand.origin}/plans/0`)
   await expect(page.getByText('0.03 ETH', { exact: true })).toBeVisible()
   stand.fail('/v1/', 'down')
+  // the plans themselves were asked for again and did not come
+  const lost = page.waitForResponse((r) => r.url().endsWith('/v1/plans') && r.status() === 502)
+  await page.clock.fastForward(16_000)
+  await lost
   await expect(page.getByText('No link to this host')).toBeVisible()
   await expect(page.getByText(/as of \d\d:\d\d:\d\d UTC/)).toBeVisible()
   await expect(page.getByText('0.03 ETH', { exact: true })).toBeVisible()

@@ -1,4 +1,4 @@
-import { expect, signIn, test } from './fixtures.ts'
+import { expect, signIn, signedIn, test } from './fixtures.ts'
 import type { PagesStand } from '../stands/pages-api.ts'
 
 const transferred = async (stand: PagesStand) => (await stand.buyAndGive(stand.wallet(5), stand.wallet(8))).vmId
@@ -31,7 +31,7 @@ test('L5 X7 X9 reinstall wants the name and the signature, shows its steps, and 
 }) => {
   const vmId = await transferred(stand)
   const wallet = await useWallet([8])
-  await signIn(page, stand)
+  await signedIn(page, stand)
   await page.goto(`${stand.origin}/vms/${vmId}`)
   const command = await page.getByRole('group', { name: 'SSH command' }).textContent()
   await page.getByRole('button', { name: 'Reinstall…' }).click()
