@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { failedFiles, readLines } from './tiers/by-file.ts'
 import { countForgeOrTap, countNodeTest, countPlaywright, countTap, secondsByFile, type Counts } from './tiers/counts.ts'
-import { capabilityOf, shareLines, type Capability } from './tiers/shares.ts'
+import { capabilityOf, ofWallTime, shareLines, type Capability } from './tiers/shares.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const all = process.env['FREEHOLD_ALL'] === '1'
@@ -187,7 +187,7 @@ async function counted(command: readonly string[], tier: Tier): Promise<Counts> 
   const counts = tier.name === 'static' ? { passed: code === 0 ? 1 : 0, failed: 0, skipped: [] } : tier.count(output)
   const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed
   const lines = command.includes('--test') ? readLines(readFileSync(byFile, { encoding: 'utf8', flag: 'a+' })) : []
-  const files = tier.name === 'browser' ? secondsByFile(output) : lines
+  const files = ofWallTime(tier.name === 'browser' ? secondsByFile(output) : lines, (performance.now() - began) / 1000)
   for (const { file, seconds: took } of files) {
     spent(capabilityOf(file), took)
     fileSeconds.set(file, (fileSeconds.get(file) ?? 0) + took)

@@ -1,3 +1,4 @@
+import { availableParallelism, totalmem } from 'node:os'
 import { defineConfig } from '@playwright/test'
 
 /** The distribution's Chromium; tests start what they need themselves, on free ports. */
@@ -5,7 +6,8 @@ export default defineConfig({
   testDir: './e2e',
   testMatch: '**/*.e2e.ts',
   outputDir: '../test-results',
-  workers: 1,
+  // a worker has a browser, a chain, a daemon and the pages' server of its own, and one of them a guest: about 2 GiB each
+  workers: availableParallelism() >= 2 && totalmem() >= 7 * 2 ** 30 ? 2 : 1,
   retries: 0,
   timeout: 60_000,
   forbidOnly: true,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failedFiles, readLines } from './by-file.ts'
-import { budget, capabilityOf, shareLines } from './shares.ts'
+import { budget, capabilityOf, ofWallTime, shareLines } from './shares.ts'
 
 test('the budgets of all capabilities stay under the 80 minutes of a cold run', () => {
   assert.ok(Object.values(budget).reduce((sum, minutes) => sum + minutes, 0) < 80)
@@ -35,6 +35,18 @@ test('what is over its share is marked, what took no time has no line', () => {
     ]),
   )
   assert.deepEqual(lines, ['login          6.0 of 6 min  over', 'setup          1.0 of 5 min'])
+})
+
+test('files beside each other share the minutes that went by; one after the other each has its own', () => {
+  const files = [
+    { file: 'a', seconds: 90 },
+    { file: 'b', seconds: 30 },
+  ]
+  assert.deepEqual(
+    ofWallTime(files, 60).map((f) => f.seconds),
+    [45, 15],
+  )
+  assert.deepEqual(ofWallTime(files, 130), files)
 })
 
 test('a killed run leaves its whole lines; a file with two failed tests is run again once', () => {

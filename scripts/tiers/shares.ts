@@ -36,6 +36,13 @@ export function capabilityOf(file: string): Capability {
   return places.find(([, pattern]) => pattern.test(file))?.[0] ?? 'main job'
 }
 
+/** Seconds of files that ran beside each other, brought down to the time that went by: a minute of CI is a minute of waiting. */
+export function ofWallTime(files: readonly { file: string; seconds: number }[], wallSeconds: number) {
+  const sum = files.reduce((all, { seconds }) => all + seconds, 0)
+  const part = sum > wallSeconds ? wallSeconds / sum : 1
+  return files.map(({ file, seconds }) => ({ file, seconds: seconds * part }))
+}
+
 /** A line for each capability that took time: minutes, of how many, and a mark where it is over. */
 export function shareLines(seconds: ReadonlyMap<Capability, number>): string[] {
   return (Object.keys(budget) as Capability[]).flatMap((name) => {
