@@ -138,7 +138,7 @@ function Log({ lines, live, name }: { lines: readonly Line[]; live: boolean; nam
     <Card className="space-y-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
         <CardTitle>{t('operator.log')}</CardTitle>
-        <span className="flex flex-wrap gap-2">
+        <span className="flex flex-wrap items-center gap-2">
           <CopyButton value={text} what={t('operator.log')} />
           <a className={textLink} download={`${name}.log`} href={`data:text/plain;charset=utf-8,${encodeURIComponent(text)}`}>
             {t('operator.log.download')}
