@@ -27,11 +27,6 @@ export interface MachineOptions {
   httpsPort?: number
   /** `-rtc base=`. */
   clock?: string
-  /**
-   * The machine's time goes by what it has done, not by the clock on the wall: on a busy machine nothing in it runs out of time, and
-   * no timer of its kernel fails. One processor at a time, so slower on a quiet one; measure nothing in it.
-   */
-  patient?: boolean
 }
 
 export interface Machine {
@@ -228,6 +223,5 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
     if (options.capture !== undefined) argv.push('-object', `filter-dump,id=capture,netdev=net,file=${options.capture}`)
   }
   if (options.clock !== undefined) argv.push('-rtc', `base=${options.clock}`)
-  if (options.patient === true) argv.push('-icount', 'shift=1,sleep=on')
   return argv
 }

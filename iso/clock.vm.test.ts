@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { connect, type PeerCertificate } from 'node:tls'
+import { after, before, suite, test } from 'node:test'
+import getPort from 'get-port'
+import { fingerprintOnScreen, openStand, type Stand } from './stand.ts'
+
+// Machines whose clock is years off, as one without a battery, get to the wizard with a certificate that is good by their own clock;
+// what is more than five years ahead is refused (refusals.vm.test.ts). With --all only.
+if (process.env['FREEHOLD_ALL'] === '1') {
+  const year = 365.25 * 86_400_000
+  const base = (years: number): string => new Date(Date.now() + years * year).toISOString().slice(0, 19)
+
+  suite('a clock that is years off', () => {
+    let stand: Stand
+    before(async () => {
+      stand = await openStand()
+    })
+    after(() => stand?.close())
+
+    for (const years of [-5, -1, 1, 4]) {
+      test(`${years} years: installs, and shows a certificate that is good by that clock`, async () => {
+        const disk = stand.disk(`CLOCK${years}`, 12)
+        await stand.install(disk, { clock: base(years) })
+        const httpsPort = await getPort({ host: '127.0.0.1' })
+        const machine = await stand.start({ disks: [disk], clock: base(years), httpsPort })
+        const shown = await fingerprintOnScreen(machine, 1800)
+        const certificate = await certificateAt(httpsPort)
+        assert.equal(certificate.fingerprint256, shown)
+        // systemd sets a clock of before the build to the build
+        const [from, until] = [Date.parse(certificate.valid_from), Date.parse(certificate.valid_to)]
+        const there = Math.max(Date.now() + years * year, Date.now() - 0.1 * year)
+        assert.ok(
+          from <= there && there <= until,
+          `${certificate.valid_from} to ${certificate.valid_to}, clock ${new Date(there).toISOString()}`,
+        )
+        // nothing of the first boot is dated before the medium, and no certificate is longer than browsers take
+        assert.ok(until - from <= 825 * 86_400_000)
+        await machine.cut()
+      })
+    }
+  })
+
+  function certificateAt(port: number): Promise<PeerCertificate> {
+    return new Promise((done, failed) => {
+      const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false }, () => {
+        done(socket.getPeerCertificate())
+        socket.end()
+      })
+      socket.on('error', failed)
+      socket.setTimeout(60_000, () => socket.destroy(new Error(`port ${port}: no TLS answer`)))
+    })
+  }
+}
