@@ -138,3 +138,132 @@ test('X17 with reduced motion nothing moves, and what is under way is said in wo
   expect(moving).toBe(0)
   await expect(page.getByRole('main').getByText('waiting for 0.05 at').first()).toBeVisible()
 })
+
+/** The scene of this name. */
+function sceneOf(name: string): Scene {
+  const found = scenes.find((scene) => scene.name === name)
+  if (found === undefined) throw new TypeError(`the scene ${name} is gone`)
+  return found
+}
+
+const stage = (page: Page, name: string) => page.getByRole('heading', { level: 2, name, exact: true })
+
+test('X3 a field that the host refuses has the focus, and says there what is wrong', async ({ page, front }) => {
+  await open(page, front, sceneOf('people error'))
+  await expect(page.getByLabel('Owner: governs the contract')).toBeFocused()
+  await expect(page.getByLabel('Owner: governs the contract')).toHaveAttribute('aria-invalid', 'true')
+})
+
+test('X14 a field has its label, and hint and error are tied to it', async ({ page, front }) => {
+  await open(page, front, sceneOf('address error'))
+  const field = page.getByRole('textbox', { name: 'Address', exact: true })
+  await expect(field).toHaveAccessibleDescription(/Such as https:\/\/host\.example.*So the host says of this field\./)
+})
+
+test('X6 X8 while the link is lost the form stays, dated, and its button is off and says why; it comes back by itself', async ({
+  page,
+  front,
+}) => {
+  await open(page, front, sceneOf('address filled'))
+  const field = page.getByRole('textbox', { name: 'Address', exact: true })
+  await field.fill('https://typed-before.example')
+  await page.context().setOffline(true)
+  await expect(page.getByRole('status').filter({ hasText: 'No link to this host' })).toContainText(/\d{1,2}:\d{2}/)
+  await expect(field).toHaveValue('https://typed-before.example')
+  const button = page.getByRole('button', { name: 'Save and go on' })
+  await expect(button).toHaveAttribute('aria-disabled', 'true')
+  await expect(button).toHaveAccessibleDescription('No link to the host right now.')
+  await page.context().setOffline(false)
+  await expect(button).not.toHaveAttribute('aria-disabled', 'true')
+  await expect(field).toHaveValue('https://typed-before.example')
+})
+
+test('X8 a page that comes later is off and says why, also to keyboard and screen reader', async ({ page, front }) => {
+  await open(page, front, sceneOf('address empty'))
+  const review = page.getByRole('navigation', { name: 'Pages of the setup' }).getByRole('button', { name: /^Review/ })
+  await expect(review).toHaveAttribute('aria-disabled', 'true')
+  await expect(review).toHaveAccessibleDescription('Comes when the pages before it are answered.')
+  await review.press('Enter')
+  await expect(stage(page, 'Address')).toBeVisible()
+})
+
+test('X10 the address says which page it is: back, forward, reload and a sent link show the same', async ({ page, front }) => {
+  await open(page, front, sceneOf('address filled'))
+  await page
+    .getByRole('navigation', { name: 'Pages of the setup' })
+    .getByRole('button', { name: /^Wallets/ })
+    .click()
+  await expect(stage(page, 'Wallets')).toBeVisible()
+  expect(new URL(page.url()).search).toBe('?page=people')
+  await page.goBack()
+  await expect(stage(page, 'Address')).toBeVisible()
+  await page.goForward()
+  await expect(stage(page, 'Wallets')).toBeVisible()
+  await page.reload()
+  await expect(stage(page, 'Wallets')).toBeVisible()
+  const sent = await page.context().newPage()
+  await sent.goto(page.url())
+  await expect(stage(sent, 'Wallets')).toBeVisible()
+})
+
+test('X12 X13 a change of page brings the focus to it by its name, and the title of the window says it', async ({
+  page,
+  front,
+}) => {
+  await open(page, front, sceneOf('address filled'))
+  await expect(page).toHaveTitle('Address · Freehold')
+  await page
+    .getByRole('navigation', { name: 'Pages of the setup' })
+    .getByRole('button', { name: /^Guest image/ })
+    .press('Enter')
+  await expect(stage(page, 'Guest image')).toBeFocused()
+  await expect(page).toHaveTitle('Guest image · Freehold')
+})
+
+test('X7 W11 the run: named phase, time so far, the log to copy and to keep; reloaded it is the same', async ({
+  page,
+  front,
+}) => {
+  await open(page, front, sceneOf('run waiting for funds'))
+  for (const again of [false, true]) {
+    if (again) await page.reload()
+    await expect(page.getByText(/Running for 3 min/)).toBeVisible()
+    await expect(page.getByRole('listitem').filter({ hasText: 'waiting for 0.05 at' })).toHaveAttribute('aria-current', 'step')
+    await expect(page.getByRole('region', { name: 'Log' })).toContainText('network 424242 answers')
+    await expect(page.getByRole('button', { name: 'Download the log' })).toBeEnabled()
+    await expect(page.getByRole('button', { name: 'Copy Log' })).toBeEnabled()
+  }
+})
+
+test('X16 the QR code of an address stays dark on light in the dark theme', async ({ page, front }) => {
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await open(page, front, sceneOf('run waiting for funds'))
+  const code = page.getByRole('img', { name: 'The address as a QR code' })
+  await expect(code.locator('rect')).toHaveCSS('fill', 'rgb(255, 255, 255)')
+  await expect(code.locator('path')).toHaveCSS('fill', 'rgb(0, 0, 0)')
+})
+
+test('X9 nothing is taken back before it is said what goes and what stays, and somebody confirms', async ({ page, front }) => {
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`))
+  await open(page, front, sceneOf('run error that may be skipped'))
+  await expect(page.getByText('These go:')).toBeVisible()
+  await expect(page.getByText('These stay:')).toBeVisible()
+  await page.getByRole('button', { name: 'Leave it as it is' }).click()
+  await expect(page.getByText('These go:')).toHaveCount(0)
+  expect(asked.filter((one) => one.startsWith('POST') && one.includes('undo'))).toEqual([])
+})
+
+test('X22 the wizard asks nothing of third parties, and its policy allows nobody else', async ({ page, front }) => {
+  const asked = new Set<string>()
+  page.on('request', (request) => asked.add(new URL(request.url()).origin))
+  arrange(front, sceneOf('chain filled'))
+  const answer = await page.goto(front.origin + sceneOf('chain filled').path)
+  await expect(stage(page, 'Network')).toBeVisible()
+  const policy = answer?.headers()['content-security-policy'] ?? ''
+  expect(policy).toMatch(/script-src 'self' 'nonce-[A-Za-z0-9+/=]{20,}' 'strict-dynamic'/)
+  for (const rule of ["default-src 'none'", "connect-src 'self'", "img-src 'self' data:", "font-src 'self'"]) {
+    expect(policy.split('; ')).toContain(rule)
+  }
+  expect([...asked]).toEqual([front.origin])
+})

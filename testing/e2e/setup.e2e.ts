@@ -62,6 +62,8 @@ test('W2 W4 a wrong code is counted down; the code of the QR leaves the address 
   await expect(page.getByText('Compare the SHA-256 fingerprint')).toBeVisible()
   await whole(page, 'code')
   const right = await host.code()
+  const addresses: string[] = []
+  page.on('request', (request) => addresses.push(request.url()))
   await page.getByLabel('Code', { exact: true }).fill(right === '000000' ? '111111' : '000000')
   await page.getByRole('button', { name: 'Go on', exact: true }).click()
   await expect(page.getByText('That is not the code. 4 tries are left.')).toBeVisible()
@@ -70,6 +72,8 @@ test('W2 W4 a wrong code is counted down; the code of the QR leaves the address 
   await page.goto(`${host.origin}/setup#${right}`)
   await expect(page.getByLabel('Code', { exact: true })).toHaveValue(right)
   expect(page.url()).not.toContain(right)
+  // a fragment is sent to nobody, and the code is in no address that was
+  expect(addresses.filter((one) => one.split('#')[0]?.includes(right))).toEqual([])
 })
 
 test('X3 X14 W6 a session that ends in the middle of a form: the code is asked again and nothing typed is lost', async ({

@@ -1,5 +1,5 @@
 'use client'
-import { useState, type ComponentType, type FormEvent } from 'react'
+import { useEffect, useRef, useState, type ComponentType, type FormEvent } from 'react'
 import { HostFailure } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
@@ -71,6 +71,11 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
   const { busy, error, press, clear } = usePress()
   const checks = useChecks(section.name, value)
   const problems = error instanceof HostFailure ? (error.problem.errors ?? []) : []
+  const form = useRef<HTMLFormElement>(null)
+  // to the field that is wrong, where it is one of the form; the box below takes the focus first (X3)
+  useEffect(() => {
+    if (error !== undefined) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
+  }, [error])
   const changedElsewhere = section.revision !== revision && section.value !== null
 
   function save(event: FormEvent) {
@@ -87,7 +92,7 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
     <Card>
       <CardTitle>{t(`setup.section.${section.name}`)}</CardTitle>
       <p className="mt-2 max-w-prose text-soft">{t(`setup.section.${section.name}.text`)}</p>
-      <form onSubmit={save} noValidate className="mt-5 space-y-5">
+      <form ref={form} onSubmit={save} noValidate className="mt-5 space-y-5">
         {section.state === 'check-again' && (
           <Notice tone="warn">
             <p>{t('setup.again')}</p>

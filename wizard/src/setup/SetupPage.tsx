@@ -1,7 +1,7 @@
 'use client'
 import { sectionNames } from '@freehold/appliance/api/schemas/setup-wizard'
 import { useRouter, useSearchParams } from 'next/navigation'
-import { Suspense, useEffect, useState } from 'react'
+import { Suspense, useEffect, useRef, useState, type ReactNode } from 'react'
 import { hasCode } from '../api/failure.ts'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
@@ -114,7 +114,7 @@ function Wizard() {
       )}
       <div className="grid gap-8 lg:grid-cols-[15rem_1fr]" inert={!entered}>
         <Steps view={data} place={place} onGo={go} />
-        <div className="min-w-0">
+        <Stage place={place}>
           {section !== undefined && (
             <SectionPage
               key={section.name}
@@ -129,8 +129,27 @@ function Wizard() {
           )}
           {place === 'review' && <Review view={data} onGo={go} />}
           {place === 'run' && <Run view={data} onGo={go} reload={reload} />}
-        </div>
+        </Stage>
       </div>
+    </div>
+  )
+}
+
+/** Where the pages of the wizard come and go. The path stays the same, so the frame moves no focus: it goes to the new heading (X13). */
+function Stage({ place, children }: { place: Place; children: ReactNode }) {
+  const stage = useRef<HTMLDivElement>(null)
+  const seen = useRef(place)
+  useEffect(() => {
+    if (seen.current === place) return
+    seen.current = place
+    const heading = stage.current?.querySelector<HTMLElement>('h2') ?? stage.current
+    if (heading === null) return
+    heading.tabIndex = -1
+    heading.focus()
+  }, [place])
+  return (
+    <div ref={stage} className="min-w-0">
+      {children}
     </div>
   )
 }
