@@ -7,14 +7,18 @@ const root = resolve(import.meta.dirname, '..')
 
 /** What an image is made of, in two hashes: how it is made, and the product that is in it. */
 export interface Inputs {
-  /** `iso/` with its lists of packages, recipes and units of our packages, the guest image's recipe, what builds them. */
+  /** What of `iso/` goes into it, recipes and units of our packages, the guest image's recipe, what builds them. */
   image: string
   /** Sources of the daemon, the pages, the guests' login module, and the npm packages. */
   packages: string
 }
 
 const imagePaths = [
-  'iso',
+  'iso/build',
+  'iso/config',
+  'iso/installer',
+  'iso/proxmox',
+  'iso/units',
   'packaging/freehold',
   'packaging/freehold-web',
   'appliance/units',
@@ -26,8 +30,7 @@ const imagePaths = [
 ]
 const packagePaths = ['appliance', 'wizard', 'contracts/deploy', 'pam-web3', 'package.json', 'package-lock.json']
 /** Tests, texts for people and what only a checkout has change no image. */
-const inNone =
-  /\.(test|suite|e2e)\.ts$|\/test-[^/]*\.ts$|\/tests?\/|\.md$|^iso\/(machine|stand|inputs|compare|browser)\.ts$|^iso\/(passed\.json|exceptions\.txt)$|^appliance\/src\/dev\//
+const inNone = /\.(test|suite|e2e)\.ts$|\/test-[^/]*\.ts$|\/tests?\/|\.md$|^appliance\/src\/dev\//
 
 /** Cheap: reads the files that git knows, as they lie in the tree. */
 export function inputs(): Inputs {

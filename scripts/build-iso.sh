@@ -73,7 +73,8 @@ if [[ ! -e $builder ]]; then
 fi
 
 key=$({
-  find iso -type f -not -name '*.test.ts' -not -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+  # what goes into the image; how it is tested is no part of it
+  find iso/build iso/config iso/installer iso/proxmox iso/units -type f -not -name '*.test.ts' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   sha256sum "${debs[@]}" | cut -d ' ' -f 1
   echo "$template_sha $builder_key ${SQUASH_LEVEL:-15}"
 } | sha256sum | cut -c1-16)
