@@ -134,8 +134,8 @@ export async function createStand(rootTar?: string, options: readonly string[] =
   }
 }
 
-/** Waits for a condition. @throws after 20 s, naming what was waited for. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, seconds = 20): Promise<void> {
+/** Waits for a condition. @throws after a minute by default, naming what was waited for. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, seconds = 60): Promise<void> {
   const end = performance.now() + seconds * 1000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`)

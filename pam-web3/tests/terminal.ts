@@ -57,7 +57,7 @@ export class Terminal {
   }
 
   /** Waits until what was shown after the last match holds `text`; answers it up to the end of the match. */
-  async expect(text: RegExp, seconds = 20): Promise<string> {
+  async expect(text: RegExp, seconds = 60): Promise<string> {
     const rest = () => this.shown.slice(this.#read)
     await until(() => text.test(rest()) || this.#exitCode !== undefined, `${text}`, seconds).catch((error: unknown) => {
       throw new Error(`not shown: ${text}\n${this.shown}`, { cause: error })
@@ -82,7 +82,7 @@ export class Terminal {
   }
 
   /** Resolves with ssh's exit code; 128 + the signal's number if one ended it. */
-  async exit(seconds = 30): Promise<number> {
+  async exit(seconds = 60): Promise<number> {
     await until(() => this.#exitCode !== undefined, `the end of ssh:\n${this.shown}`, seconds)
     return this.#exitCode ?? -1
   }

@@ -8,6 +8,7 @@ import { after, before, beforeEach, suite, test } from 'node:test'
 import getPort from 'get-port'
 import { spawn as terminal } from '@lydell/node-pty'
 import { encryptKeystoreJsonSync } from 'ethers'
+import { seedFacts } from '../../../pam-web3/tests/guest-files.ts'
 import { ended, createStand, until, type Stand } from '../../../pam-web3/tests/stand.ts'
 import { openFront, type Front } from '../api/test-front.ts'
 import { apiStand, approvalOf, type ApiStand } from '../api/test-stand.ts'
@@ -17,8 +18,7 @@ import { issueCertificate } from '../sign-in/certificates/issue.ts'
 import { createGuestEndpoint, type GuestEndpoint } from '../sign-in/guest-endpoint.ts'
 import { parseHostKey } from '../sign-in/host-key.ts'
 import { loadOrCreateSecrets } from '../sign-in/secrets.ts'
-import { holder, otherWallet, testChainId, testContract, testInstallation } from '../sign-in/test-stand.ts'
-import { vmSecret } from '../vms/guest-secrets.ts'
+import { holder, otherWallet, testInstallation } from '../sign-in/test-stand.ts'
 
 // All real ends: the command, the API, the guests' endpoint, sshd with the module; only the chain is a twin. sftp, rsync and -J
 // run with FREEHOLD_ALL=1: they go the same way as scp and git do.
@@ -63,19 +63,7 @@ suite('SSH by certificate', () => {
       login: secrets.login,
       onReport: () => Promise.resolve(),
     })
-    const endpoint = await guests.listen('127.0.0.1:0')
-    await sshd.setFacts(
-      {
-        endpoint: `127.0.0.1:${endpoint}`,
-        spkiSha256: secrets.spkiSha256,
-        statementKey: secrets.statementKeyRaw,
-        chainId: testChainId,
-        contract: testContract,
-        tokenId: '42',
-        generation: 1,
-      },
-      vmSecret(secrets.master, `freehold:${testInstallation}/42/1`),
-    )
+    await seedFacts(sshd, secrets, await guests.listen('127.0.0.1:0'))
     keystore = await keystoreOf(holder.privateKey, 'holder')
     config = await certificateConfig({ host: front.origin, vmId, wallet: keystore, folder })
   })
