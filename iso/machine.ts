@@ -193,7 +193,9 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
     if (secure) argv.push('-global', 'driver=cfi.pflash01,property=secure,value=on')
   }
   disks.forEach(({ file, format, serial }, i) => {
-    argv.push('-drive', `if=none,id=disk${i},format=${format},file=${file},cache=unsafe`)
+    // a new mirror is synced from end to end, and nobody needs gigabytes of zeros
+    const sparse = format === 'raw' ? ',discard=unmap,detect-zeroes=unmap' : ''
+    argv.push('-drive', `if=none,id=disk${i},format=${format},file=${file},cache=unsafe${sparse}`)
     argv.push('-device', `virtio-blk-pci,drive=disk${i},serial=${serial},bootindex=${i + 1}`)
   })
   if (iso !== undefined) {
