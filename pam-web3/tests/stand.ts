@@ -213,10 +213,14 @@ async function prepareMachine(work: string): Promise<Prepared> {
   }
 }
 
+/** What no sshd, module or helper reads: a third of the root's bytes and half of its files. */
+const unread = ['dev/*', 'boot/*', 'usr/lib/modules/*', 'usr/lib/python3*/*', 'usr/share/doc/*', 'usr/share/i18n/*']
+
 async function prepareRoot(work: string, tar: string): Promise<Prepared> {
   const root = join(work, 'root')
   await mkdir(root)
-  await run('tar', ['-C', root, '--numeric-owner', '--exclude=./dev/*', '-xpf', tar], { timeout: 600_000 })
+  const left = unread.map((path) => `--exclude=./${path}`)
+  await run('tar', ['-C', root, '--numeric-owner', ...left, '-xpf', tar], { timeout: 600_000 })
   await unpackedPackage(root)
   const config = join(root, 'etc/freehold')
   await mkdir(config, { recursive: true, mode: 0o755 })
