@@ -112,6 +112,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // 1. the operator's door first: it tells how it goes while the rest starts
   const setup = createSetupService({
     stateFolder,
+    ...(options.wizard !== undefined && { base: options.wizard }),
     clock,
     settings: store.settings,
     tasks: store.tasks,

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Backups } from '../backup/backups.ts'
 import type { Clock } from '../clock/clock.ts'
 import { parseConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config, ConfigInput } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { HostPort } from '../host/port.ts'
 import type { Hypervisor } from '../hypervisor/port.ts'
@@ -18,10 +18,13 @@ import type { Journal, SetupContext, SetupHooks } from './context.ts'
 import type { BrokerClient } from '../network/broker/client.ts'
 import type { Certificates } from './tls/certificates.ts'
 import { setupSteps, skippableSteps } from './setup.ts'
+import { parseAnswersHere } from './installation-answers.ts'
 import { clearNotes, noteMade, noteOf } from './undo-notes.ts'
 
 export interface SetupServicePorts {
   stateFolder: string
+  /** What this installation brings to answers that do not say it: its listeners. */
+  base?: Partial<ConfigInput>
   clock: Clock
   settings: SettingRepository
   tasks: TaskRepository
@@ -173,7 +176,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
     go: (request: TaskRequest<SetupContext>, taskPorts: TaskPorts) => Promise<TaskRecord>,
   ): Promise<TaskRecord> {
     if (running !== undefined) throw busy()
-    const answers = parseConfig(text, 'answers')
+    const answers = parseAnswersHere(text, ports.base)
     const first = Promise.withResolvers<TaskRecord>()
     const ended = go(
       { kind: 'setup', subject: 'host', steps: setupSteps, context: contextOf(answers), signal: stopping.signal },
@@ -201,7 +204,7 @@ export function createSetupService(ports: SetupServicePorts): SetupService {
 
   const service: SetupService = {
     async review(text) {
-      const context = contextOf(parseConfig(text, 'answers'))
+      const context = contextOf(parseAnswersHere(text, ports.base))
       const done = (await context.readConfig()) !== undefined
       return { steps: setupSteps.map((step) => ({ name: step.name, estimateSeconds: step.estimateSeconds, done })) }
     },
