@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -180,10 +181,13 @@ function build(name: string, out: string, pages: string | undefined): string {
     settle(target, epoch)
     mkdirSync(out, { recursive: true })
     const file = join(out, `${name}.deb`)
-    execFileSync('dpkg-deb', ['--root-owner-group', '-Zxz', '-z1', '--threads-max=2', '--build', target, file], {
+    // there whole or not at all: a build that is killed would be taken from the cache by every later one
+    const draft = `${file}.new`
+    execFileSync('dpkg-deb', ['--root-owner-group', '-Zxz', '-z1', '--threads-max=2', '--build', target, draft], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
     })
+    renameSync(draft, file)
     return file
   } finally {
     rmSync(work, { recursive: true, force: true })
