@@ -6,10 +6,12 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import getPort from 'get-port'
+import { loadOrCreateKey } from '../chain/provisioner-key.ts'
 import { startTestChain, type TestChain } from '../chain/test-chain.ts'
 import { systemClock } from '../clock/clock.ts'
 import type { Config } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
+import { devWallet } from '../dev/dev-wallet.ts'
 import { openHypervisor } from '../hypervisor/open-hypervisor.ts'
 import type { TaskRecord } from '../steps/step.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -68,7 +70,9 @@ ${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contr
     close(): Promise<void>
   }
 
-  async function host(options: { fund?: boolean; folder?: string; buildFails?: () => boolean } = {}): Promise<Host> {
+  async function host(
+    options: { fund?: boolean; folder?: string; buildFails?: () => boolean; handOver?(folder: string): Promise<void> } = {},
+  ): Promise<Host> {
     const folder = options.folder ?? (await mkdtemp('/tmp/fh-setup-'))
     const store = await openStore(join(folder, 'freehold.db'), { clock: systemClock })
     const opened: Config[] = []
@@ -98,7 +102,7 @@ ${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contr
       discardStorage: () => Promise.resolve(false),
       close: () => Promise.resolve(),
       handedOver: () => opened.length > 0,
-      handOver: () => Promise.resolve(),
+      handOver: () => options.handOver?.(folder) ?? Promise.resolve(),
     })
     return {
       folder,
@@ -274,6 +278,28 @@ ${changes.contract === undefined ? '' : `contracts: [{ address: "${changes.contr
       await rm(join(one.folder, 'freehold.yaml'))
       assert.equal((await one.run(text)).state, 'done')
       assert.deepEqual(one.opened.at(-1)?.contracts, first)
+    } finally {
+      await one.close()
+    }
+  })
+
+  test('what reaches the deployer after the deployment is at the provisioner before the key is erased', async () => {
+    const late = 10n ** 18n
+    const provisionerOf = async (folder: string) => (await loadOrCreateKey(join(folder, 'secrets/provisioner.key'))).address
+    let heldBefore = 0n
+    const one = await host({
+      async handOver(folder) {
+        const { address } = await loadOrCreateKey(join(folder, 'secrets/deployer.key'))
+        const signer = await chain.provider.getSigner(devWallet(5).address)
+        await (await signer.sendTransaction({ to: address, value: late })).wait()
+        heldBefore = await chain.provider.getBalance(await provisionerOf(folder))
+      },
+    })
+    try {
+      assert.equal((await one.run(await answers())).state, 'done')
+      const came = (await chain.provider.getBalance(await provisionerOf(one.folder))) - heldBefore
+      assert.ok(came > (late * 99n) / 100n, `${came} wei came to the provisioner`)
+      assert.deepEqual(await readdir(join(one.folder, 'secrets')), ['provisioner.key'])
     } finally {
       await one.close()
     }

@@ -1,8 +1,11 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eraseFile } from '../../config/erase-file.ts'
-import type { Step } from '../../steps/step.ts'
+import type { Step, StepIo } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
+import { KeySigner } from '../key-signer.ts'
+import { sweep } from '../sweep.ts'
+import { hostKeys, openRpc } from './chain.ts'
 
 /** The key without any role that paid the deployment, and a name that only an erasure cut off leaves. */
 const needless = ['deployer.key', 'deployer.key.going']
@@ -18,10 +21,23 @@ async function keptSomething({ secretsFolder }: SetupContext): Promise<boolean> 
   return false
 }
 
+/** What came to the deployer after the deployment goes to the provisioner: a key is erased only while the chain says it is empty. */
+async function erasePayer(context: SetupContext, io: StepIo): Promise<void> {
+  if (!(await keptSomething(context))) return
+  const provider = await openRpc(context)
+  try {
+    const { deployer, provisioner } = await hostKeys(context)
+    await sweep(provider, new KeySigner(deployer, provider), provisioner.address, io, 'that came late went to the provisioner')
+  } finally {
+    provider.destroy()
+  }
+  await eraseFile(join(context.secretsFolder, 'deployer.key'))
+}
+
 /**
  * Setup ends: the code on the screen is void, whoever came in by it is out, and the public door opens. From here on the operator
- * is whoever holds pass 0 and signs with that wallet. The key that paid the deployment is empty by then and is erased (I7). Not
- * undone: a host that sells is ended by its operator.
+ * is whoever holds pass 0 and signs with that wallet. The key that paid the deployment is emptied and erased (I7). Not undone: a
+ * host that sells is ended by its operator.
  */
 export const handOver: Step<SetupContext> = {
   name: 'hand-over',
@@ -29,7 +45,7 @@ export const handOver: Step<SetupContext> = {
   check: async (context) => (await context.handedOver()) && !(await keptSomething(context)),
   async run(context, io) {
     await context.handOver()
-    await eraseFile(join(context.secretsFolder, 'deployer.key'))
+    await erasePayer(context, io)
     io.log(
       `the storefront is open at ${context.answers.origin}; the code is void, and ${context.answers.roles.owner} is the operator`,
     )
