@@ -56,7 +56,11 @@ function zero(type: number): SpecConst {
 suite('random modules', () => {
   let stand: WasmStand
   before(async () => {
-    stand = await openStand({ server: { workers: 2 }, wasm: { max_execution_time_seconds: 10 } })
+    stand = await openStand({
+      server: { workers: 2 },
+      // of the compiler: on a busy machine an ordinary module takes it seconds
+      wasm: { max_execution_time_seconds: 120 },
+    })
   })
   after(() => stand.close())
 
@@ -74,7 +78,7 @@ suite('random modules', () => {
         ends.set(word, (ends.get(word) ?? 0) + 1)
         if (!expected.includes(word) || !hasFacts(ran))
           odd.push(`seed ${file}: ${word} ${JSON.stringify(ran.body).slice(0, 300)}`)
-        if (performance.now() - began > 60_000) odd.push(`seed ${file}: ${Math.round(performance.now() - began)} ms`)
+        if (performance.now() - began > 300_000) odd.push(`seed ${file}: ${Math.round(performance.now() - began)} ms`)
       }
     }
     await Promise.all(Array.from({ length: concurrent }, worker))
