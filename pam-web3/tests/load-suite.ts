@@ -7,7 +7,7 @@ import { Terminal } from './terminal.ts'
 
 // Load and abuse at the ssh port, with the package's limits of sshd and the daemon's own: people wait at once, from 25 addresses; 200
 // with FREEHOLD_ALL=1 and in `npm run bench`. By default as many as show the limits: each takes two processes and two key exchanges.
-const count = process.env['FREEHOLD_ALL'] === '1' ? 200 : 75
+const count = process.env['FREEHOLD_ALL'] === '1' ? 200 : 50
 let people: Crowd
 const strangers: Terminal[] = []
 before(async () => (people = await crowd(count, addresses, realHost)))

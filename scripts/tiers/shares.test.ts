@@ -22,6 +22,7 @@ test('a file belongs to one capability, by the first place that names it', () =>
     ['appliance/src/api/ssh-certificates.int.test.ts', 'login'],
     ['testing/tls/certificates.int.test.ts', 'main job'],
     ['./scripts/build-template.sh', 'main job'],
+    ['./scripts/build-pam-web3.sh', 'main job'],
   ] as const) {
     assert.equal(capabilityOf(file), capability, file)
   }

@@ -16,8 +16,8 @@ export type Capability = keyof typeof budget
 
 /** First match wins; what none names is the main job's. */
 const places: readonly (readonly [Capability, RegExp])[] = [
-  // the chain of value on a real guest, through the browser
-  ['main job', /main-job/],
+  // the chain of value on a real guest, through the browser; what the guests' image is made of
+  ['main job', /main-job|build-pam-web3\.sh/],
   ['ISO', /^iso\/|^scripts\/deb\/|host\/(update|reset)\//],
   ['Proxmox', /proxmox|^testing\/pve\//],
   ['WASM', /wasm/],
