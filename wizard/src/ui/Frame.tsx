@@ -8,6 +8,7 @@ import { utcClock } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { isLocale, locales } from '../messages/catalogue.ts'
 import { classes } from './classes.ts'
+import { CommandKeys } from './CommandKeys.tsx'
 import { textLink } from './link-button.ts'
 import { Notice } from './Notice.tsx'
 import { isTheme, themes, type Theme } from './theme.ts'
@@ -141,6 +142,9 @@ function Footer({ theme, width }: { theme: Theme; width: string }) {
             <Link href="/operator" prefetch={false} className={textLink}>
               {t('footer.operator')}
             </Link>
+          </p>
+          <p>
+            <CommandKeys className={textLink} />
           </p>
           <p className="min-h-6">
             {status !== undefined &&
