@@ -5,7 +5,7 @@ import { ownAddress } from '../network/ip.ts'
 import { day, keyOf, testBook, type TestBook } from './test-broker.ts'
 import type { LeaseId } from './types.ts'
 
-describe('the broker over its network', () => {
+describe('the broker over its network', { timeout: 600_000 }, () => {
   let t: TestBook
   beforeEach(async () => {
     t = testBook()

@@ -9,7 +9,7 @@ import type { Answer } from './requests/answer.ts'
 const refused = 3
 const granted = 2
 
-describe('requests on a real chain', () => {
+describe('requests on a real chain', { timeout: 600_000 }, () => {
   let t: TestRegistry
   before(async () => {
     t = await startTestRegistry()

@@ -8,7 +8,7 @@ import type { Answer } from './requests/answer.ts'
 import { contractOf, keyOf } from './test-broker.ts'
 import { startTestRegistry, type TestRegistry } from './test-registry.ts'
 
-describe('signed requests over HTTP', () => {
+describe('signed requests over HTTP', { timeout: 600_000 }, () => {
   let t: TestRegistry
   let app: ReturnType<typeof publicServer>
   before(async () => {

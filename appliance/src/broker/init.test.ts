@@ -7,7 +7,7 @@ import { AppError } from '../errors/app-error.ts'
 import { initBroker, type InitAnswers } from './cli/init.ts'
 import { parseBrokerConfig } from './config.ts'
 
-describe('init', () => {
+describe('init', { timeout: 600_000 }, () => {
   let folder: string
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'broker-init-'))

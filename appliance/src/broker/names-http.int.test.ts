@@ -9,7 +9,7 @@ import { nameRoutes } from './names/routes.ts'
 import { startTestRegistry, type TestRegistry } from './test-registry.ts'
 import type { Identity } from './types.ts'
 
-describe('names asked for over HTTP', () => {
+describe('names asked for over HTTP', { timeout: 600_000 }, () => {
   let t: TestRegistry
   let names: NameBook
   let app: ReturnType<typeof publicServer>

@@ -19,7 +19,7 @@ interface Line {
   serving?: boolean
 }
 
-describe('freehold-broker as a process', () => {
+describe('freehold-broker as a process', { timeout: 600_000 }, () => {
   let t: TestRegistry
   let folder: string
   let file: string
@@ -42,9 +42,9 @@ describe('freehold-broker as a process', () => {
   const ask = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) =>
     askBroker(join(folder, 'run/admin.sock'), method, path, body)
   async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + 20_000
+    const deadline = performance.now() + 60_000
     while (!(await holds())) {
-      assert.ok(performance.now() < deadline, `not within 20 s: ${what}`)
+      assert.ok(performance.now() < deadline, `not within a minute: ${what}`)
       await systemClock.wait(25)
     }
   }

@@ -51,7 +51,7 @@ function stand(answers: (() => InterfaceChange)[] = []) {
   return { time, asked, drifted, errors, keeper }
 }
 
-suite('the keeper of an interface', () => {
+suite('the keeper of an interface', { timeout: 600_000 }, () => {
   test('joins a burst into one change with the last value', async () => {
     const { time, asked, keeper } = stand()
     for (let n = 1; n <= 5; n += 1) keeper.want(config(n))

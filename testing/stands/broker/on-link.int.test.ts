@@ -9,7 +9,7 @@ import { far6, startBrokerStand, type BrokerStand } from './stand.ts'
 const pool = parseCidr('2a01:7e00:c00:1::/64')
 const own = '2a01:7e00:c00:1::2'
 
-suite('a broker on an on-link prefix', () => {
+suite('a broker on an on-link prefix', { timeout: 600_000 }, () => {
   let stand: BrokerStand
   let dataPath: DataPath
   const broker = () => stand.brokers[0] ?? assert.fail()

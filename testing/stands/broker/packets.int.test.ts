@@ -4,7 +4,7 @@ import { until } from '@freehold/appliance/dev/supervisor'
 import type { Lease } from '@freehold/appliance/broker/types'
 import { far6, prefixOf, startBrokerStand, type BrokerStand } from './stand.ts'
 
-suite('the broker’s packets: internet, broker, two hosts, their VMs', () => {
+suite('the broker’s packets: internet, broker, two hosts, their VMs', { timeout: 600_000 }, () => {
   let stand: BrokerStand
   let [alice, bob] = ['', '']
   const at = (n: number) => stand.hosts[n] ?? assert.fail()

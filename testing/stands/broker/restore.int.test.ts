@@ -12,7 +12,7 @@ import { until } from '@freehold/appliance/dev/supervisor'
 import type { Lease, LeaseCounters } from '@freehold/appliance/broker/types'
 import { far6, startBrokerStand, type BrokerStand } from './stand.ts'
 
-suite('what a broker’s hosts notice of its life', () => {
+suite('what a broker’s hosts notice of its life', { timeout: 600_000 }, () => {
   let stand: BrokerStand
   let folder = ''
   let alice = ''

@@ -15,7 +15,7 @@ import type { BrokerService } from '@freehold/appliance/network/broker/ports'
 import { failoverPromiseSeconds, type Tunnel } from '@freehold/appliance/network/broker/tunnel-state'
 import { far6, pools, startBrokerStand, type BrokerStand } from './stand.ts'
 
-suite('a host with two brokers, a VM that makes its own addresses', () => {
+suite('a host with two brokers, a VM that makes its own addresses', { timeout: 600_000 }, () => {
   let stand: BrokerStand
   let folder = ''
   let client: BrokerClient

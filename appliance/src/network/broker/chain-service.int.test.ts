@@ -14,7 +14,7 @@ import { registeredBrokers } from './registry-brokers.ts'
 
 const pool = '2a01:7e00:a00::/48'
 
-suite('brokers by the registry alone: a real chain, a real broker, nobody’s page', () => {
+suite('brokers by the registry alone: a real chain, a real broker, nobody’s page', { timeout: 600_000 }, () => {
   let t: TestRegistry
   let client: RpcClient
   const stop = new AbortController()

@@ -41,7 +41,7 @@ function world(policy: Partial<BrokerPolicy> = {}) {
   }
 }
 
-suite('the client of IPv6 brokers', () => {
+suite('the client of IPv6 brokers', { timeout: 600_000 }, () => {
   test('denies an answer with a documentation prefix: nothing is set, nothing announced, the reason stands', async () => {
     const { brokers, client } = world()
     brokers.add('sentinel-odd-prefix')

@@ -14,7 +14,7 @@ import { createHttpService, type KnownBroker } from './http-service.ts'
 
 const pool = parseCidr('2a01:7e00:a00::/48')
 
-suite('a broker’s signed HTTP path, asked by the host', () => {
+suite('a broker’s signed HTTP path, asked by the host', { timeout: 600_000 }, () => {
   let t: TestRegistry
   let app: ReturnType<typeof publicServer>
   let known: KnownBroker

@@ -48,7 +48,7 @@ async function world(count = 1) {
   return { clock, brokers, client, names, state, zone: () => [...brokers.zone.keys()].toSorted() }
 }
 
-suite('names of VMs at brokers', () => {
+suite('names of VMs at brokers', { timeout: 600_000 }, () => {
   test('denies a label that is another’s, at the broker and on this host: nothing is kept', async () => {
     const { names, zone } = await world()
     const served = names()

@@ -44,7 +44,7 @@ async function echo(t: TestContext): Promise<number> {
 async function allComeBack(t: TestContext, port: number, from?: Socket, sent = datagrams): Promise<void> {
   const udp = from ?? (await bound(t)).udp
   for (const datagram of sent) {
-    const back = once(udp, 'message', { signal: AbortSignal.timeout(10_000) })
+    const back = once(udp, 'message', { signal: AbortSignal.timeout(60_000) })
     udp.send(datagram, port, '127.0.0.1')
     const [got] = (await back) as [Buffer]
     assert.deepEqual(got, datagram, `${datagram.length} bytes`)
@@ -52,7 +52,7 @@ async function allComeBack(t: TestContext, port: number, from?: Socket, sent = d
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = performance.now() + 10_000
+  const limit = performance.now() + 60_000
   while (!holds()) {
     assert.ok(performance.now() < limit, `never: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
@@ -69,7 +69,7 @@ async function selfSigned(t: TestContext): Promise<{ key: string; cert: string }
   return { key: await readFile(`${folder}/key`, 'utf8'), cert: await readFile(`${folder}/cert`, 'utf8') }
 }
 
-suite('udp-over-tcp', () => {
+suite('udp-over-tcp', { timeout: 600_000 }, () => {
   for (const secured of [false, true]) {
     test(`datagrams of every size come back ${secured ? 'through TLS' : 'through bare TCP'}`, async (t) => {
       const tls = secured ? await selfSigned(t) : undefined
@@ -187,7 +187,7 @@ suite('udp-over-tcp', () => {
     await until('connected', () => client.connected)
     const { udp } = await bound(t)
     const big = randomBytes(60_000)
-    const limit = performance.now() + 20_000
+    const limit = performance.now() + 60_000
     while (client.counters.dropped < 10) {
       assert.ok(performance.now() < limit, 'nothing was dropped')
       await new Promise((resolve) => udp.send(big, client.port, '127.0.0.1', resolve))
