@@ -135,4 +135,32 @@ describe('freehold-broker over a real network', { timeout: 600_000 }, () => {
     assert.match(await broker('plan'), /Nothing/)
     assert.ok((await readdir(join(folder, 'secrets'))).includes('wireguard-key'))
   })
+
+  // a start of the machine promises no order: the firewall's own service empties the ruleset when it comes, a line may be late
+  for (const order of [
+    ['firewall', 'line', 'broker'],
+    ['broker', 'line', 'firewall'],
+    ['line', 'broker', 'firewall'],
+  ]) {
+    it(`N3 after a reboot in the order ${order.join(', ')}: all of it stands in the end`, async () => {
+      await killAll()
+      await inside('nft', 'flush', 'ruleset')
+      await inside('ip', 'link', 'set', 'lo', 'down')
+      const parts: Record<string, () => Promise<unknown>> = {
+        firewall: () => inside('nft', 'flush ruleset; add table inet theirs'),
+        line: () => inside('ip', 'link', 'set', 'lo', 'up'),
+        broker: serve,
+      }
+      for (const part of order) await parts[part]?.()
+      const deadline = performance.now() + 120_000
+      while (!/Nothing: the network is as the leases say/.test(await broker('plan'))) {
+        assert.ok(performance.now() < deadline, await broker('plan'))
+        await systemClock.wait(250)
+      }
+      assert.equal(await peers(), leases)
+      const tables = await inside('nft', 'list', 'tables')
+      assert.match(tables, /freehold_broker/)
+      assert.match(tables, /theirs/, 'what others set up is left alone')
+    })
+  }
 })
