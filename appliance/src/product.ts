@@ -24,6 +24,7 @@ import { openAlerts } from './health/alerts/alerts.ts'
 import { createHealth, type Health } from './health/health.ts'
 import { shownSettings } from './config/shown-settings.ts'
 import { createHostClient, hostSocket } from './host/client.ts'
+import { readMirrors } from './host/mirrors.ts'
 import { noHost } from './host/no-host.ts'
 import type { HostPort } from './host/port.ts'
 import type { Hypervisor } from './hypervisor/port.ts'
@@ -305,6 +306,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         // embedded mode is for trying: nobody is told that it keeps no backups
         ...((config.mode === 'installed' || config.backup.folder !== undefined) && { backups: () => backups.health() }),
         ...(ports.certificate !== undefined && { certificate: ports.certificate }),
+        ...(config.mode === 'installed' && { mirrors: () => readMirrors() }),
         wasm: () => (wasm === undefined ? undefined : wasm.delivers() ? 'up' : 'down'),
       }),
   })

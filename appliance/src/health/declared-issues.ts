@@ -116,6 +116,25 @@ const diskNearlyFull = defineIssue<HealthFacts>({
   },
 })
 
+const mirrorDegraded = defineIssue<HealthFacts>({
+  code: 'mirror-degraded',
+  severity: 'high',
+  title: 'A mirror of this machine has lost a disk',
+  effect: 'VMs and host run on. If the disk that is left fails too, what is on it is lost.',
+  remedy: 'Put in a new disk, and have the mirror take it: mdadm --manage /dev/… --add /dev/…, as root.',
+  visibleAfterSeconds: minute,
+  hiddenBy: [],
+  check: ({ mirrors }) =>
+    (mirrors ?? [])
+      .filter(({ disks, working }) => working < disks)
+      .map(({ name, disks, working, rebuilt }) =>
+        at(
+          name,
+          `${name}: ${working} of ${disks} disks work. ${rebuilt === undefined ? 'No rebuild is under way.' : `It is being rebuilt, ${rebuilt} %.`}`,
+        ),
+      ),
+})
+
 const templateMissing = defineIssue<HealthFacts>({
   code: 'template-missing',
   severity: 'high',
@@ -281,6 +300,7 @@ export const declaredIssues: readonly Declaration[] = [
     remedy: 'Check that they really have ended, then allow it.',
   }),
   diskNearlyFull,
+  mirrorDegraded,
   templateMissing,
   planCapacity,
   clusterChanged,

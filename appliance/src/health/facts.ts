@@ -1,6 +1,7 @@
 import type { BackupHealth } from '../backup/backups.ts'
 import type { Plan } from '../chain/subscription.ts'
 import type { UnixSeconds } from '../clock/clock.ts'
+import type { Mirror } from '../host/mirrors.ts'
 import type { Capacity, HypervisorProblem } from '../hypervisor/port.ts'
 import type { BrokerTrouble } from '../network/broker/client.ts'
 import type { StandingIssue } from '../vms/standing-issues.ts'
@@ -43,6 +44,8 @@ export interface HealthFacts {
   certificate?: { name: string; until: UnixSeconds; trouble: string | null }
   /** How the sealed backups stand; undefined: nobody asks for them here. */
   backups?: BackupHealth
+  /** Mirrors of this machine's disks; undefined: they could not be asked, or are not this host's concern. */
+  mirrors?: readonly Mirror[]
   /** What the loop of the VMs found at its last pass. */
   vms: readonly StandingIssue[]
 }

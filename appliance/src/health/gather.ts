@@ -21,6 +21,8 @@ export interface GatherPorts {
   wasm?(): 'up' | 'down' | undefined
   /** Undefined where the certificate is none of this host's to get. */
   certificate?(): Promise<HealthFacts['certificate']>
+  /** Undefined where the machine's disks are no concern of this host. */
+  mirrors?(): Promise<HealthFacts['mirrors']>
   /** Undefined where nobody asks for backups. */
   backups?(): Promise<BackupHealth>
   /** Undefined where no broker serves this host. */
@@ -37,6 +39,7 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
   const wasm = ports.wasm?.()
   const certificate = await ports.certificate?.().catch(() => undefined)
   const backups = await ports.backups?.().catch(() => undefined)
+  const mirrors = await ports.mirrors?.().catch(() => undefined)
   const brokers = ports.brokers?.()
   const { issues: vms } = ports.reconciler.status()
   return {
@@ -48,6 +51,7 @@ export async function gatherFacts(ports: GatherPorts): Promise<HealthFacts> {
     ...(wasm !== undefined && { wasm }),
     ...(brokers !== undefined && { brokers }),
     ...(backups !== undefined && { backups }),
+    ...(mirrors !== undefined && { mirrors }),
     ...(certificate !== undefined && { certificate }),
   }
 }

@@ -92,6 +92,20 @@ const table: [string, Partial<HealthFacts>, string[]][] = [
     ['template-missing: Template abababababab is not in the store.'],
   ],
   ['template-missing, none configured', { template: undefined }, ['template-missing: No template is configured.']],
+  [
+    'mirror-degraded',
+    {
+      mirrors: [
+        { name: 'md127', disks: 2, working: 1, rebuilt: 12 },
+        { name: 'md126', disks: 2, working: 1, rebuilt: undefined },
+        { name: 'md125', disks: 2, working: 2, rebuilt: undefined },
+      ],
+    },
+    [
+      'mirror-degraded: md127: 1 of 2 disks work. It is being rebuilt, 12 %.',
+      'mirror-degraded: md126: 1 of 2 disks work. No rebuild is under way.',
+    ],
+  ],
   ['no-isolation', { hypervisor: { ...up, isolation: false } }, ['no-isolation: Hypervisor libvirt, user networking.']],
   [
     'plan-capacity',
