@@ -157,8 +157,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const tls = join(stateFolder, 'tls')
     await openFirstCertificate(
       { certificate: join(tls, 'first-boot.pem'), key: join(tls, 'first-boot.key') },
-      // a clock that is a little behind must not make it invalid
-      { names: ownCertificateNames(), notBefore: new Date((clock.now() - 86_400) * 1000) },
+      { names: ownCertificateNames(), now: new Date(clock.now() * 1000) },
     )
     if (options.wizard.mode === 'installed') await writeSite({ listen: listenSchema.parse(options.wizard.listen ?? {}) })
     setupDoor = await openSetupDoor({

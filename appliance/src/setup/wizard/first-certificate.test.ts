@@ -33,10 +33,27 @@ test('W3 the fingerprint is the one that openssl prints, and the key is the cert
   assert.equal(parsed.ca, false)
 })
 
+const start = { names: options.names, now: new Date('2026-11-02T00:00:00Z') }
+
+test('of a first start whose clock was years ahead, or read in part: made anew, valid by the clock of this start', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'fh-cert-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const files = { certificate: join(folder, 'c.pem'), key: join(folder, 'k.pem') }
+  const ahead = await openFirstCertificate(files, { ...start, now: new Date('2030-11-02T00:00:00Z') })
+  const now = await openFirstCertificate(files, start)
+  assert.notEqual(now, ahead)
+  assert.ok(new X509Certificate(now).validFromDate < start.now)
+  await writeFile(files.certificate, now.slice(0, 100))
+  const again = await openFirstCertificate(files, start)
+  assert.ok(new X509Certificate(again).validToDate > start.now)
+  // over: a host that was never set up
+  assert.notEqual(await openFirstCertificate(files, { ...start, now: new Date('2028-11-02T00:00:00Z') }), again)
+})
+
 test('made once: a second start finds it, and nobody else reads its key', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'fh-cert-'))
   t.after(() => rm(folder, { recursive: true }))
   const files = { certificate: join(folder, 'c.pem'), key: join(folder, 'k.pem') }
-  assert.equal(await openFirstCertificate(files, options), await openFirstCertificate(files, options))
+  assert.equal(await openFirstCertificate(files, start), await openFirstCertificate(files, start))
   assert.equal((await stat(files.key)).mode & 0o777, 0o640)
 })

@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { webcrypto, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { X509CertificateGenerator, ExtendedKeyUsageExtension, BasicConstraintsExtension } from '@peculiar/x509'
@@ -9,8 +9,8 @@ import { algorithm, forNames, keepFiles, pemOf, serial, serverAuth } from '../tl
 const validDays = 397
 
 /**
- * The certificate of the first boot: one key of this machine, unknown to all others (I1), for its addresses and names. Dated
- * from `notBefore`, which is the build's time: a clock that is behind must not make it invalid.
+ * The certificate of the first boot: one key of this machine, unknown to all others (I1), for its addresses and names. Valid
+ * from `notBefore` on.
  */
 export async function makeFirstCertificate(options: {
   names: readonly string[]
@@ -36,14 +36,18 @@ export async function makeFirstCertificate(options: {
   return { certificate: `${certificate.toString('pem')}\n`, key: pemOf(keys.privateKey) }
 }
 
-/** Makes the certificate once; a later start finds it. The key is of mode 0640 (Caddy is in the daemon's group) and there before the certificate. */
+/**
+ * Makes the certificate once; a later start finds it, unless by its clock it is over or has not begun, as one of a first start with
+ * a clock that was ahead. The key is of mode 0640 (Caddy is in the daemon's group) and there before the certificate.
+ */
 export async function openFirstCertificate(
   files: { certificate: string; key: string },
-  options: Parameters<typeof makeFirstCertificate>[0],
+  { names, now }: { names: readonly string[]; now: Date },
 ): Promise<string> {
   const present = await readFile(files.certificate, 'utf8').catch(() => undefined)
-  if (present !== undefined) return present
-  const made = await makeFirstCertificate(options)
+  if (present !== undefined && isValidAt(present, now)) return present
+  // a clock that is a little behind must not make it invalid
+  const made = await makeFirstCertificate({ names, notBefore: new Date(now.getTime() - 86_400_000) })
   await keepFiles(
     [
       [files.key, made.key, 0o640],
@@ -52,6 +56,15 @@ export async function openFirstCertificate(
     0o755,
   )
   return made.certificate
+}
+
+function isValidAt(certificate: string, now: Date): boolean {
+  try {
+    const { validFromDate, validToDate } = new X509Certificate(certificate)
+    return validFromDate <= now && now < validToDate
+  } catch {
+    return false
+  }
 }
 
 /** What browsers may open this machine by before it has a name of its own. */
