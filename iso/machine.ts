@@ -57,6 +57,13 @@ export interface Machine {
 
 const failures = /FREEHOLD-FAILED [a-z-]+|Kernel panic|\(initramfs\)|emergency mode/
 
+/**
+ * An emulator that gets no processor for a moment delivers no timer, and the kernel gives up before anything else has begun. That
+ * says nothing about the host: the machine is reset.
+ */
+const starved = /Kernel panic[^\n]*IO-APIC \+ timer doesn't work/
+const resetsAtMost = 8
+
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), 'fh-iso-'))
   const log = join(folder, 'serial.log')
@@ -70,10 +77,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const kill = (): void => void qemu.kill('SIGKILL')
   process.once('exit', kill)
   // without what moves the cursor: texts are looked for as people see them
-  const serial = (): Promise<string> =>
+  const whole = (): Promise<string> =>
     readFile(log, 'utf8')
       .then((text) => text.replaceAll(/\x1b(?:\[[0-9;?!]*[a-zA-Z]|c)/g, ''))
       .catch(() => '')
+  let [begun, resets] = [0, 0]
+  const serial = async (): Promise<string> => (await whole()).slice(begun)
   const gone = (): boolean => qemu.exitCode !== null || qemu.signalCode !== null
   const tail = async (): Promise<string> => `${(await serial()).slice(-3000)}\n${stderr}`
 
@@ -94,6 +103,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         const text = await serial()
         const match = good.exec(text)
         if (match !== null) return match
+        if (starved.test(text) && resets < resetsAtMost) {
+          resets += 1
+          begun = (await whole()).length
+          await tell(monitor, 'system_reset')
+          return undefined
+        }
         const bad = failure.exec(text)
         if (bad !== null || over) throw new Error(`${bad?.[0] ?? 'the machine ended'}\n${await tail()}`)
         return undefined
