@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { loadWasmConfig } from '../wasm/load-wasm-config.ts'
 import { wasmSocketOf } from '../wasm/start-wasm.ts'
 import { checkout } from './builds.ts'
+import { wasmdFlags, wasmdMalloc } from './daemon-limits.ts'
 import type { ProcessSpec } from './supervisor.ts'
 
 /** An answer file that sells WebAssembly as well: one plan more, and the service on. Pure. */
@@ -37,6 +38,7 @@ export async function wasmProcess(
       name: 'freehold-wasmd',
       command: process.execPath,
       args: [
+        ...wasmdFlags,
         join(checkout, 'appliance/src/dev/wasmd.ts'),
         join(stateFolder, 'clock-offset'),
         '--config',
@@ -46,6 +48,7 @@ export async function wasmProcess(
         '--host-socket',
         wasmSocketOf(config, stateFolder),
       ],
+      env: wasmdMalloc,
       ready: async () => (await fetch(`http://${upstream}/health/live`, { signal: AbortSignal.timeout(2000) })).ok,
       readyWithinSeconds: 30,
       stopWithinSeconds: 20,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { wasmdFlags, wasmdMalloc } from '@freehold/appliance/dev/daemon-limits'
 import { sealRequest, type HostKey, type OpenedAnswer, type RunRequest, type SealedAnswer } from '@freehold/wasm-client/seal'
 
 /** What a call came to: HTTP status, the code of a refusal, the answer opened where there is one. */
@@ -42,17 +43,13 @@ export interface WasmStand {
   close(): Promise<void>
 }
 
-/** As in the unit of the service. */
-const engineFlags = ['--heap-growing-percent=30', '--min-semi-space-size=16', '--max-semi-space-size=16']
-
 /** Starts it; `config` as in the configuration file. Gas costs nothing there. */
 export async function openStand(config: Record<string, unknown> = {}): Promise<WasmStand> {
   const folder = mkdtempSync(join(tmpdir(), 'freehold-wasm-'))
   const whole = { payment: { free_gas_per_day: '10000000000000000000' }, ...config }
-  const child = spawn(process.execPath, [...engineFlags, join(import.meta.dirname, 'host.ts'), JSON.stringify(whole), folder], {
+  const child = spawn(process.execPath, [...wasmdFlags, join(import.meta.dirname, 'host.ts'), JSON.stringify(whole), folder], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    // as in the unit of the service
-    env: { PATH: process.env['PATH'] ?? '', MALLOC_ARENA_MAX: '2' },
+    env: { PATH: process.env['PATH'] ?? '', ...wasmdMalloc },
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const first = await Promise.race([
