@@ -25,11 +25,9 @@ const forms = (raw: Buffer): Buffer[] => [
 export async function needlesOf(stateFolder: string, key: VmKey): Promise<Needle[]> {
   const needles: Needle[] = []
   const secrets = join(stateFolder, 'secrets')
-  // the key that paid the deployment is erased when setup ends
-  for (const name of ['provisioner.key']) {
-    const digits = /[0-9a-fA-F]{64}/.exec(await readFile(join(secrets, name), 'utf8'))?.[0] ?? ''
-    needles.push({ name, forms: forms(Buffer.from(digits, 'hex')) })
-  }
+  // the other key, which paid the deployment, is erased when setup ends
+  const digits = /[0-9a-fA-F]{64}/.exec(await readFile(join(secrets, 'provisioner.key'), 'utf8'))?.[0] ?? ''
+  needles.push({ name: 'provisioner.key', forms: forms(Buffer.from(digits, 'hex')) })
   const master = await readFile(join(secrets, 'sign-in/master'))
   needles.push({ name: 'master', forms: forms(master) })
   for (const name of ['statement-key.pem', 'login-endpoint.pem', 'user-ca']) {
