@@ -111,7 +111,9 @@ const uuidOf = async (path: string): Promise<string> =>
 
 async function fstab(disks: readonly Disk[], root: string, vms: string | undefined): Promise<void> {
   const lines = [`UUID=${await uuidOf(root)} / ext4 errors=remount-ro 0 1`]
-  if (vms !== undefined) lines.push(`UUID=${await uuidOf(vms)} /var/lib/freehold-vm ext4 nofail,x-systemd.device-timeout=30 0 2`)
+  // a mirror that lost a disk is put together after 30 s, and disks may be slow: with less than this its VMs would stay down
+  const waits = 'x-systemd.device-timeout=180'
+  if (vms !== undefined) lines.push(`UUID=${await uuidOf(vms)} /var/lib/freehold-vm ext4 nofail,${waits} 0 2`)
   const esp = partitionOf(disks[0] as Disk, 2)
   lines.push(`UUID=${await uuidOf(esp)} /boot/efi vfat umask=0077,nofail 0 1`)
   await writeFile(join(target, 'etc/fstab'), `${lines.join('\n')}\n`)
