@@ -1,19 +1,10 @@
 // Pictures of the storefront's, subscriber's and operator's pages over the invented host, in both themes, narrow and wide, for
 // people to look at beside the models: npm run screenshots:pages -w testing [-- FOLDER [WORD]]. Never written into the tree.
-import { mkdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
-import { checkout } from '@freehold/appliance/dev/builds'
 import { startInventedStand } from '@freehold/appliance/dev/invented/invented-stand'
-import { chromium } from '@playwright/test'
+import { takePictures, wanted } from './pictures.ts'
 
-const [where = join(tmpdir(), 'freehold-screenshots'), word = '', locale = 'en-GB'] = process.argv.slice(2)
-const folder = resolve(where)
-if (!relative(checkout, folder).startsWith('..')) throw new TypeError(`${folder} lies inside the tree: name another folder`)
-await mkdir(folder, { recursive: true })
-
+const asked = await wanted()
 const stand = await startInventedStand({ port: 0, readOnly: true })
-const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium' })
 
 /** Every kind of page, with values of the invented world. */
 async function paths(): Promise<string[]> {
@@ -42,28 +33,14 @@ async function paths(): Promise<string[]> {
   ]
 }
 
-let count = 0
 try {
-  const due = (await paths()).filter((path) => path.includes(word))
-  for (const [look, width, colorScheme] of [
-    ['light-wide', 1280, 'light'],
-    ['dark-wide', 1280, 'dark'],
-    ['light-narrow', 320, 'light'],
-    ['dark-narrow', 320, 'dark'],
-  ] as const) {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme, reducedMotion: 'reduce', locale })
-    for (const path of due) {
-      await page.goto(stand.origin + path)
-      await page.getByRole('heading', { level: 1 }).waitFor()
-      await page.locator('main [aria-busy=true]').first().waitFor({ state: 'detached' })
-      const name = path.replaceAll(/[0-9a-f]{12,}/g, '').replaceAll(/\W+/g, '-')
-      await page.screenshot({ path: join(folder, `pages${name}.${look}.png`), fullPage: true })
-      count += 1
-    }
-    await page.close()
-  }
-  process.stdout.write(`${count} pictures in ${folder}\n`)
+  const due = (await paths()).filter((path) => path.includes(asked.word))
+  await takePictures(asked, due, async (page, path) => {
+    await page.goto(stand.origin + path)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.locator('main [aria-busy=true]').first().waitFor({ state: 'detached' })
+    return `pages${path.replaceAll(/[0-9a-f]{12,}/g, '').replaceAll(/\W+/g, '-')}`
+  })
 } finally {
-  await browser.close()
   await stand.stop()
 }

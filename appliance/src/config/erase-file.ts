@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { access, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -18,7 +18,7 @@ export async function overwrite(file: FileHandle): Promise<void> {
  * where there is none.
  */
 export async function eraseFile(path: string): Promise<void> {
-  const going = `${path}.going`
+  const going = goingOf(path)
   await eraseNamed(going)
   const there = await rename(path, going).then(
     () => true,
@@ -31,6 +31,20 @@ export async function eraseFile(path: string): Promise<void> {
   await syncFolder(dirname(path))
   await eraseNamed(going)
 }
+
+/** Whether nothing of the secret is left, nor of an erasure that was cut off. */
+export async function isErased(path: string): Promise<boolean> {
+  for (const name of [path, goingOf(path)]) {
+    const there = await access(name).then(
+      () => true,
+      () => false,
+    )
+    if (there) return false
+  }
+  return true
+}
+
+const goingOf = (path: string): string => `${path}.going`
 
 async function eraseNamed(path: string): Promise<void> {
   let file

@@ -215,7 +215,8 @@ const settings = settingNames.map((name) => ({ name, word: Buffer.from(`${name}=
 
 type Building = { -readonly [K in keyof PeerState]: PeerState[K] } & { allowedIps: Cidr[] }
 
-function newPeer(publicKey: PublicKey): Building {
+/** A peer that has been named and nothing else. */
+export function newPeer(publicKey: PublicKey): Building {
   return {
     publicKey,
     presharedKeyTag: null,

@@ -1,29 +1,17 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { eraseFile } from '../../config/erase-file.ts'
+import { eraseFile, isErased } from '../../config/erase-file.ts'
 import type { Step, StepIo } from '../../steps/step.ts'
 import type { SetupContext } from '../context.ts'
 import { KeySigner } from '../key-signer.ts'
 import { sweep } from '../sweep.ts'
 import { hostKeys, openRpc } from './chain.ts'
 
-/** The key without any role that paid the deployment, and a name that only an erasure cut off leaves. */
-const needless = ['deployer.key', 'deployer.key.going']
-
-async function keptSomething({ secretsFolder }: SetupContext): Promise<boolean> {
-  for (const name of needless) {
-    const kept = await access(join(secretsFolder, name)).then(
-      () => true,
-      () => false,
-    )
-    if (kept) return true
-  }
-  return false
-}
+/** The key without any role that paid the deployment. */
+const payerOf = ({ secretsFolder }: SetupContext): string => join(secretsFolder, 'deployer.key')
 
 /** What came to the deployer after the deployment goes to the provisioner: a key is erased only while the chain says it is empty. */
 async function erasePayer(context: SetupContext, io: StepIo): Promise<void> {
-  if (!(await keptSomething(context))) return
+  if (await isErased(payerOf(context))) return
   const provider = await openRpc(context)
   try {
     const { deployer, provisioner } = await hostKeys(context)
@@ -31,7 +19,7 @@ async function erasePayer(context: SetupContext, io: StepIo): Promise<void> {
   } finally {
     provider.destroy()
   }
-  await eraseFile(join(context.secretsFolder, 'deployer.key'))
+  await eraseFile(payerOf(context))
 }
 
 /**
@@ -42,7 +30,7 @@ async function erasePayer(context: SetupContext, io: StepIo): Promise<void> {
 export const handOver: Step<SetupContext> = {
   name: 'hand-over',
   estimateSeconds: 1,
-  check: async (context) => (await context.handedOver()) && !(await keptSomething(context)),
+  check: async (context) => (await context.handedOver()) && (await isErased(payerOf(context))),
   async run(context, io) {
     await context.handOver()
     await erasePayer(context, io)

@@ -1,7 +1,7 @@
 import type { WireGuardDevice } from '../device.ts'
 import { WireGuardError } from '../errors.ts'
 import { publicKeyOf, secretTag, type PublicKey } from '../key.ts'
-import { encodeSet, type DeviceChange, type DeviceState, type PeerState } from '../uapi-codec.ts'
+import { encodeSet, newPeer, type DeviceChange, type DeviceState, type PeerState } from '../uapi-codec.ts'
 
 /** A peer with this preshared state never answers: its endpoint's host is this name. Everybody can see a silent peer by hand. */
 export const sentinelSilentPeer = 'sentinel-silent-peer'
@@ -101,16 +101,7 @@ export class FakeDevice implements WireGuardDevice {
         'Read what stands, then apply what is missing.',
       )
     }
-    const base: PeerState = old ?? {
-      publicKey,
-      presharedKeyTag: null,
-      endpoint: null,
-      allowedIps: [],
-      persistentKeepaliveSeconds: 0,
-      lastHandshakeSeconds: 0,
-      receivedBytes: 0n,
-      sentBytes: 0n,
-    }
+    const base: PeerState = old ?? newPeer(publicKey)
     const { presharedKey, endpoint, allowedIps, persistentKeepaliveSeconds } = change
     this.#peers.set(publicKey, {
       ...base,
