@@ -136,6 +136,20 @@ suite('the certificate of the public address', () => {
     assert.deepEqual([climbing.status === 200, climbing.text], [false, ''], 'no path leads out of the folder')
   })
 
+  test('a front that could not be told is told again, and then no more', async (t) => {
+    const own = await mkdtemp('/tmp/fh-tls-told-')
+    t.after(() => rm(own, { recursive: true, force: true }))
+    let asked = 0
+    const told = async (): Promise<void> => {
+      if (++asked === 1) throw new Error('the root helper is not there')
+    }
+    const certificates = createCertificates({ stateFolder: own, clock, front: { reload: told }, log: () => undefined })
+    await assert.rejects(certificates.writeSite({ listen }))
+    await certificates.writeSite({ listen })
+    await certificates.writeSite({ listen })
+    assert.equal(asked, 2)
+  })
+
   test('W14 issued, known before it is shown, then switched to; a kill in between asks for no second one', async () => {
     const first = await shown('127.0.0.1')
     const certificates = made()

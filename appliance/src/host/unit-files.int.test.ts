@@ -113,6 +113,13 @@ for (const unit of units) {
   })
 }
 
+test('the front is not tried before there is a configuration, and is started by its appearing', () => {
+  const read = (name: string): string => readFileSync(join(folderOfUnits, name), 'utf8')
+  const file = /--config (\S+)/.exec(read('caddy.service.d/freehold.conf'))?.[1]
+  assert.ok(read('caddy.service.d/freehold.conf').includes(`\nConditionPathExists=${file}\n`))
+  assert.ok(read('freehold-front.path').includes(`\nPathExists=${file}\nUnit=caddy.service\n`))
+})
+
 test('P1 P9 only the root helper is root, and it keeps two rights', () => {
   for (const unit of units) {
     const text = readFileSync(join(folderOfUnits, unit), 'utf8')

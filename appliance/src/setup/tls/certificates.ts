@@ -92,6 +92,8 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
   /** Known from `keep`: the product runs. */
   let setUp = false
   let turn: Promise<unknown> = Promise.resolve()
+  /** The front has not read what was last written: it is told again at the next look. */
+  let unread = false
 
   /** One at a time: setup and the renewal may meet. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -179,13 +181,15 @@ export function createCertificates({ stateFolder, clock, front, zoneProofs, log 
       present !== undefined && 'origin' in subject && namesOf(subject).every((name) => present.names.includes(name)),
     )
     const file = join(folder, 'Caddyfile')
-    if (!always && text === (await readFile(file, 'utf8').catch(() => undefined))) return
+    if (!always && !unread && text === (await readFile(file, 'utf8').catch(() => undefined))) return
     for (const place of [folder, join(folder, 'challenges'), join(folder, 'authority')]) {
       await mkdir(place, { recursive: true, mode: 0o750 })
     }
     await writeFile(`${file}.new`, text, { mode: 0o640, flush: true })
+    unread = true
     await rename(`${file}.new`, file)
     await front.reload()
+    unread = false
   }
 
   return {
