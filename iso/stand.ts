@@ -18,8 +18,8 @@ export interface Stand {
   rawDisk(name: string, gib: number): Disk
   /** Starts a machine that is cut at the latest when the stand closes. */
   start(options: MachineOptions): Promise<Machine>
-  /** Installs unattended onto that disk, to the end; answers all that the serial line said. */
-  install(disk: Disk, more?: MachineOptions, answers?: string): Promise<string>
+  /** Installs unattended onto that disk, to the end; answers all that the serial line said. `installed` is called before it is off. */
+  install(disk: Disk, more?: MachineOptions, answers?: string, installed?: () => void): Promise<string>
   close(): Promise<void>
 }
 
@@ -64,7 +64,7 @@ export async function openStand(): Promise<Stand> {
         execFileSync('truncate', ['-s', `${gib}G`, file])
         return { file, format: 'raw', serial: name }
       },
-      async install(disk, more = {}, answers = answersFor(disk.serial)) {
+      async install(disk, more = {}, answers = answersFor(disk.serial), installed) {
         const machine = await start({
           iso: { file: iso, as: 'usb' },
           disks: [disk],
@@ -72,6 +72,7 @@ export async function openStand(): Promise<Stand> {
           ...more,
         })
         await machine.waitFor(/FREEHOLD-INSTALL \S+ installed/, 5400)
+        installed?.()
         const said = await machine.serial()
         await machine.poweredOff(300)
         return said

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# build-iso.sh [--out FILE] [--json] [--again]
+# build-iso.sh [--out FILE] [--json] [--again] [--bare BYTES]
 #
 # Builds the installable image (iso/) and prints its path. Needs root: live-build makes device nodes and mounts in a root of its
 # own. The mirror is this machine's own apt configuration and stands nowhere in the image.
 # Cached by content in ${XDG_CACHE_HOME:-~/.cache}/freehold/iso: builder-KEY/ (Debian 13 with live-build), work/ (downloaded
-# packages), image-KEY.iso. A second run is instant; --again builds the same once more, to compare.
+# packages), image-KEY.iso. A second run is instant; --again builds the same once more, to compare;
+# --bare an image of that size with nothing of ours, to measure against.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 cd "$root"
 export PATH="$root/node_modules/.bin:$PATH:/usr/sbin:/sbin"
-out='' json=0 again=''
+out='' json=0 again='' bare=''
 while (($# > 0)); do
   case $1 in
     --out)
@@ -22,8 +23,16 @@ while (($# > 0)); do
       ;;
     --json) json=1 ;;
     --again) again=-again ;;
+    --bare)
+      [[ ${2:-} =~ ^[1-9][0-9]{7,9}$ ]] || {
+        echo 'build-iso: --bare needs a size in bytes' >&2
+        exit 2
+      }
+      bare=$2
+      shift
+      ;;
     *)
-      echo 'Usage: build-iso.sh [--out FILE] [--json] [--again]' >&2
+      echo 'Usage: build-iso.sh [--out FILE] [--json] [--again] [--bare BYTES]' >&2
       exit 2
       ;;
   esac
@@ -49,12 +58,15 @@ mkdir -p "$cache"
 started=$SECONDS
 phase() { say "$1 ($((SECONDS - started)) s)"; }
 
-phase 'packages of Freehold'
-packages=$(./scripts/build-deb.sh)
-mapfile -t debs <<<"$packages"
-phase 'guest image'
-template=$(./scripts/build-template.sh)
-template_sha=$(basename "$template" .qcow2)
+debs=() template_sha=''
+if [[ -z $bare ]]; then
+  phase 'packages of Freehold'
+  packages=$(./scripts/build-deb.sh)
+  mapfile -t debs <<<"$packages"
+  phase 'guest image'
+  template=$(./scripts/build-template.sh)
+  template_sha=$(basename "$template" .qcow2)
+fi
 
 exec 9>"$cache/lock"
 flock -n 9 || {
@@ -72,9 +84,10 @@ if [[ ! -e $builder ]]; then
   ./iso/build/builder.sh "$builder" 9>&-
 fi
 
-key=$({
+key=bare-$bare-$(sha256sum iso/build/prepare-bare.sh iso/config/package-lists/host.list.chroot | sha256sum | cut -c1-16)
+[[ -n $bare ]] || key=$({
   # what goes into the image; how it is tested is no part of it
-  find iso/build iso/config iso/installer iso/proxmox iso/units -type f -not -name '*.test.ts' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+  find iso/build iso/config iso/installer iso/proxmox iso/units -type f -not -name '*.test.ts' -not -name prepare-bare.sh -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   sha256sum "${debs[@]}" | cut -d ' ' -f 1
   echo "$template_sha $builder_key ${SQUASH_LEVEL:-15}"
 } | sha256sum | cut -c1-16)
@@ -87,7 +100,7 @@ if [[ ! -e $image ]]; then
   mkdir -p "$work"
   SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
   export SOURCE_DATE_EPOCH
-  ./iso/build/prepare.sh "$work" "$template" "${debs[@]}"
+  if [[ -n $bare ]]; then ./iso/build/prepare-bare.sh "$work" "$bare"; else ./iso/build/prepare.sh "$work" "$template" "${debs[@]}"; fi
   phase 'the image: three to ten minutes'
   # mounts of a build that dies end with its namespace
   if ! unshare --mount --propagation private --pid --fork --kill-child ./iso/build/in-builder.sh "$builder" "$work" 9>&- >"$cache/build.log" 2>&1; then

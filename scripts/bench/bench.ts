@@ -18,6 +18,7 @@ import { daemonAtSize } from './rows/daemon-at-size.ts'
 import { reconcilePass } from './rows/reconcile-pass.ts'
 import { shell } from './rows/shell.ts'
 import { snapshot } from './rows/snapshot.ts'
+import { image } from './rows/image.ts'
 import { gasOfBuy } from './rows/gas-of-buy.ts'
 import { proxmox } from './rows/proxmox.ts'
 import { purchase } from './rows/purchase.ts'
@@ -54,6 +55,7 @@ const benches: readonly Bench[] = [
   brokerAtSize,
   brokerOpen,
   brokerThroughput,
+  image,
 ]
 
 const help = `Usage: npm run bench -- [--quick] [--only ID,ID] [--json]
