@@ -154,6 +154,57 @@ test('X3 a field that the host refuses has the focus, and says there what is wro
   await expect(page.getByLabel('Owner: governs the contract')).toHaveAttribute('aria-invalid', 'true')
 })
 
+test('X2 X3 a refusal stands once at each field; the box leads there, and tells only what has no field, by a name for people', async ({
+  page,
+  front,
+}) => {
+  await open(page, front, sceneOf('people filled'))
+  const told = page.getByRole('main').getByText('So the host says of this field.')
+  front.play('/v1/setup/answers/people', { refused: ['/roles/owner', '/roles/treasury', '/roles/deputies/0'] })
+  await page.getByRole('button', { name: 'Save and go on' }).click()
+  const box = page.getByRole('alert').filter({ hasText: 'bad-input' })
+  await expect(box.getByText('3 fields want attention')).toBeVisible()
+  await expect(told).toHaveCount(3)
+  await expect(box.getByText('So the host says of this field.')).toHaveCount(1)
+  await expect(box.getByRole('listitem').last()).toHaveText('deputies.0So the host says of this field.')
+  await expect(box).not.toContainText('/roles')
+  await expect(page.getByLabel('Owner: governs the contract')).toBeFocused()
+  await box.getByRole('button', { name: 'Treasury: is paid' }).press('Enter')
+  await expect(page.getByLabel('Treasury: is paid')).toBeFocused()
+  await axe(page, 'three fields')
+})
+
+test('X3 a choice that is refused says so at the choice, also where only the review finds it; the review leads there', async ({
+  page,
+  front,
+}) => {
+  await open(page, front, sceneOf('tls filled'))
+  const proof = page.getByRole('radiogroup', { name: 'How the name is proven' })
+  front.play('/v1/setup/answers/tls', { refused: '/tls/proof' })
+  await page.getByRole('button', { name: 'Save and go on' }).click()
+  await expect(proof).toHaveAttribute('aria-invalid', 'true')
+  await expect(proof).toHaveAccessibleDescription(/So the host says of this field\./)
+  await expect(proof.getByRole('radio', { name: /Over port 80/ })).toBeFocused()
+  await expect(page.getByRole('main').getByText('So the host says of this field.')).toHaveCount(1)
+  await axe(page, 'a choice')
+  // what two pages say together is found by the review alone
+  await open(page, front, {
+    ...sceneOf('review filled'),
+    shows: /want/,
+    play: sceneOf('review filled')
+      .play.filter(([path]) => path !== '/v1/setup/review')
+      .concat([['/v1/setup/review', { refused: '/tls/proof' }]]),
+  })
+  const box = page.getByRole('alert').filter({ hasText: 'bad-input' })
+  await expect(box.getByText('1 field wants attention')).toBeVisible()
+  await box.getByRole('button', { name: 'Certificate: How the name is proven' }).click()
+  await expect(stage(page, 'Certificate')).toBeVisible()
+  await expect(proof).toHaveAccessibleDescription(/So the host says of this field\./)
+  // a new choice is no longer the refused one
+  await proof.getByRole('radio', { name: /By a broker/ }).check()
+  await expect(proof).not.toHaveAttribute('aria-invalid', 'true')
+})
+
 test('X14 a field has its label, and hint and error are tied to it', async ({ page, front }) => {
   await open(page, front, sceneOf('address error'))
   const field = page.getByRole('textbox', { name: 'Address', exact: true })

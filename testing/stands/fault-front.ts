@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import type { ErrorCode } from '@freehold/appliance/errors/catalogue'
 import { AppError } from '@freehold/appliance/errors/app-error'
 
-/** What a path does instead of answering: hang, a plain 500, an error of the catalogue, a field refused, or an answer of our own. */
-export type PlayedFault = 'hang' | 'crash' | { code: ErrorCode } | { refused: string } | { answer: unknown }
+/** What a path does instead of answering: hang, a plain 500, an error of the catalogue, fields refused, or an answer of our own. */
+export type PlayedFault = 'hang' | 'crash' | { code: ErrorCode } | { refused: string | readonly string[] } | { answer: unknown }
 
 /** A host whose API fails where a test says so: an origin of its own before the real one. */
 export interface FaultFront {
@@ -76,7 +76,8 @@ function answerOf(fault: Exclude<PlayedFault, 'hang'>): [status: number, type: s
   // what a proxy says of a daemon that broke: no problem document, no code
   if (fault === 'crash') return [500, 'text/html', '<h1>500</h1>']
   if ('answer' in fault) return [200, 'application/json', JSON.stringify(fault.answer)]
-  const fields = 'refused' in fault ? [{ pointer: fault.refused, detail: 'So the host says of this field.' }] : []
+  const refused = 'refused' in fault ? [fault.refused].flat() : []
+  const fields = refused.map((pointer) => ({ pointer, detail: 'So the host says of this field.' }))
   const code = 'refused' in fault ? 'bad-input' : fault.code
   const { title, detail, hint, retryable } = new AppError({ code, detail: 'So the host says.', fields })
   const status = 'refused' in fault ? 400 : 409

@@ -53,6 +53,7 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.elsewhere.title': 'Ein anderer Browser hat diese Seite geändert',
   'setup.elsewhere.text': 'Was Sie eingegeben haben, steht noch hier. Sie können stattdessen die andere Antwort nehmen.',
   'setup.elsewhere.take': 'Die andere Antwort nehmen',
+  'setup.wrong.title': { one: '{count} Feld braucht Aufmerksamkeit', other: '{count} Felder brauchen Aufmerksamkeit' },
   'setup.save': 'Speichern und weiter',
   'setup.saving': 'Wird gespeichert…',
   'setup.checks': 'Prüfungen',
@@ -222,7 +223,8 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.backup.recipient': 'Empfänger: seine öffentliche Hälfte',
   'setup.backup.recipientHint': 'Beginnt mit age1. Sie haben schon einen Schlüssel? Schreiben Sie seinen Empfänger hierher.',
   'setup.backup.passphraseFile': 'Datei mit der Passphrase',
-  'setup.backup.passphraseFileHint': 'Auf diesem Host, nur vom Dienst lesbar (Modus 0600), 12 Zeichen oder mehr in einer Zeile.',
+  'setup.backup.passphraseFileHint':
+    'Eine Passphrase tippt man hier nicht ein: Die Datei schreibt, wer eine Shell auf diesem Host hat. Nur vom Dienst lesbar (Modus 0600), 12 Zeichen oder mehr in einer Zeile. Ohne Shell nehmen Sie einen Wiederherstellungsschlüssel.',
   'setup.backup.folder': 'Ordner der Sicherungen, nach Wunsch',
   'setup.backup.folderHint':
     'Ein eingehängtes Laufwerk oder eine Freigabe, etwa /mnt/backup. Leer: auf diesem Rechner, den die Sicherungen nicht überdauern.',

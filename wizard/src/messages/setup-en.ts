@@ -50,6 +50,7 @@ export const setupEn = {
   'setup.elsewhere.title': 'Another browser has changed this page',
   'setup.elsewhere.text': 'What you typed is still here. You can take the other answer instead.',
   'setup.elsewhere.take': 'Take the other answer',
+  'setup.wrong.title': { one: '{count} field wants attention', other: '{count} fields want attention' },
   'setup.save': 'Save and go on',
   'setup.saving': 'Saving…',
   'setup.checks': 'Live checks',
@@ -217,7 +218,8 @@ export const setupEn = {
   'setup.backup.recipient': 'Recipient: its public half',
   'setup.backup.recipientHint': 'Begins with age1. You have a key already? Write its recipient here.',
   'setup.backup.passphraseFile': 'File with the passphrase',
-  'setup.backup.passphraseFileHint': 'On this host, readable by the daemon alone (mode 0600), 12 characters or more in one line.',
+  'setup.backup.passphraseFileHint':
+    'A passphrase is not typed here: whoever has a shell on this host writes the file. Readable by the daemon alone (mode 0600), 12 characters or more in one line. Without a shell take a recovery key.',
   'setup.backup.folder': 'Folder of the backups, optional',
   'setup.backup.folderHint':
     'A mounted drive or share, such as /mnt/backup. Empty: on this machine, which the backups would not outlive.',

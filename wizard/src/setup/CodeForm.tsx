@@ -3,10 +3,10 @@ import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
-import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Choice, TextField } from '../ui/Field.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { usePress } from '../ui/use-press.ts'
+import { FormError, problemsOf } from './FormError.tsx'
 import { setupApi } from './resources.ts'
 
 /** What somebody came for: page one asks it beside the code (W5). */
@@ -77,7 +77,8 @@ export function CodeForm({ left, first = false, onEntered }: CodeFormProps) {
         <TextField
           label={t('setup.code.label')}
           hint={t('setup.code.hint', { count: left })}
-          error={wrong}
+          error={wrong ?? problemsOf(error)[0]?.detail}
+          data-pointer="/code"
           value={code}
           onChange={(e) => setCode(e.target.value)}
           autoComplete="one-time-code"
@@ -86,7 +87,7 @@ export function CodeForm({ left, first = false, onEntered }: CodeFormProps) {
           maxLength={20}
           className="font-mono text-xl tracking-widest uppercase"
         />
-        {error !== undefined && <ErrorBox error={error} focus />}
+        {error !== undefined && <FormError error={error} />}
         <Button type="submit" busy={busy ? t('setup.code.checking') : undefined}>
           {t('setup.code.enter')}
         </Button>

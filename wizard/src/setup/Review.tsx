@@ -2,18 +2,20 @@
 import { formatEther } from 'ethers'
 import { useHost } from '../api/host-context.tsx'
 import { useResource } from '../api/use-resource.ts'
+import { useEffect } from 'react'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
-import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { usePress } from '../ui/use-press.ts'
+import { FormError, problemsOf, type Problem } from './FormError.tsx'
 import { saveFile } from './save-file.ts'
 import { setupApi, type WizardView } from './resources.ts'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import type { Place } from './Steps.tsx'
 
 /** Every change in order, what it costs and whether it can be undone, before anything happens (W9); the answer file (W10). */
-export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void }) {
+export function Review(props: { view: WizardView; onGo(to: Place): void; onRefused(problems: readonly Problem[]): void }) {
+  const { view, onGo, onRefused } = props
   const { t, length } = useTexts()
   const { lost } = useHost()
   const key = view.sections.map((section) => section.revision).join('-')
@@ -26,7 +28,12 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
       onGo('run')
     }, what)
 
-  if (review.data === undefined) return review.error === undefined ? <SkeletonCard /> : <ErrorBox error={review.error} />
+  const wrong = error ?? review.error
+  useEffect(() => onRefused(problemsOf(wrong)), [wrong, onRefused])
+
+  if (review.data === undefined) {
+    return review.error === undefined ? <SkeletonCard /> : <FormError error={review.error} onGo={onGo} />
+  }
   const { changes, estimateSeconds } = review.data
   const asText = () =>
     changes
@@ -56,7 +63,7 @@ export function Review({ view, onGo }: { view: WizardView; onGo(to: Place): void
         ))}
       </ol>
       <div className="mt-6 space-y-4">
-        {error !== undefined && <ErrorBox error={error} focus />}
+        {error !== undefined && <FormError error={error} onGo={onGo} />}
         <div className="flex flex-wrap gap-3">
           <Button
             onClick={() => act('run')}

@@ -1,14 +1,13 @@
 'use client'
-import { useEffect, useRef, useState, type ComponentType, type FormEvent } from 'react'
-import { HostFailure } from '../api/failure.ts'
+import { useState, type ComponentType, type FormEvent } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
-import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { usePress } from '../ui/use-press.ts'
 import { CheckList } from './CheckList.tsx'
+import { FormError, problemsOf, type Problem } from './FormError.tsx'
 import { AddressFields } from './forms/AddressFields.tsx'
 import { BackupFields } from './forms/BackupFields.tsx'
 import { ChainFields } from './forms/ChainFields.tsx'
@@ -61,7 +60,13 @@ const pages: Record<SectionName, { fields: ComponentType<FieldsProps>; proposal(
 }
 
 /** One page of answers: fields, live checks, one button. Nothing typed is lost to a lost link or an ended session. */
-export function SectionPage(props: { section: SectionView; sections: readonly SectionView[]; onSaved(): void }) {
+export function SectionPage(props: {
+  section: SectionView
+  sections: readonly SectionView[]
+  /** What the review found wrong with the answer as it was saved. */
+  refused: readonly Problem[]
+  onSaved(): void
+}) {
   const { section, sections, onSaved } = props
   const { t } = useTexts()
   const { lost } = useHost()
@@ -70,17 +75,16 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
   const [revision, setRevision] = useState(section.revision)
   const { busy, error, press, clear } = usePress()
   const checks = useChecks(section.name, value)
-  const problems = error instanceof HostFailure ? (error.problem.errors ?? []) : []
-  const form = useRef<HTMLFormElement>(null)
-  // to the field that is wrong, where it is one of the form; the box below takes the focus first (X3)
-  useEffect(() => {
-    if (error !== undefined) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
-  }, [error])
+  // of an act within the page: a network that is tried, an enrolment
+  const [told, setTold] = useState<unknown>()
+  const [touched, setTouched] = useState(false)
+  const problems = [...problemsOf(error), ...problemsOf(told), ...(touched ? [] : props.refused)]
   const changedElsewhere = section.revision !== revision && section.value !== null
 
   function save(event: FormEvent) {
     event.preventDefault()
     if (busy) return
+    setTouched(true)
     press(async () => {
       const saved = await setupApi.answer(section.name, revision, value)
       setRevision(saved.revision)
@@ -92,7 +96,7 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
     <Card>
       <CardTitle>{t(`setup.section.${section.name}`)}</CardTitle>
       <p className="mt-2 max-w-prose text-soft">{t(`setup.section.${section.name}.text`)}</p>
-      <form ref={form} onSubmit={save} noValidate className="mt-5 space-y-5">
+      <form onSubmit={save} noValidate className="mt-5 space-y-5">
         {section.state === 'check-again' && (
           <Notice tone="warn">
             <p>{t('setup.again')}</p>
@@ -123,12 +127,17 @@ export function SectionPage(props: { section: SectionView; sections: readonly Se
           }}
           onChange={(next) => {
             setValue(next)
+            setTouched(true)
             clear()
           }}
-          wrong={(pointer) => problems.find((one) => one.pointer === pointer)?.detail}
+          tell={setTold}
+          wrong={(...pointers) => {
+            const here = problems.filter((one) => pointers.includes(one.pointer)).map((one) => one.detail)
+            return { error: here.length === 0 ? undefined : [...new Set(here)].join('; '), 'data-pointer': pointers.join(' ') }
+          }}
         />
         <CheckList checks={checks} />
-        {error !== undefined && <ErrorBox error={error} focus />}
+        {error !== undefined && <FormError error={error} />}
         <Button
           type="submit"
           busy={busy ? t('setup.saving') : undefined}

@@ -12,6 +12,7 @@ import { Notice } from '../ui/Notice.tsx'
 import { SkeletonCard } from './SkeletonCard.tsx'
 import { CodeForm } from './CodeForm.tsx'
 import { Done, type BackupAnswered } from './Done.tsx'
+import type { Problem } from './FormError.tsx'
 import { setupApi, type SectionName } from './resources.ts'
 import { Review } from './Review.tsx'
 import { Run } from './Run.tsx'
@@ -39,6 +40,8 @@ function Wizard() {
   if (entered && !been) setBeen(true)
   const view = useResource(entered || been ? 'setup view' : null, setupApi.view, 2000)
   const { reload } = view
+  // what the review found wrong stands at the fields when somebody goes there
+  const [refused, setRefused] = useState<readonly Problem[]>([])
   const open = status?.storefront === 'open'
   const lost = hasCode(view.error, 'not-signed-in')
   const reloadEntry = entry.reload
@@ -120,14 +123,16 @@ function Wizard() {
               key={section.name}
               section={section}
               sections={data.sections}
+              refused={refused}
               onSaved={() => {
+                setRefused([])
                 const at = data.sections.findIndex((one) => one.name === section.name)
                 const after = [...data.sections.slice(at + 1), ...data.sections.slice(0, at)]
                 go(after.find((one) => one.state !== 'answered')?.name ?? 'review')
               }}
             />
           )}
-          {place === 'review' && <Review view={data} onGo={go} />}
+          {place === 'review' && <Review view={data} onGo={go} onRefused={setRefused} />}
           {place === 'run' && <Run view={data} onGo={go} reload={reload} />}
         </Stage>
       </div>

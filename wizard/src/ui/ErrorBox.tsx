@@ -1,14 +1,21 @@
 'use client'
 import { useEffect, useRef, type ReactNode } from 'react'
-import { describeFailure } from '../api/failure.ts'
+import { describeFailure, type ShownFailure } from '../api/failure.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { CopyButton } from './Copy.tsx'
+
+/** What a form says of a refusal instead of the host's own words about fields. */
+interface Summary {
+  title: string
+  body: ReactNode
+}
 
 /**
  * An error where the act was: what happened, what to do, its code, request id and *Copy details* (X2, X3).
  * With `focus` it takes the focus when it appears, for errors that answer an act.
  */
-export function ErrorBox({ error, focus = false, children }: { error: unknown; focus?: boolean; children?: ReactNode }) {
+export function ErrorBox(props: { error: unknown; focus?: boolean; summary?: Summary | undefined; children?: ReactNode }) {
+  const { error, focus = false, summary, children } = props
   const { t, locale } = useTexts()
   const box = useRef<HTMLDivElement>(null)
   useEffect(() => {
@@ -24,18 +31,8 @@ export function ErrorBox({ error, focus = false, children }: { error: unknown; f
         ×
       </span>
       <div className="min-w-0 flex-1 space-y-2">
-        <p className="font-semibold text-bad">{failure.title}</p>
-        <p className="break-words">{failure.detail}</p>
-        <p>{failure.hint}</p>
-        {failure.fields.length > 0 && (
-          <ul className="list-disc pl-5">
-            {failure.fields.map((f) => (
-              <li key={f.pointer}>
-                <code className="font-mono text-sm">{f.pointer}</code> {f.detail}
-              </li>
-            ))}
-          </ul>
-        )}
+        <p className="font-semibold text-bad">{summary?.title ?? failure.title}</p>
+        {summary?.body ?? <HostWords failure={failure} />}
         <div className="flex flex-wrap items-center gap-x-4 gap-y-2 text-sm text-soft">
           <code className="font-mono">{failure.code}</code>
           {failure.requestId !== null && <span>{t('common.request', { id: failure.requestId })}</span>}
@@ -44,5 +41,23 @@ export function ErrorBox({ error, focus = false, children }: { error: unknown; f
         </div>
       </div>
     </div>
+  )
+}
+
+function HostWords({ failure }: { failure: ShownFailure }) {
+  return (
+    <>
+      <p className="break-words">{failure.detail}</p>
+      <p>{failure.hint}</p>
+      {failure.fields.length > 0 && (
+        <ul className="list-disc pl-5">
+          {failure.fields.map((f) => (
+            <li key={f.pointer}>
+              <code className="font-mono text-sm">{f.pointer}</code> {f.detail}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
   )
 }

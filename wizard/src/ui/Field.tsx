@@ -24,12 +24,37 @@ export function FieldFrame({ id, label, hint, error, children }: Frame & { id: s
         </p>
       )}
       <div className="mt-auto pt-1.5">{children}</div>
-      {error !== undefined && (
-        <p id={`${id}-error`} className="mt-1.5 flex gap-2 text-sm font-medium text-bad">
-          <span aria-hidden="true">×</span>
-          {error}
+      <FieldError id={id} error={error} />
+    </div>
+  )
+}
+
+/** What is wrong, below the control whose id is `id`. */
+function FieldError({ id, error }: { id: string; error: string | undefined }) {
+  if (error === undefined) return null
+  return (
+    <p id={`${id}-error`} className="mt-1.5 flex gap-2 text-sm font-medium text-bad">
+      <span aria-hidden="true">×</span>
+      <span className="min-w-0 break-words">{error}</span>
+    </p>
+  )
+}
+
+/** A box to tick; hint and error are tied to it. */
+export function CheckField({ label, hint, error, ...input }: Frame & InputHTMLAttributes<HTMLInputElement>) {
+  const id = useId()
+  return (
+    <div>
+      <label className="flex min-h-11 items-center gap-3">
+        <input {...input} {...ties(id, { label, hint, error })} type="checkbox" className="size-5 shrink-0 accent-brand" />
+        <span>{label}</span>
+      </label>
+      {hint !== undefined && (
+        <p id={`${id}-hint`} className="text-sm text-soft">
+          {hint}
         </p>
       )}
+      <FieldError id={id} error={error} />
     </div>
   )
 }
@@ -73,10 +98,12 @@ export function TextArea({ label, hint, error, className, ...input }: Frame & Te
   )
 }
 
-/** One of several, each as a large target. */
+/** One of several, each as a large target. `data-pointer` names its place in an answer, as on the other fields. */
 export function Choice<T extends string>(props: {
   legend: string
   hint?: string | undefined
+  error?: string | undefined
+  'data-pointer'?: string
   name: string
   value: T
   onChange(value: T): void
@@ -84,10 +111,11 @@ export function Choice<T extends string>(props: {
 }) {
   const id = useId()
   return (
-    <fieldset aria-describedby={props.hint === undefined ? undefined : id}>
+    // a group cannot be invalid, a group of radio buttons can
+    <fieldset role="radiogroup" {...ties(id, { label: props.legend, ...props })} data-pointer={props['data-pointer']}>
       <legend className="font-medium">{props.legend}</legend>
       {props.hint !== undefined && (
-        <p id={id} className="text-sm text-soft">
+        <p id={`${id}-hint`} className="text-sm text-soft">
           {props.hint}
         </p>
       )}
@@ -112,6 +140,7 @@ export function Choice<T extends string>(props: {
           </label>
         ))}
       </div>
+      <FieldError id={id} error={props.error} />
     </fieldset>
   )
 }

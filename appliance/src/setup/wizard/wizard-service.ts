@@ -170,7 +170,7 @@ export function createWizard(ports: WizardPorts): Wizard {
         throw new AppError({
           code: 'bad-input',
           detail: `No network card has the MAC ${uplink.mac}.`,
-          fields: [{ pointer: '/uplink/uplink/mac', detail: 'no card of this machine has it' }],
+          fields: [{ pointer: '/uplink/mac', detail: 'no card of this machine has it' }],
         })
       }
       if ((await present()) !== null) {

@@ -10,7 +10,7 @@ export function AddressFields({ value, onChange, wrong }: FieldsProps) {
     <TextField
       label={t('setup.address.origin')}
       hint={t('setup.address.originHint')}
-      error={wrong('/origin')}
+      {...wrong('/origin')}
       value={typeof value['origin'] === 'string' ? value['origin'] : ''}
       onChange={(e) => onChange({ origin: e.target.value.trim() })}
       inputMode="url"

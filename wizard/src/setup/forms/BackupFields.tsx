@@ -26,6 +26,7 @@ export function BackupFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.backup.opener')}
         name="opener"
+        {...wrong('/backup')}
         value={opener}
         onChange={choose}
         options={(['key', 'passphrase', 'none'] as const).map((one) => ({
@@ -40,7 +41,7 @@ export function BackupFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.backup.recipient')}
             hint={t('setup.backup.recipientHint')}
-            error={wrong('/backup/recipient')}
+            {...wrong('/backup/recipient')}
             value={recipient ?? ''}
             onChange={(e) => change({ ...place(folder), recipient: e.target.value.trim() })}
             autoComplete="off"
@@ -53,7 +54,7 @@ export function BackupFields({ value, onChange, wrong }: FieldsProps) {
         <TextField
           label={t('setup.backup.passphraseFile')}
           hint={t('setup.backup.passphraseFileHint')}
-          error={wrong('/backup/passphraseFile')}
+          {...wrong('/backup/passphraseFile')}
           value={passphraseFile ?? ''}
           onChange={(e) => change({ ...place(folder), passphraseFile: e.target.value.trim() })}
           autoComplete="off"
@@ -65,7 +66,7 @@ export function BackupFields({ value, onChange, wrong }: FieldsProps) {
         <TextField
           label={t('setup.backup.folder')}
           hint={t('setup.backup.folderHint')}
-          error={wrong('/backup/folder')}
+          {...wrong('/backup/folder')}
           value={folder ?? ''}
           onChange={(e) => change({ ...opens, ...place(e.target.value.trim()) })}
           autoComplete="off"

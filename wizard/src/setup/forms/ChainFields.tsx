@@ -27,6 +27,8 @@ export function ChainFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.chain.network')}
         name="network"
+        // the id has a field of its own where the network is none of the list
+        {...(custom || known === undefined ? {} : wrong('/chain/chainId'))}
         value={custom || known === undefined ? 'custom' : String(known.chainId)}
         onChange={(picked) => {
           const one = knownChains.find((candidate) => String(candidate.chainId) === picked)
@@ -46,7 +48,7 @@ export function ChainFields({ value, onChange, wrong }: FieldsProps) {
         <div className="grid gap-5 sm:grid-cols-2">
           <TextField
             label={t('setup.chain.id')}
-            error={wrong('/chain/chainId')}
+            {...wrong('/chain/chainId')}
             value={chain.chainId === 0 ? '' : String(chain.chainId)}
             onChange={(e) => change({ chainId: e.target.value === '' ? 0 : numberOf(e.target.value) })}
             inputMode="numeric"
@@ -54,7 +56,7 @@ export function ChainFields({ value, onChange, wrong }: FieldsProps) {
           />
           <TextField
             label={t('setup.chain.name')}
-            error={wrong('/chain/name')}
+            {...wrong('/chain/name')}
             value={chain.name ?? ''}
             onChange={(e) => change({ name: e.target.value })}
             autoComplete="off"
@@ -64,7 +66,7 @@ export function ChainFields({ value, onChange, wrong }: FieldsProps) {
       <TextField
         label={t('setup.chain.rpc')}
         hint={t('setup.chain.rpcHint')}
-        error={wrong('/chain/rpcUrls/0') ?? wrong('/chain/rpcUrls')}
+        {...wrong('/chain/rpcUrls/0', '/chain/rpcUrls')}
         value={first}
         onChange={(e) => change({ rpcUrls: second === '' ? [e.target.value.trim()] : [e.target.value.trim(), second] })}
         inputMode="url"
@@ -74,7 +76,7 @@ export function ChainFields({ value, onChange, wrong }: FieldsProps) {
       <TextField
         label={t('setup.chain.second')}
         hint={t('setup.chain.secondHint')}
-        error={wrong('/chain/rpcUrls/1')}
+        {...wrong('/chain/rpcUrls/1')}
         value={second}
         onChange={(e) => change({ rpcUrls: e.target.value.trim() === '' ? [first] : [first, e.target.value.trim()] })}
         inputMode="url"
@@ -84,7 +86,7 @@ export function ChainFields({ value, onChange, wrong }: FieldsProps) {
       <TextField
         label={t('setup.chain.confirmations')}
         hint={t('setup.chain.confirmationsHint')}
-        error={wrong('/chain/confirmations')}
+        {...wrong('/chain/confirmations')}
         value={String(chain.confirmations ?? '')}
         onChange={(e) => change({ confirmations: numberOf(e.target.value) })}
         inputMode="numeric"

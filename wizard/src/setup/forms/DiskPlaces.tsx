@@ -2,22 +2,33 @@
 import { useTexts } from '../../i18n/text-context.tsx'
 import { Choice } from '../../ui/Field.tsx'
 import type { DiskPlace } from '../resources.ts'
+import type { Wrong } from './fields.ts'
 
 const gib = 2 ** 30
 
 /** Places for disks with their room and what lies there, one of which is chosen. A full disk under the host's state is told. */
-export function DiskPlaces(props: { places: readonly DiskPlace[]; value: string; onChange(place: string): void }) {
+export function DiskPlaces({
+  places,
+  value,
+  onChange,
+  ...wrong
+}: {
+  places: readonly DiskPlace[]
+  value: string
+  onChange(place: string): void
+} & Partial<Wrong>) {
   const { t } = useTexts()
-  const known = props.places.some((one) => one.place === props.value)
-  if (props.places.length === 0) return null
+  const known = places.some((one) => one.place === value)
+  if (places.length === 0) return null
   return (
     <Choice
       legend={t('setup.storage.where')}
       hint={t('setup.storage.hint')}
       name="disk-place"
-      value={known ? props.value : ''}
-      onChange={props.onChange}
-      options={props.places.map((one) => ({
+      value={known ? value : ''}
+      onChange={onChange}
+      {...wrong}
+      options={places.map((one) => ({
         value: one.place,
         label: <span className="font-mono break-all">{one.place}</span>,
         detail: (

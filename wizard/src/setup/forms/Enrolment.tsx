@@ -3,31 +3,34 @@ import { useState } from 'react'
 import { useHost } from '../../api/host-context.tsx'
 import { useTexts } from '../../i18n/text-context.tsx'
 import { Button } from '../../ui/Button.tsx'
-import { ErrorBox } from '../../ui/ErrorBox.tsx'
 import { TextField } from '../../ui/Field.tsx'
 import { Notice } from '../../ui/Notice.tsx'
 import { usePress } from '../../ui/use-press.ts'
 import { setupApi, type DiskPlace, type EnrolmentPlan } from '../resources.ts'
+import { FormError } from '../FormError.tsx'
 import { DiskPlaces } from './DiskPlaces.tsx'
+import type { FieldsProps } from './fields.ts'
 
 /**
  * Enrolment with Proxmox: the plan is shown first, nothing is changed before it was seen. The privileged token lives in this page
  * until enrolment has ended, and nowhere on the host.
  */
-export function Enrolment(props: {
-  hypervisor: Record<string, unknown>
-  you: string | null
-  disks: string
-  onDisks(storage: string): void
-  onEnrolled(tokenFile: string): void
-}) {
+export function Enrolment(
+  props: Pick<FieldsProps, 'wrong' | 'tell'> & {
+    hypervisor: Record<string, unknown>
+    you: string | null
+    disks: string
+    onDisks(storage: string): void
+    onEnrolled(tokenFile: string): void
+  },
+) {
   const { t } = useTexts()
   const { lost } = useHost()
   const [token, setToken] = useState('')
   const [networks, setNetworks] = useState<string>()
   const [plan, setPlan] = useState<EnrolmentPlan>()
   const [done, setDone] = useState(false)
-  const { at: doing, error, press } = usePress()
+  const { at: doing, error, press } = usePress(props.tell)
   const own = networks ?? props.you ?? ''
 
   function act(what: 'plan' | 'enrol') {
@@ -55,6 +58,7 @@ export function Enrolment(props: {
       <TextField
         label={t('setup.enrolment.token')}
         hint={t('setup.enrolment.tokenHint')}
+        {...props.wrong('/privilegedToken')}
         type="password"
         value={token}
         onChange={(e) => {
@@ -67,6 +71,7 @@ export function Enrolment(props: {
       <TextField
         label={t('setup.enrolment.networks')}
         hint={t('setup.enrolment.networksHint')}
+        {...props.wrong('/operatorNetworks/0', '/operatorNetworks/1', '/operatorNetworks')}
         value={own}
         onChange={(e) => setNetworks(e.target.value)}
         autoComplete="off"
@@ -91,7 +96,7 @@ export function Enrolment(props: {
           </ul>
         </div>
       )}
-      {error !== undefined && <ErrorBox error={error} focus />}
+      {error !== undefined && <FormError error={error} />}
       {done ? (
         <Notice tone="good" live title={t('setup.enrolment.ended')}>
           <p>{t('setup.enrolment.endedText')}</p>

@@ -13,7 +13,7 @@ interface Contract {
 const returns = ['chain', 'disks', 'secrets', 'lost'] as const
 
 /** A new host, or one that comes back: its contract is taken, and the page says what returns with it and what does not. */
-export function ExistingFields({ value, onChange, wrong }: FieldsProps) {
+export function ExistingFields({ value, onChange, wrong, tell }: FieldsProps) {
   const { t } = useTexts()
   const contracts = (value['contracts'] ?? []) as Contract[]
   const first = contracts[0]
@@ -24,6 +24,7 @@ export function ExistingFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.existing.kind')}
         name="existing"
+        {...wrong('/contracts')}
         value={first === undefined ? 'new' : 'back'}
         onChange={(kind) => onChange({ contracts: kind === 'new' ? [] : [{ address: '', fromBlock: 0 }] })}
         options={(['new', 'back'] as const).map((kind) => ({
@@ -34,11 +35,11 @@ export function ExistingFields({ value, onChange, wrong }: FieldsProps) {
       />
       {first !== undefined && (
         <>
-          <RestoreBackup />
+          <RestoreBackup wrong={wrong} tell={tell} />
           <TextField
             label={t('setup.existing.address')}
             hint={t('setup.existing.addressHint')}
-            error={wrong('/contracts/0/address')}
+            {...wrong('/contracts/0/address')}
             value={first.address}
             onChange={(e) => change({ address: e.target.value.trim() })}
             autoComplete="off"
@@ -48,7 +49,7 @@ export function ExistingFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.existing.fromBlock')}
             hint={t('setup.existing.fromBlockHint')}
-            error={wrong('/contracts/0/fromBlock')}
+            {...wrong('/contracts/0/fromBlock')}
             value={String(first.fromBlock)}
             onChange={(e) => change({ fromBlock: numberOf(e.target.value) })}
             inputMode="numeric"

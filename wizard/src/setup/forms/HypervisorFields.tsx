@@ -23,7 +23,7 @@ interface Hypervisor {
 }
 
 /** What runs the VMs: this machine, or a Proxmox cluster that was enrolled. */
-export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
+export function HypervisorFields({ value, onChange, wrong, tell }: FieldsProps) {
   const { t } = useTexts()
   const hypervisor = value['hypervisor'] as Hypervisor
   const change = (fields: Partial<Hypervisor>) => onChange({ hypervisor: { ...hypervisor, ...fields } })
@@ -38,6 +38,7 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.hypervisor.kind')}
         name="hypervisor"
+        {...wrong('/hypervisor/kind', '/hypervisor')}
         value={hypervisor.kind}
         onChange={(kind) =>
           onChange({
@@ -60,14 +61,19 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
         }))}
       />
       {hypervisor.kind === 'libvirt' && (
-        <DiskPlaces places={places} value={hypervisor.folder ?? ''} onChange={(folder) => change({ folder })} />
+        <DiskPlaces
+          places={places}
+          value={hypervisor.folder ?? ''}
+          onChange={(folder) => change({ folder })}
+          {...wrong('/hypervisor/folder')}
+        />
       )}
       {hypervisor.kind === 'proxmox' && (
         <div className="grid gap-5 sm:grid-cols-2">
           <TextField
             label={t('setup.hypervisor.url')}
             hint={t('setup.hypervisor.urlHint')}
-            error={wrong('/hypervisor/nodes/0/url')}
+            {...wrong('/hypervisor/nodes/0/url')}
             value={node.url}
             onChange={(e) => changeNode({ url: e.target.value.trim() })}
             inputMode="url"
@@ -77,7 +83,7 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.hypervisor.name')}
             hint={t('setup.hypervisor.nameHint')}
-            error={wrong('/hypervisor/nodes/0/name')}
+            {...wrong('/hypervisor/nodes/0/name')}
             value={node.name}
             onChange={(e) => changeNode({ name: e.target.value.trim() })}
             autoComplete="off"
@@ -86,7 +92,7 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.hypervisor.fingerprint')}
             hint={t('setup.hypervisor.fingerprintHint')}
-            error={wrong('/hypervisor/nodes/0/fingerprint')}
+            {...wrong('/hypervisor/nodes/0/fingerprint')}
             value={node.fingerprint ?? ''}
             onChange={(e) => {
               const { fingerprint: _, ...rest } = node
@@ -99,14 +105,14 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
           />
           <TextField
             label={t('setup.hypervisor.storage')}
-            error={wrong('/hypervisor/diskStorage')}
+            {...wrong('/hypervisor/diskStorage')}
             value={hypervisor.diskStorage ?? ''}
             onChange={(e) => change({ diskStorage: e.target.value.trim() })}
             autoComplete="off"
           />
           <TextField
             label={t('setup.hypervisor.bridge')}
-            error={wrong('/hypervisor/bridge')}
+            {...wrong('/hypervisor/bridge')}
             value={hypervisor.bridge ?? ''}
             onChange={(e) => change({ bridge: e.target.value.trim() })}
             autoComplete="off"
@@ -114,7 +120,7 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.hypervisor.tokenFile')}
             hint={t('setup.hypervisor.tokenFileHint')}
-            error={wrong('/hypervisor/tokenFile')}
+            {...wrong('/hypervisor/tokenFile')}
             value={hypervisor.tokenFile ?? ''}
             onChange={(e) => change({ tokenFile: e.target.value.trim() })}
             autoComplete="off"
@@ -127,6 +133,8 @@ export function HypervisorFields({ value, onChange, wrong }: FieldsProps) {
           you={storages.data?.you ?? null}
           disks={hypervisor.diskStorage ?? ''}
           onDisks={(diskStorage) => change({ diskStorage })}
+          wrong={wrong}
+          tell={tell}
           onEnrolled={(tokenFile) => change({ tokenFile })}
         />
       )}

@@ -24,7 +24,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
         <TextField
           label={t('setup.network.gateway')}
           hint={t('setup.network.gatewayHint')}
-          error={wrong('/network/ipv4/gateway')}
+          {...wrong('/network/ipv4/gateway')}
           value={ipv4.gateway}
           onChange={(e) => change({ ipv4: { ...ipv4, gateway: e.target.value.trim() } })}
           autoComplete="off"
@@ -33,7 +33,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
         <TextField
           label={t('setup.network.length')}
           hint={t('setup.network.lengthHint')}
-          error={wrong('/network/ipv4/prefixLength')}
+          {...wrong('/network/ipv4/prefixLength')}
           value={String(ipv4.prefixLength)}
           onChange={(e) => change({ ipv4: { ...ipv4, prefixLength: numberOf(e.target.value) } })}
           inputMode="numeric"
@@ -43,6 +43,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.network.ipv6')}
         name="ipv6"
+        {...wrong('/network/broker', '/network/ipv6')}
         value={broker !== null ? 'broker' : ipv6 === null ? 'none' : ipv6.onLink === true ? 'onLink' : 'routed'}
         onChange={(mode) =>
           change({
@@ -65,7 +66,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.network.registry')}
             hint={t('setup.network.registryHint')}
-            error={wrong('/network/broker/registry')}
+            {...wrong('/network/broker/registry')}
             value={broker.registry ?? ''}
             onChange={(e) => changeBroker({ registry: e.target.value.trim() })}
             autoComplete="off"
@@ -75,7 +76,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
             <TextField
               label={t('setup.network.brokers')}
               hint={t('setup.network.brokersHint')}
-              error={wrong('/network/broker/count')}
+              {...wrong('/network/broker/count')}
               value={String(broker.count ?? 2)}
               onChange={(e) => changeBroker({ count: numberOf(e.target.value) })}
               inputMode="numeric"
@@ -83,7 +84,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
             />
             <TextField
               label={t('setup.network.maxPrice')}
-              error={wrong('/network/broker/maxPricePerDayWei')}
+              {...wrong('/network/broker/maxPricePerDayWei')}
               value={broker.maxPricePerDayWei ?? '0'}
               onChange={(e) => changeBroker({ maxPricePerDayWei: e.target.value.trim() })}
               inputMode="numeric"
@@ -96,7 +97,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
         <div className="grid gap-5 sm:grid-cols-[2fr_1fr]">
           <TextField
             label={t('setup.network.prefix')}
-            error={wrong('/network/ipv6/prefix')}
+            {...wrong('/network/ipv6/prefix')}
             value={ipv6.prefix}
             onChange={(e) => change({ ipv6: { ...ipv6, prefix: e.target.value.trim() } })}
             autoComplete="off"
@@ -104,7 +105,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
           />
           <TextField
             label={t('setup.network.length')}
-            error={wrong('/network/ipv6/prefixLength')}
+            {...wrong('/network/ipv6/prefixLength')}
             value={String(ipv6.prefixLength)}
             onChange={(e) => change({ ipv6: { ...ipv6, prefixLength: numberOf(e.target.value) } })}
             inputMode="numeric"

@@ -3,10 +3,10 @@ import { useState } from 'react'
 import { useHost } from '../../api/host-context.tsx'
 import { useTexts } from '../../i18n/text-context.tsx'
 import { Button } from '../../ui/Button.tsx'
-import { ErrorBox } from '../../ui/ErrorBox.tsx'
 import { linkButton } from '../../ui/link-button.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { usePress } from '../../ui/use-press.ts'
+import { FormError } from '../FormError.tsx'
 import { setupApi, type NetworkView, type SectionView } from '../resources.ts'
 import type { TypedUplink } from './UplinkFields.tsx'
 
@@ -18,13 +18,14 @@ export function NetworkTrial(props: {
   uplink: TypedUplink | null
   network: NetworkView | undefined
   reload(): void
+  tell(error: unknown): void
   saved(section: SectionView): void
 }) {
   const { t, length } = useTexts()
   const { lost } = useHost()
   const { uplink, network, reload, saved } = props
   const [begun, setBegun] = useState<{ address: string | null; word: string; at: number }>()
-  const { busy, error, press } = usePress()
+  const { busy, error, press } = usePress(props.tell)
   const trial = network?.trial ?? null
   const address = uplink === null || uplink.ipv4 === 'dhcp' ? null : uplink.ipv4.address
 
@@ -46,7 +47,7 @@ export function NetworkTrial(props: {
     return (
       <Notice tone="warn" live title={t('setup.trial.confirmTitle')}>
         <p>{t('setup.trial.confirmText', { time: length(trial.secondsLeft) })}</p>
-        {error !== undefined && <ErrorBox error={error} focus />}
+        {error !== undefined && <FormError error={error} />}
         <Button onClick={confirm} busy={busy ? t('setup.trial.confirming') : undefined}>
           {t('setup.trial.confirm')}
         </Button>
@@ -75,7 +76,7 @@ export function NetworkTrial(props: {
       <p>{t('setup.trial.beforeText', { address: address ?? 'DHCP', time: length(trialSeconds) })}</p>
       {begun !== undefined && <p className="text-bad">{t('setup.trial.over')}</p>}
       {network?.failed !== null && network?.failed !== undefined && <p className="text-bad">{network.failed}</p>}
-      {error !== undefined && <ErrorBox error={error} focus />}
+      {error !== undefined && <FormError error={error} />}
       <Button
         look="secondary"
         onClick={begin}

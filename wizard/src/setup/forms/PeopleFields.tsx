@@ -24,7 +24,7 @@ export function PeopleFields({ value, onChange, wrong }: FieldsProps) {
       <TextField
         label={t('setup.people.owner')}
         hint={t('setup.people.ownerHint')}
-        error={wrong('/roles/owner')}
+        {...wrong('/roles/owner')}
         value={roles.owner}
         onChange={(e) => change({ owner: e.target.value.trim() })}
         autoComplete="off"
@@ -39,7 +39,7 @@ export function PeopleFields({ value, onChange, wrong }: FieldsProps) {
       <TextField
         label={t('setup.people.treasury')}
         hint={t('setup.people.treasuryHint')}
-        error={wrong('/roles/treasury')}
+        {...wrong('/roles/treasury')}
         value={roles.treasury}
         onChange={(e) => change({ treasury: e.target.value.trim() })}
         autoComplete="off"
@@ -49,6 +49,7 @@ export function PeopleFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.people.deployment')}
         name="deployment"
+        {...wrong('/deployment')}
         value={deployment}
         onChange={(picked) => onChange({ ...value, deployment: picked })}
         options={[

@@ -3,7 +3,7 @@ import { useState } from 'react'
 import { useTexts } from '../../i18n/text-context.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { TextField } from '../../ui/Field.tsx'
-import { numberOf, type FieldsProps } from './fields.ts'
+import { numberOf, type FieldsProps, type Wrong } from './fields.ts'
 import { amountText, amountUnits } from './amounts.ts'
 
 interface Plan {
@@ -32,7 +32,7 @@ export function PlansFields({ value, onChange, wrong }: FieldsProps) {
           <legend className="px-2 font-medium">{t('setup.plans.plan', { count: index + 1 })}</legend>
           <TextField
             label={t('setup.plans.name')}
-            error={wrong(`/plans/${index}/name`)}
+            {...wrong(`/plans/${index}/name`)}
             value={plan.name}
             onChange={(e) => change(index, { name: e.target.value })}
             autoComplete="off"
@@ -42,7 +42,7 @@ export function PlansFields({ value, onChange, wrong }: FieldsProps) {
               <TextField
                 key={name}
                 label={t(`setup.plans.${name}`)}
-                error={wrong(`/plans/${index}/${name}`)}
+                {...wrong(`/plans/${index}/${name}`)}
                 value={String(plan[name])}
                 onChange={(e) => change(index, { [name]: numberOf(e.target.value) })}
                 inputMode="numeric"
@@ -51,7 +51,7 @@ export function PlansFields({ value, onChange, wrong }: FieldsProps) {
             ))}
             <PriceField
               units={plan.prices['native'] ?? ''}
-              error={wrong(`/plans/${index}/prices/native`) ?? wrong(`/plans/${index}/prices`)}
+              {...wrong(`/plans/${index}/prices/native`, `/plans/${index}/prices`)}
               onChange={(native) => change(index, { prices: { ...plan.prices, native } })}
             />
           </div>
@@ -76,18 +76,18 @@ export function PlansFields({ value, onChange, wrong }: FieldsProps) {
 }
 
 /** What is typed stays as typed: `0.0` is on its way to `0.001`. */
-function PriceField(props: { units: string; error: string | undefined; onChange(units: string): void }) {
+function PriceField({ units, onChange, ...wrong }: { units: string; onChange(units: string): void } & Wrong) {
   const { t } = useTexts()
-  const [text, setText] = useState(() => amountText(props.units))
+  const [text, setText] = useState(() => amountText(units))
   return (
     <TextField
       label={t('setup.plans.price')}
       hint={t('setup.plans.priceHint')}
-      error={props.error}
+      {...wrong}
       value={text}
       onChange={(e) => {
         setText(e.target.value)
-        props.onChange(amountUnits(e.target.value))
+        onChange(amountUnits(e.target.value))
       }}
       inputMode="decimal"
       autoComplete="off"

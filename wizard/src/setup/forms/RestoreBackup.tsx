@@ -3,17 +3,18 @@ import { pieceBytes } from '@freehold/appliance/api/schemas/restore'
 import { useState } from 'react'
 import { useTexts } from '../../i18n/text-context.tsx'
 import { Button } from '../../ui/Button.tsx'
-import { ErrorBox } from '../../ui/ErrorBox.tsx'
 import { TextField } from '../../ui/Field.tsx'
 import { usePress } from '../../ui/use-press.ts'
+import { FormError } from '../FormError.tsx'
 import { setupApi } from '../resources.ts'
+import type { FieldsProps } from './fields.ts'
 
 /** A host comes back from its sealed backup: the file is sent in pieces, opened by the host, and the daemon begins anew with it (W5). */
-export function RestoreBackup() {
+export function RestoreBackup({ wrong, tell }: Pick<FieldsProps, 'wrong' | 'tell'>) {
   const { t, locale } = useTexts()
   const [file, setFile] = useState<File>()
   const [key, setKey] = useState('')
-  const { busy, at, error, press } = usePress()
+  const { busy, at, error, press } = usePress(tell)
   const percent = new Intl.NumberFormat(locale, { style: 'percent' })
 
   function restore(chosen: File) {
@@ -48,6 +49,7 @@ export function RestoreBackup() {
       <TextField
         label={t('setup.restore.key')}
         hint={t('setup.restore.keyHint')}
+        {...wrong('/key')}
         type="password"
         value={key}
         onChange={(e) => setKey(e.target.value)}
@@ -55,7 +57,7 @@ export function RestoreBackup() {
         spellCheck={false}
         className="font-mono"
       />
-      {error !== undefined && <ErrorBox error={error} focus />}
+      {error !== undefined && <FormError error={error} />}
       <Button
         look="secondary"
         onClick={() => file !== undefined && restore(file)}

@@ -18,6 +18,7 @@ export function TemplateFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.template.kind')}
         name="template"
+        {...wrong('/template')}
         value={own ? 'file' : 'build'}
         onChange={(kind) => onChange({ template: kind === 'file' ? { image: '', sha256: '' } : {} })}
         options={[
@@ -29,7 +30,7 @@ export function TemplateFields({ value, onChange, wrong }: FieldsProps) {
         <>
           <TextField
             label={t('setup.template.image')}
-            error={wrong('/template/image')}
+            {...wrong('/template/image')}
             value={template.image ?? ''}
             onChange={(e) => onChange({ template: { ...template, image: e.target.value } })}
             autoComplete="off"
@@ -37,7 +38,7 @@ export function TemplateFields({ value, onChange, wrong }: FieldsProps) {
           />
           <TextField
             label={t('setup.template.sha256')}
-            error={wrong('/template/sha256')}
+            {...wrong('/template/sha256')}
             value={template.sha256 ?? ''}
             onChange={(e) => onChange({ template: { ...template, sha256: e.target.value.trim().toLowerCase() } })}
             autoComplete="off"

@@ -1,6 +1,6 @@
 'use client'
 import { useTexts } from '../../i18n/text-context.tsx'
-import { Choice, TextField } from '../../ui/Field.tsx'
+import { CheckField, Choice, TextField } from '../../ui/Field.tsx'
 import type { FieldsProps } from './fields.ts'
 
 interface Tls {
@@ -29,6 +29,7 @@ export function TlsFields({ value, onChange, wrong }: FieldsProps) {
       <Choice
         legend={t('setup.tls.kind')}
         name="tls"
+        {...wrong('/tls/kind', '/tls')}
         value={tls.kind}
         onChange={(kind) => onChange({ tls: kind === 'acme' ? { kind, directory: letsEncrypt, termsAgreed: false } : { kind } })}
         options={(['acme', 'own-ca', 'first-boot'] as const).map((kind) => ({
@@ -42,6 +43,7 @@ export function TlsFields({ value, onChange, wrong }: FieldsProps) {
           <Choice
             legend={t('setup.tls.proof')}
             name="proof"
+            {...wrong('/tls/proof')}
             value={tls.proof ?? 'http'}
             onChange={(proof) => change({ proof })}
             options={(['http', 'broker'] as const).map((proof) => ({
@@ -53,7 +55,7 @@ export function TlsFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.tls.directory')}
             hint={t('setup.tls.directoryHint')}
-            error={wrong('/tls/directory')}
+            {...wrong('/tls/directory')}
             value={tls.directory ?? ''}
             onChange={(e) => change({ directory: e.target.value.trim() })}
             inputMode="url"
@@ -63,23 +65,18 @@ export function TlsFields({ value, onChange, wrong }: FieldsProps) {
           <TextField
             label={t('setup.tls.email')}
             hint={t('setup.tls.emailHint')}
-            error={wrong('/tls/email')}
+            {...wrong('/tls/email')}
             value={tls.email ?? ''}
             onChange={(e) => changeOptional('email', e.target.value.trim())}
             type="email"
             autoComplete="email"
           />
-          <label className="flex min-h-11 items-center gap-3">
-            <input
-              type="checkbox"
-              className="size-5 shrink-0 accent-brand"
-              checked={tls.termsAgreed === true}
-              aria-invalid={wrong('/tls/termsAgreed') === undefined ? undefined : true}
-              onChange={(e) => change({ termsAgreed: e.target.checked })}
-            />
-            <span>{t('setup.tls.terms')}</span>
-          </label>
-          {wrong('/tls/termsAgreed') !== undefined && <p className="text-sm font-medium text-bad">{wrong('/tls/termsAgreed')}</p>}
+          <CheckField
+            label={t('setup.tls.terms')}
+            {...wrong('/tls/termsAgreed')}
+            checked={tls.termsAgreed === true}
+            onChange={(e) => change({ termsAgreed: e.target.checked })}
+          />
         </>
       )}
     </>

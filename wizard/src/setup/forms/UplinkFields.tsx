@@ -5,7 +5,7 @@ import { useTexts } from '../../i18n/text-context.tsx'
 import { Choice, TextField } from '../../ui/Field.tsx'
 import { setupApi } from '../resources.ts'
 import { NetworkTrial } from './NetworkTrial.tsx'
-import { numberOf, type FieldsProps } from './fields.ts'
+import { numberOf, type FieldsProps, type Wrong } from './fields.ts'
 
 interface Fixed {
   address: string
@@ -20,7 +20,7 @@ export interface TypedUplink {
 }
 
 /** How the machine itself is reached: left as it is, or tried and then confirmed from the new address (W13). */
-export function UplinkFields({ value, onChange, wrong, saved }: FieldsProps) {
+export function UplinkFields({ value, onChange, wrong, tell, saved }: FieldsProps) {
   const { t } = useTexts()
   const uplink = (value['uplink'] ?? null) as TypedUplink | null
   const network = useResource('setup network', setupApi.network, 2000)
@@ -48,6 +48,7 @@ export function UplinkFields({ value, onChange, wrong, saved }: FieldsProps) {
       <Choice
         legend={t('setup.uplink.mode')}
         name="uplink"
+        {...wrong('/uplink')}
         value={uplink === null ? 'same' : fixed === null ? 'dhcp' : 'fixed'}
         onChange={(mode) => {
           const mac = uplink?.mac ?? first?.mac ?? ''
@@ -70,6 +71,7 @@ export function UplinkFields({ value, onChange, wrong, saved }: FieldsProps) {
         <Choice
           legend={t('setup.uplink.card')}
           name="card"
+          {...wrong('/uplink/mac')}
           value={uplink.mac}
           onChange={(mac) => change({ mac })}
           options={cards.map((card) => ({ value: card.mac, label: card.device, detail: card.mac }))}
@@ -79,7 +81,7 @@ export function UplinkFields({ value, onChange, wrong, saved }: FieldsProps) {
         <div className="grid gap-5 sm:grid-cols-2">
           <TextField
             label={t('setup.uplink.address')}
-            error={wrong('/uplink/ipv4/address') ?? wrong('/uplink/ipv4')}
+            {...wrong('/uplink/ipv4/address', '/uplink/ipv4')}
             value={fixed.address}
             onChange={(e) => changeFixed({ address: e.target.value.trim() })}
             autoComplete="off"
@@ -88,7 +90,7 @@ export function UplinkFields({ value, onChange, wrong, saved }: FieldsProps) {
           <TextField
             label={t('setup.network.length')}
             hint={t('setup.network.lengthHint')}
-            error={wrong('/uplink/ipv4/prefixLength')}
+            {...wrong('/uplink/ipv4/prefixLength')}
             value={String(fixed.prefixLength)}
             onChange={(e) => changeFixed({ prefixLength: numberOf(e.target.value) })}
             inputMode="numeric"
@@ -96,35 +98,39 @@ export function UplinkFields({ value, onChange, wrong, saved }: FieldsProps) {
           />
           <TextField
             label={t('setup.uplink.gateway')}
-            error={wrong('/uplink/ipv4/gateway')}
+            {...wrong('/uplink/ipv4/gateway')}
             value={fixed.gateway}
             onChange={(e) => changeFixed({ gateway: e.target.value.trim() })}
             autoComplete="off"
             spellCheck={false}
           />
-          <DnsField dns={uplink?.dns ?? []} error={wrong('/uplink/dns/0')} onChange={(dns) => change({ dns })} />
+          <DnsField
+            dns={uplink?.dns ?? []}
+            {...wrong('/uplink/dns/0', '/uplink/dns/1', '/uplink/dns/2', '/uplink/dns')}
+            onChange={(dns) => change({ dns })}
+          />
         </div>
       )}
-      <NetworkTrial uplink={uplink} network={network.data} reload={network.reload} saved={saved} />
+      <NetworkTrial uplink={uplink} network={network.data} reload={network.reload} tell={tell} saved={saved} />
     </>
   )
 }
 
 /** Several addresses in one line; what is typed stays as typed. */
-function DnsField(props: { dns: readonly string[]; error: string | undefined; onChange(dns: string[]): void }) {
+function DnsField({ dns, onChange, ...wrong }: { dns: readonly string[]; onChange(dns: string[]): void } & Wrong) {
   const { t } = useTexts()
-  const [text, setText] = useState(props.dns.join(' '))
-  const kept = props.dns.join(' ')
+  const [text, setText] = useState(dns.join(' '))
+  const kept = dns.join(' ')
   useEffect(() => setText((typed) => (words(typed).join(' ') === kept ? typed : kept)), [kept])
   return (
     <TextField
       label={t('setup.uplink.dns')}
       hint={t('setup.uplink.dnsHint')}
-      error={props.error}
+      {...wrong}
       value={text}
       onChange={(e) => {
         setText(e.target.value)
-        props.onChange(words(e.target.value))
+        onChange(words(e.target.value))
       }}
       autoComplete="off"
       spellCheck={false}
