@@ -72,6 +72,41 @@ suite('executors', () => {
     assert.equal(pool.pids.length, 2)
   })
 
+  test('one that answers no more is killed after its time, its call is lost, and another takes its place', async () => {
+    const impatient = new ExecutorPool({ workers: 1, engine: { slots: 8, threads: 1 }, hungAfterMs: 300 })
+    try {
+      await impatient.allReady()
+      const [victim] = impatient.pids
+      assert.ok(victim !== undefined)
+      process.kill(victim, 'SIGSTOP')
+      assert.deepEqual(await impatient.run({ ...adding, milliseconds: 1 }, add), { kind: 'lost' })
+      assert.equal(impatient.restarts, 1)
+      assert.ok(!impatient.pids.includes(victim))
+    } finally {
+      await impatient.close()
+    }
+  })
+
+  // waits out what a hang once was: with --all
+  if (process.env['FREEHOLD_ALL'] === '1')
+    test('one that is kept from the processor beyond a deadline is not hung: its calls end as they should', async () => {
+      const patient = new ExecutorPool({ workers: 1, engine: { slots: 8, threads: 1 } })
+      try {
+        await patient.allReady()
+        const [slow] = patient.pids
+        assert.ok(slow !== undefined)
+        process.kill(slow, 'SIGSTOP')
+        const under = patient.run(call('spin', { milliseconds: 1 }), spin)
+        // longer than any deadline of a call, and than what once counted as hung
+        setTimeout(() => process.kill(slow, 'SIGCONT'), 6000)
+        const end = await under
+        assert.equal(end.kind === 'outcome' && end.outcome.status, 'deadline')
+        assert.deepEqual([patient.restarts, patient.pids], [0, [slow]])
+      } finally {
+        await patient.close()
+      }
+    })
+
   test('a refused call says why and runs nothing', async () => {
     const end = await pool.run(call('add', { functionName: 'none' }), add)
     assert.deepEqual([end.kind, end.kind === 'refused' && end.code], ['refused', 'function-not-found'])

@@ -5,6 +5,8 @@ export interface PoolOptions {
   /** Processes. */
   workers: number
   engine: EngineOptions
+  /** Milliseconds beyond a call's deadline after which its executor counts as hung and is replaced. Default 30 000. */
+  hungAfterMs?: number
   /** Told when an executor died and another takes its place. */
   onRestart?(): void
 }
@@ -69,7 +71,7 @@ export class ExecutorPool {
   }
 
   #start(): void {
-    const executor = new Executor(this.#options.engine)
+    const executor = new Executor(this.#options.engine, this.#options.hungAfterMs)
     this.#executors.add(executor)
     const started = performance.now()
     void executor.ended.then(() => {

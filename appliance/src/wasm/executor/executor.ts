@@ -17,13 +17,17 @@ interface Pending {
   watchdog: NodeJS.Timeout
 }
 
-/** Milliseconds beyond a call's own deadline after which its executor counts as hung and is killed. */
-const hungAfterMs = 5000
+/**
+ * Milliseconds beyond a call's own deadline after which its executor counts as hung and is killed. Long: machines of renters may
+ * keep a healthy one from the processor for many seconds, and killing it takes every call in it.
+ */
+const hungAfterMsByDefault = 30_000
 
 /** One forked process and the calls in it. */
 export class Executor {
   readonly #child: ChildProcess
   readonly #pending = new Map<number, Pending>()
+  readonly #hungAfterMs: number
   #next = 0
   /** Resolves with the engine's compatibility once the process takes calls; rejects if it ends before. */
   readonly ready: Promise<string>
@@ -32,7 +36,8 @@ export class Executor {
   #alive = true
   #takesCalls = false
 
-  constructor(options: EngineOptions) {
+  constructor(options: EngineOptions, hungAfterMs = hungAfterMsByDefault) {
+    this.#hungAfterMs = hungAfterMs
     const [command = process.execPath, ...before] = sandboxed([
       process.execPath,
       '--max-old-space-size=128',
@@ -95,7 +100,7 @@ export class Executor {
       resolve({ kind: 'lost' })
       return { id, end: promise }
     }
-    const watchdog = setTimeout(() => this.kill(), call.milliseconds + hungAfterMs)
+    const watchdog = setTimeout(() => this.kill(), call.milliseconds + this.#hungAfterMs)
     this.#pending.set(id, { call, artifact, done: resolve, watchdog })
     this.ready.then(
       () => this.#say({ kind: 'run', id, call }),
