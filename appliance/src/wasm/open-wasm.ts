@@ -12,6 +12,7 @@ import { ExecutorPool } from './executor/executor-pool.ts'
 import { Credit } from './credit.ts'
 import { FairQueue } from './fair-queue.ts'
 import { ApiKeyring } from './keys/api-keyring.ts'
+import { AttestedKeys, type Attestor } from './keys/attestor.ts'
 import { KeyRing, signKeyDocument } from './keys/key-ring.ts'
 import { PlanTable } from './plan-table.ts'
 import { Programs } from './programs.ts'
@@ -65,6 +66,8 @@ export interface OpenWasmOptions {
   clock: Clock
   /** Gas a day that every wallet has, in the place of what the daemon tells; for tests. */
   gasPerDay?(wallet: string): bigint
+  /** Trusted hardware that proves what holds the keys. Default: none. */
+  attestor?: Attestor
   /** Milliseconds in which a request has to arrive whole. Default: 30 s. */
   arriveMs?: number
   logLine?(line: Record<string, unknown>): void
@@ -100,6 +103,11 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
     clock,
   })
   const keys = new KeyRing({ clock, rotationSeconds: config.crypto.key_rotation_hours * 3600, overlapSeconds: maxAgeSeconds })
+  const attested = new AttestedKeys({
+    clock,
+    attestor: options.attestor,
+    onAttested: (ok) => metrics.crypto.inc({ op: 'attest', outcome: ok ? 'ok' : 'failed' }),
+  })
   const queue = new FairQueue(
     {
       concurrent: config.wasm.max_concurrent_executions,
@@ -176,14 +184,17 @@ export async function openWasm(options: OpenWasmOptions): Promise<OpenWasm> {
   const app = createWasmServer({
     clock,
     service,
-    keys,
     apiKeys,
     log,
     store,
     rates,
-    keyDocument: () => {
-      const offered = keys.offered()
+    keyDocument: async () => {
+      const offered = await Promise.all(keys.offered().map((key) => attested.offered(key)))
       return { keys: offered, jws: signKeyDocument(offered, signing.privateKey, signingId), host_key: hostKey }
+    },
+    oneTimeKey: async () => {
+      const key = keys.oneTime()
+      return key === undefined ? undefined : await attested.oneTime(key)
     },
     health,
     metrics: async () => {

@@ -43,6 +43,7 @@ export function wasmOpenApi(): Record<string, unknown> {
           kty: { const: 'EC' },
           crv: { const: 'P-256' },
           expires_at: { type: 'string', format: 'date-time' },
+          attestation: object(['format', 'evidence'], { format: text, evidence: text }),
         }),
         KeyDocument: object(['keys', 'jws', 'host_key'], {
           keys: { type: 'array', items: ref('Key') },

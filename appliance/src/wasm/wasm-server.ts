@@ -9,7 +9,7 @@ import { executeSchema } from './execute-schema.ts'
 import { KeptAnswers, type KeptAnswer } from './kept-answers.ts'
 import type { ApiKeyring } from './keys/api-keyring.ts'
 import { ownerOf, scopes, type Scope, type StoredApiKey } from './keys/api-keys.ts'
-import type { KeyRing } from './keys/key-ring.ts'
+import type { PublishedKey } from './keys/key-ring.ts'
 import { commitmentTypes, sameCommitment } from './protocol/commitment.ts'
 import type { RateLimits } from './rate-limits.ts'
 import { readBody } from './read-body.ts'
@@ -36,13 +36,14 @@ declare module 'fastify' {
 export interface WasmServerPorts {
   clock: Clock
   service: WasmService
-  keys: KeyRing
   apiKeys: ApiKeyring
   log: ReceiptLog
   store: WasmStore
   rates: RateLimits
   /** The key document, signed. */
-  keyDocument(): { keys: unknown[]; jws: string; host_key: unknown }
+  keyDocument(): Promise<{ keys: unknown[]; jws: string; host_key: unknown }>
+  /** A key for one request; none while too many are alive. */
+  oneTimeKey(): Promise<PublishedKey | undefined>
   health(): Record<string, unknown> & { status: string }
   metrics(): Promise<{ type: string; text: string }>
   /** Told of each answer, for metrics. `route` is the pattern, never the path. */
@@ -235,8 +236,8 @@ export function createWasmServer(ports: WasmServerPorts): FastifyInstance {
   }
 
   app.get('/v1/keys', () => ports.keyDocument())
-  app.post('/v1/keys', { config: { scope: 'execute', metered: true } }, (_request, reply) => {
-    const key = ports.keys.oneTime()
+  app.post('/v1/keys', { config: { scope: 'execute', metered: true } }, async (_request, reply) => {
+    const key = await ports.oneTimeKey()
     if (key === undefined) throw new WasmRefusal('CAPACITY_EXCEEDED', { retryAfterSeconds: 60 })
     return reply.code(201).send(key)
   })

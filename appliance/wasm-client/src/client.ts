@@ -3,7 +3,9 @@ import { utf8 } from './bytes.ts'
 import { opensUnder, standsInLog, verifyReceipt, type InclusionProof, type Receipt } from './receipt.ts'
 import {
   canonical,
+  reportDataOf,
   sealRequest,
+  type Attestation,
   type HostKey,
   type OpenedAnswer,
   type RunRequest,
@@ -53,6 +55,11 @@ export interface ClientOptions {
    * be anybody at that moment.
    */
   hostKey: JWK | 'first-seen'
+  /**
+   * Whether this evidence proves what the caller insists on, and is a quote over exactly this report data (32 bytes). Named: nothing
+   * is sealed for a key without evidence, nor for one where this says no or rejects. Not named: no host needs any.
+   */
+  attested?(attestation: Attestation, reportData: Uint8Array): boolean | Promise<boolean>
   fetch?: typeof fetch
 }
 
@@ -128,6 +135,7 @@ export function createWasmClient(options: ClientOptions): WasmClient {
       const { keys: offered, hostKey } = await keys()
       const [key] = offered
       if (key === undefined) throw new WasmTrustError('The host offers no key.')
+      if (options.attested !== undefined) await insistOn(options.attested, key)
       const sealed = await sealRequest(key, wasm, request)
       const held = (answer: Record<string, unknown>) => heldToReceipt({ answer, sealed, wasm, request, hostKey })
       try {
@@ -157,6 +165,14 @@ export function createWasmClient(options: ClientOptions): WasmClient {
       return { receipt, included: true, proof }
     },
   }
+}
+
+/** Before anything is sealed: afterwards it is too late to mistrust. */
+async function insistOn(attested: NonNullable<ClientOptions['attested']>, key: HostKey): Promise<void> {
+  const { attestation } = key
+  if (attestation === undefined) throw new WasmTrustError('The host proves nothing about what holds its key.')
+  const holds = await (async () => await attested(attestation, await reportDataOf(key)))().catch(() => false)
+  if (!holds) throw new WasmTrustError('What the host gives as evidence about its key does not hold.')
 }
 
 async function signedReceipt(jws: string, hostKey: JWK): Promise<Receipt> {

@@ -11,6 +11,15 @@ export interface HostKey {
   y: string
   /** RFC 3339. */
   expires_at: string
+  /** Evidence of what holds this key, where the host has trusted hardware. */
+  attestation?: Attestation
+}
+
+/** Evidence as the host tells it: the rules of its `format` say how it is checked. */
+export interface Attestation {
+  format: string
+  /** Base64. */
+  evidence: string
 }
 
 /** A value on its way in: i64 as decimal text; without a type that of the signature counts. */
@@ -67,6 +76,14 @@ export interface OpenedAnswer {
 
 const suite = new CipherSuite({ kem: new DhkemP256HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() })
 const version = '1'
+
+/**
+ * What evidence about a key has to be bound to: SHA-256 over the key's thumbprint (RFC 7638) and the text of its expiry. Evidence
+ * with other report data is about another key, or about another time.
+ */
+export async function reportDataOf({ crv, kty, x, y, expires_at: expiry }: HostKey): Promise<Bytes> {
+  return await sha256(concat(await sha256(utf8(JSON.stringify({ crv, kty, x, y }))), utf8(expiry)))
+}
 
 /** Seals a program and its call for the host. Every clear field is bound: a changed one does not open. */
 export async function sealRequest(key: HostKey, wasm: Uint8Array, request: RunRequest, now = new Date()): Promise<Sealed> {

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock/clock.ts'
 import { newHexId } from '../hex-id.ts'
 import type { RecipientKey } from '../protocol/hpke.ts'
 import { signCompact } from '../protocol/receipt.ts'
+import type { Attestation } from './attestor.ts'
 
 /** One public key as the key document tells it. Times in RFC 3339. */
 export interface PublishedKey {
@@ -14,6 +15,8 @@ export interface PublishedKey {
   suite: string
   not_before: string
   expires_at: string
+  /** Where the host has trusted hardware: evidence bound to this key and its expiry (`reportDataOf`). */
+  attestation?: Attestation
 }
 
 export interface KeyRingOptions {
