@@ -7,8 +7,8 @@ export interface Need {
   unpackedBytes: number
 }
 
-/** Room for boot partitions, logs and the first guest image's copy. */
-const spareBytes = 2 * 2 ** 30
+/** What setup wants free (4 GiB), boot partitions, logs. With less a host would install, and then refuse to be set up. */
+export const spareBytes = 6 * 2 ** 30
 
 /** Smallest disk that can be installed on. */
 export const needOf = ({ unpackedBytes }: Need): number => unpackedBytes + spareBytes

@@ -1,13 +1,14 @@
 import type { Disk } from './disks.ts'
 import { rootPartition } from './disks.ts'
+import { spareBytes } from './guard.ts'
 
 const mib = 2 ** 20
 const gib = 2 ** 30
 /** GRUB's own, the ESP, and what alignment takes. */
 const bootMib = 1
 const espMib = 512
-/** VM disks get a file system of their own where there is room: a full one must not stop the daemon's store. */
-const leastForVms = 4 * gib
+/** VM disks get a file system of their own where there is room for a few: a full one must not stop the daemon's store. */
+const leastForVms = 16 * gib
 
 /** Sizes of the partitions of one disk in MiB; `vms` 0: one file system for all. */
 export interface Layout {
@@ -15,11 +16,11 @@ export interface Layout {
   vms: number
 }
 
-/** Root takes a quarter, at least what the system needs twice, at most 32 GiB; the rest is for VMs. */
+/** Root takes a quarter, at least what an update and setup need beside the system, at most 32 GiB; the rest is for VMs. */
 export function layoutOf(bytes: number, unpackedBytes: number): Layout {
   // 1 MiB in front, 1 MiB for the second table at the end
   const free = Math.floor(bytes / mib) - bootMib - espMib - 2
-  const least = Math.ceil((unpackedBytes * 2 + 2 * gib) / mib)
+  const least = Math.ceil((unpackedBytes + Math.max(unpackedBytes + 2 * gib, spareBytes)) / mib)
   const root = Math.min(Math.max(least, Math.floor(free / 4)), (32 * gib) / mib)
   const vms = free - root
   return vms * mib >= leastForVms ? { root, vms } : { root: free, vms: 0 }
