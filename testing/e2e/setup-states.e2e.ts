@@ -305,6 +305,37 @@ test('X9 nothing is taken back before it is said what goes and what stays, and s
   expect(asked.filter((one) => one.startsWith('POST') && one.includes('undo'))).toEqual([])
 })
 
+test('W4 the recovery key that a page makes is sent to nobody and kept nowhere; only its public half becomes the answer', async ({
+  page,
+  front,
+}) => {
+  const left: Promise<string>[] = []
+  page.on('request', (request) => {
+    const body = request.postDataBuffer()?.toString('latin1') ?? ''
+    left.push(request.allHeaders().catch(() => request.headers()).then((headers) => `${request.url()} ${JSON.stringify(headers)} ${body}`))
+  })
+  page.on('websocket', (socket) => {
+    left.push(Promise.resolve(socket.url()))
+    socket.on('framesent', ({ payload }) => left.push(Promise.resolve(payload.toString())))
+  })
+  await open(page, front, sceneOf('backup filled'))
+  await page.getByRole('button', { name: 'Make a recovery key' }).click()
+  const made = (await page.getByRole('group', { name: 'Recovery key' }).textContent()) ?? ''
+  expect(made).toMatch(/^AGE-SECRET-KEY-1[0-9A-Z]{58}$/)
+  await page.getByRole('checkbox', { name: /^I keep the recovery key/ }).check()
+  const recipient = await page.getByLabel('Recipient: its public half').inputValue()
+  const saved = page.waitForRequest((request) => request.method() === 'PUT' && request.url().endsWith('/answers/backup'))
+  await page.getByRole('button', { name: 'Save and go on' }).click()
+  expect((await saved).postData()).toContain(recipient)
+  const kept = (await page.evaluate(
+    `JSON.stringify([location.href, document.cookie, { ...localStorage }, { ...sessionStorage }])`,
+  )) as string
+  const sent = await Promise.all(left)
+  expect(sent.length).toBeGreaterThan(5)
+  const secrets = [made, Buffer.from(made).toString('base64'), encodeURIComponent(made)].map((one) => one.toLowerCase())
+  expect([...sent, kept].filter((one) => secrets.some((secret) => one.toLowerCase().includes(secret)))).toEqual([])
+})
+
 test('X22 the wizard asks nothing of third parties, and its policy allows nobody else', async ({ page, front }) => {
   const asked = new Set<string>()
   page.on('request', (request) => asked.add(new URL(request.url()).origin))
