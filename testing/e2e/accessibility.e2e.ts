@@ -1,7 +1,10 @@
 import type { Page } from '@playwright/test'
 import type { PagesStand } from '../stands/pages-api.ts'
 import { axeFinds } from './axe.ts'
-import { clippedText, connect, expect, sidewaysScroll, signedIn, test } from './fixtures.ts'
+import { clippedText, connect, expect, sidewaysScroll, signedIn, test as base } from './fixtures.ts'
+import { oneContext, type Shared } from './one-context.ts'
+
+const test = base.extend<object, Shared>(oneContext)
 
 interface Scene {
   name: string

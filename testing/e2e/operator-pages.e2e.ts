@@ -1,6 +1,9 @@
 import { axeFinds } from './axe.ts'
 import { sidewaysScroll } from './fixtures.ts'
-import { expect, settled, test } from './invented-fixture.ts'
+import { expect, settled, test as base } from './invented-fixture.ts'
+import { oneContext, type Shared } from './one-context.ts'
+
+const test = base.extend<object, Shared>(oneContext)
 
 const operatorPages = [
   '/operator',
