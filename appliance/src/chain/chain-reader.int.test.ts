@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { deployDevToken } from '@freehold/contracts/dev-token'
 import { MovableClock, systemClock, type Clock } from '../clock/clock.ts'
 import { reliability } from '../dev/reliability.ts'
+import { StoppedClock } from '../dev/stopped-clock.ts'
 import { openStore } from '../store/store.ts'
 import { createClients } from './any-client.ts'
 import { createChainReader } from './chain-reader.ts'
@@ -66,6 +67,18 @@ describe('denials', () => {
     assert.equal((await reader.heads()).stale, true)
     await assert.rejects(reader.subscriptionForTaking(id), { code: 'chain-stale' })
     assert.equal((await reader.subscriptionForLogin(id)).heads.stale, true)
+  })
+
+  test('T4 a head of 600 s still counts, one of 601 s is stale: nothing is taken, nobody is let in', async () => {
+    const id = await chain.buy(chain.alice)
+    const clock = new StoppedClock((await readerOf([chain.url]).heads()).latest.timestamp)
+    const reader = readerOf([chain.url], { clock })
+    clock.advance(600)
+    assert.equal((await reader.heads()).stale, false)
+    assert.equal((await reader.subscriptionForLogin(id)).heads.stale, false)
+    clock.advance(1)
+    assert.equal((await reader.subscriptionForLogin(id)).heads.stale, true)
+    await assert.rejects(reader.subscriptionForTaking(id), { code: 'chain-stale' })
   })
 
   test('a chain that two nodes call stale stands still: still nothing is taken', async () => {
