@@ -88,6 +88,27 @@ suite('the operator’s routes', () => {
     await refresh({ giving: mine, latest: mine })
   })
 
+  test('L14 the console follows pass 0 and nothing else: its former holder is out at once, the owner of the contract never in; both are told', async () => {
+    const [first] = stand.facts.contracts
+    assert.ok(first && first.giving.owner !== mine, 'the owner of the contract is another wallet')
+    const next = holder.address.toLowerCase() as Address
+    assert.equal((await operator.call('GET', '/v1/host')).body['owner'], first.giving.owner)
+    await refresh({ giving: next, latest: next })
+    assert.equal((await operator.call('GET', '/v1/overview')).status, 403, 'the session stands, the right is gone')
+    const told = await subscriber.call('GET', '/v1/host')
+    assert.deepEqual([told.status, told.body['owner']], [200, first.giving.owner], 'the contract is governed as before')
+    // the contract changes hands: its new owner is told, and the console asks for pass 0 as before
+    await stand.refresh({
+      contracts: [
+        { giving: { ...first.giving, owner: mine, operator: next }, latest: { ...first.latest, owner: mine, operator: next } },
+      ],
+    })
+    assert.equal((await operator.call('GET', '/v1/overview')).status, 403, 'who owns the contract holds no pass 0')
+    assert.equal((await subscriber.call('GET', '/v1/host')).body['owner'], mine)
+    await refresh({ giving: mine, latest: mine })
+    assert.equal((await operator.call('GET', '/v1/overview')).status, 200)
+  })
+
   test('O2 the overview says what is wrong, who rents what, and what ends soon', async () => {
     stand.standing.push({
       code: 'rpc-stale',

@@ -173,6 +173,25 @@ describe('reads', () => {
     assert.deepEqual([giving?.holder, latest?.holder], [chain.alice.address.toLowerCase(), chain.bob.address.toLowerCase()])
   })
 
+  test('L14: pass 0 and the ownership of the contract move apart; each is read from the chain', async () => {
+    const reader = readerOf([chain.url])
+    const state = await chain.rpc('evm_snapshot')
+    const [owner, alice, bob] = [chain.owner, chain.alice, chain.bob].map(({ address }) => address.toLowerCase())
+    const roles = async () => {
+      const snapshot = await reader.snapshot('latest')
+      return [snapshot.operator, snapshot.owner]
+    }
+    assert.deepEqual(await roles(), [owner, owner])
+    await chain.send(chain.owner, 'transferFrom', [chain.owner.address, chain.alice.address, 0n])
+    assert.deepEqual(await roles(), [alice, owner])
+    await chain.send(chain.owner, 'transferOwnership', [chain.bob.address])
+    assert.deepEqual(await roles(), [alice, owner], 'in two steps')
+    await chain.send(chain.bob, 'acceptOwnership', [])
+    assert.deepEqual(await roles(), [alice, bob])
+    await chain.rpc('evm_revert', state)
+    await chain.mine(1)
+  })
+
   test('E2: a reorganised purchase is gone from the next snapshot', async () => {
     const reader = readerOf([chain.url])
     const state = await chain.rpc('evm_snapshot')

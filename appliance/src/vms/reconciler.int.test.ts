@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { createClients } from '../chain/any-client.ts'
 import { createChainReader } from '../chain/chain-reader.ts'
 import { vmIdOf } from '../chain/installation.ts'
@@ -200,6 +201,47 @@ describe('the life of a subscription on a real chain', () => {
     const sent = await daemon.store.transactions.recent(10)
     assert.deepEqual(sent.map((t) => t.verb).toSorted(), ['activate', 'end'])
     await daemon.stop()
+  })
+
+  test('L2 nothing that leads to a VM is on chain: no transaction and no log of a delivery has room for it', async () => {
+    const from = Number(await chain.provider.getBlockNumber())
+    const clock = new MovableClock()
+    const daemon = await Daemon.start('private', clock)
+    const id = await chain.buy(chain.alice)
+    await daemon.until('the activation', async () => (await chainState(id)) === 'active')
+    const made = await daemon.vm(id)
+    const row = await daemon.store.vms.get(made?.key ?? assert.fail('no VM'))
+    await daemon.stop()
+    // the daemons of the tests to come know nothing of this VM
+    await chain.send(chain.alice, 'cancel', [id])
+
+    const sent: string[] = []
+    const called = new Set<string>()
+    for (let number = from + 1; number <= (await chain.provider.getBlockNumber()); number += 1) {
+      for (const hash of (await chain.provider.getBlock(number))?.transactions ?? []) {
+        const transaction = await chain.provider.getTransaction(hash)
+        const receipt = await chain.provider.getTransactionReceipt(hash)
+        if (transaction === null || receipt === null) assert.fail(hash)
+        const call = subscriptionsInterface.parseTransaction(transaction) ?? assert.fail(transaction.data)
+        called.add(call.name)
+        // numbers and addresses of wallets: nowhere a text could stand
+        for (const { type } of call.fragment.inputs) assert.match(type, /^(uint\d+|address)$/, call.signature)
+        sent.push(transaction.data, ...receipt.logs.flatMap((log) => [log.data, ...log.topics]))
+      }
+    }
+    assert.ok(called.has('buy') && called.has('activate'), [...called].join())
+    const all = sent.join(' ').toLowerCase()
+    assert.ok(all.includes(chain.alice.address.slice(2).toLowerCase()), 'what is there would be found')
+    const details = [
+      made?.spec.addresses.ipv4,
+      made?.spec.addresses.ipv6,
+      row?.hostKey?.fingerprint,
+      row?.hostKey?.publicKey,
+      vmIdOf(made?.key ?? assert.fail()),
+    ]
+    const known = details.filter((one): one is string => typeof one === 'string')
+    assert.ok(known.length >= 3, JSON.stringify(details))
+    for (const one of known) assert.ok(!all.includes(Buffer.from(one).toString('hex')), `${one} is on chain`)
   })
 
   test('cancelled: destroyed once the cancel is final', async () => {
