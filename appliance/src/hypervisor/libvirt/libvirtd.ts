@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { openSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -81,7 +81,7 @@ export interface Libvirtd {
 async function sharedFolder(path: string, owner: UserIds | undefined): Promise<void> {
   await mkdir(path, { recursive: true })
   if (owner !== undefined) await chown(path, owner.uid, owner.gid)
-  await chmod(path, 0o2770)
+  await makeSharedFolder(path)
 }
 
 /**

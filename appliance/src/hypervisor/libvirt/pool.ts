@@ -5,6 +5,7 @@ import { AppError } from '../../errors/app-error.ts'
 import type { Seed, VerbOptions } from '../port.ts'
 import { readQcow2Header } from './qcow2-header.ts'
 import { runOrFail } from './run.ts'
+import { makeSharedFolder } from './shared-folder.ts'
 
 /** Tells a mounted pool from an empty mount point. */
 export const markerName = 'freehold-pool.json'
@@ -26,8 +27,7 @@ export class Pool {
   /** Makes folders and marker. By setup only: a daemon that did it would take an empty mount point for its pool. */
   async initialise(): Promise<void> {
     for (const name of ['templates', 'vms']) {
-      await mkdir(join(this.folder, name), { recursive: true })
-      await chmod(join(this.folder, name), 0o2770)
+      await makeSharedFolder(join(this.folder, name))
     }
     const text = '{"pool":"freehold","version":1}\n'
     await writeFile(join(this.folder, markerName), text, { flag: 'wx', mode: 0o640 }).catch((e: NodeJS.ErrnoException) => {
@@ -103,8 +103,7 @@ export class Pool {
   /** Makes overlay and seed, anew where they are half-made. Throws `storage-full`, `process-failed`; rejects when aborted. */
   async fill(key: VmKey, template: string, diskGiB: number, seed: Seed, options: VerbOptions): Promise<void> {
     for (const folder of [this.vmFolder(key), this.generationFolder(key)]) {
-      await mkdir(folder, { recursive: true })
-      await chmod(folder, 0o2770)
+      await makeSharedFolder(folder)
     }
     options.progress?.('disk', 0)
     await this.#makeDisk(this.diskOf(key), this.templateOf(template), diskGiB, options.signal)
