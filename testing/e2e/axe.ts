@@ -6,11 +6,13 @@ const ofTheLook = ['color-contrast', 'link-in-text-block', 'scrollable-region-fo
 
 /**
  * What axe finds wrong on the page as it stands. `again` is for a page that was looked at whole and has changed its theme or width
- * since: only the rules that this can touch are asked, as each whole look costs a second of CI; with FREEHOLD_ALL=1 all are.
+ * since: only the rules that this can touch are asked, as each whole look costs a second of CI; with FREEHOLD_ALL=1 all are. `within` is
+ * for a page of which only that part is new.
  */
-export async function axeFinds(page: Page, look: 'whole' | 'again'): Promise<string[]> {
+export async function axeFinds(page: Page, look: 'whole' | 'again', within?: string): Promise<string[]> {
   // pages have no frames: what axe does for them would cost a page of its own each time
   const axe = new AxeBuilder({ page }).setLegacyMode(true)
+  if (within !== undefined) axe.include(within)
   const rules =
     look === 'whole' || process.env['FREEHOLD_ALL'] === '1' ? {} : { runOnly: { type: 'rule' as const, values: ofTheLook } }
   const { violations } = await axe.options({ resultTypes: ['violations'], ...rules }).analyze()
