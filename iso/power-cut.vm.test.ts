@@ -18,13 +18,13 @@ if (process.env['FREEHOLD_ALL'] === '1') {
   const healthy = /must be\s+[0-9A-F]{2}:/
 
   suite('in the installation', () => {
-    for (const [moment, name] of [
-      [/FREEHOLD-INSTALL \S+ partitioned/, 'after partitioning'],
-      [/copied 50 %/, 'in the copy'],
-      [/FREEHOLD-INSTALL \S+ grub-bios/, 'between the boot loaders'],
+    for (const [moment, name, serial] of [
+      [/FREEHOLD-INSTALL \S+ partitioned/, 'after partitioning', 'CUT-1'],
+      [/copied 50 %/, 'in the copy', 'CUT-2'],
+      [/FREEHOLD-INSTALL \S+ grub-bios/, 'between the boot loaders', 'CUT-3'],
     ] as const) {
       test(`power cut ${name}: the disk says what to do and starts no host, and installing again works`, async () => {
-        const disk = stand.disk(name.replaceAll(' ', '-'), 12)
+        const disk = stand.disk(serial, 12)
         const medium = { iso: { file: stand.iso, as: 'usb' as const } }
         const cut = await stand.start({ ...medium, disks: [disk], credentials: { 'freehold.answers': answersFor(disk.serial) } })
         await cut.waitFor(moment, 3600)

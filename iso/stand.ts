@@ -55,6 +55,8 @@ export async function openStand(): Promise<Stand> {
       close,
       start,
       disk(name, gib, serial = name) {
+        // virtio cuts it there
+        if (serial.length > 20) throw new Error(`the serial of a disk is at most 20 long: ${serial}`)
         const file = join(folder, `${name}.qcow2`)
         execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', file, `${gib}G`])
         return { file, format: 'qcow2', serial }
