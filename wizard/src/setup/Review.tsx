@@ -48,7 +48,7 @@ export function Review(props: { view: WizardView; onGo(to: Place): void; onRefus
       <p className="mt-2 max-w-prose text-soft">{t('setup.review.lead', { time: length(estimateSeconds) })}</p>
       <ol className="mt-5 divide-y divide-line">
         {changes.map((change, index) => (
-          <li key={index} className="grid gap-x-6 gap-y-1 py-3 sm:grid-cols-[2rem_1fr_auto]">
+          <li key={index} className="grid gap-x-6 gap-y-1 py-3 sm:grid-cols-[2rem_minmax(0,1fr)_minmax(0,11rem)]">
             <span aria-hidden="true" className="hidden text-soft tabular-nums sm:block">
               {index + 1}
             </span>
