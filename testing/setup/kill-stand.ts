@@ -168,7 +168,7 @@ export class Host {
       }),
     )
     // far above any machine: a hang is told with its words
-    const limit = setTimeout(() => child.kill('SIGTERM'), 120_000)
+    const limit = setTimeout(() => child.kill('SIGTERM'), 600_000)
     await up.promise
     child.stdin.on('error', () => undefined)
     let seen: Seen | undefined

@@ -86,6 +86,8 @@ async function dieAndEnd(host: Host, deaths: readonly string[], way: Way): Promi
   }
   const life = await host.life()
   assert.equal(life.killed, false)
+  // a setup by a file waits for its file: nothing that anybody should look at
+  assert.doesNotMatch(life.words, /could not go on by itself/)
   const now = await host.made()
   assertMadeOnce(now, made, 'a key was made twice', true)
   assert.deepEqual(

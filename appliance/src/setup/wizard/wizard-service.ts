@@ -261,7 +261,9 @@ export function createWizard(ports: WizardPorts): Wizard {
     async resume() {
       const state = (await task())?.state
       if (state !== 'running' && state !== 'interrupted') return
-      // only a setup of these pages: one by a file goes on when the file is applied again
+      // only a setup of these pages: one by a file goes on when the file is applied again, and is no fault here
+      const views = await draft.views()
+      if (views.some((section) => section.state !== 'answered')) return
       await whole()
       await ports.resume()
     },
