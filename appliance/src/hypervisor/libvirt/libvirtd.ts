@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { run, runOrFail } from './run.ts'
+import { makeSharedFolder } from './shared-folder.ts'
 import { createVirsh } from './virsh.ts'
 
 /** The unprivileged user that runs libvirtd and QEMU; its group shares the folders of disks and sockets. */
