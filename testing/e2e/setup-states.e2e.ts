@@ -312,7 +312,12 @@ test('W4 the recovery key that a page makes is sent to nobody and kept nowhere; 
   const left: Promise<string>[] = []
   page.on('request', (request) => {
     const body = request.postDataBuffer()?.toString('latin1') ?? ''
-    left.push(request.allHeaders().catch(() => request.headers()).then((headers) => `${request.url()} ${JSON.stringify(headers)} ${body}`))
+    left.push(
+      request
+        .allHeaders()
+        .catch(() => request.headers())
+        .then((headers) => `${request.url()} ${JSON.stringify(headers)} ${body}`),
+    )
   })
   page.on('websocket', (socket) => {
     left.push(Promise.resolve(socket.url()))
