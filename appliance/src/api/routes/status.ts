@@ -5,8 +5,18 @@ import { statusSchema, type Status } from '../schemas/status.ts'
 
 /** GET /v1/status: what anybody needs to know before anything else. */
 export function registerStatus(app: ApiServer, ports: ApiPorts): void {
-  const { host } = ports
-  const fixed = perFacts((facts: HostFacts): Omit<Status, 'now' | 'wasm'> => ({
+  // asked anew: the host's own door is there before setup, when nobody knows its name yet
+  const fixed = perFacts((facts: HostFacts): Omit<Status, 'now' | 'wasm'> => statusOf(ports.host, facts))
+  app.get('/v1/status', { config: { access: 'public' }, schema: { response: { 200: statusSchema } } }, () => ({
+    ...fixed(ports.facts()),
+    chain: { ...fixed(ports.facts()).chain, stale: isStale(ports.facts(), ports.clock.now()) },
+    wasm: ports.wasm?.() !== undefined,
+    now: ports.clock.now(),
+  }))
+}
+
+function statusOf(host: ApiPorts['host'], facts: HostFacts): Omit<Status, 'now' | 'wasm'> {
+  return {
     version: host.version,
     mode: host.mode,
     origin: host.origin,
@@ -27,11 +37,5 @@ export function registerStatus(app: ApiServer, ports: ApiPorts): void {
       isolation: facts.hypervisor.isolation,
     },
     notices: facts.notices.map(({ code, title }) => ({ code, title })),
-  }))
-  app.get('/v1/status', { config: { access: 'public' }, schema: { response: { 200: statusSchema } } }, () => ({
-    ...fixed(ports.facts()),
-    chain: { ...fixed(ports.facts()).chain, stale: isStale(ports.facts(), ports.clock.now()) },
-    wasm: ports.wasm?.() !== undefined,
-    now: ports.clock.now(),
-  }))
+  }
 }

@@ -11,6 +11,8 @@ import { readInThread } from '../../backup/thread.ts'
 import { startRpcFront } from '../../chain/rpc-front.ts'
 import { startTestChain, type TestChain } from '../../chain/test-chain.ts'
 import { systemClock } from '../../clock/clock.ts'
+import { statusSchema } from '../../api/schemas/status.ts'
+import { createClient } from '../../cli/client.ts'
 import { parseConfig } from '../../config/load.ts'
 import type { AppError } from '../../errors/app-error.ts'
 import { startDaemon, type Daemon } from '../../main.ts'
@@ -458,6 +460,10 @@ suite('the wizard behind the pages', () => {
     })
     const config = parseConfig(await readFile(join(host.folder, 'freehold.yaml'), 'utf8'), 'freehold.yaml')
     assert.equal(config.contracts.length, 1)
+    // the door that was there before it had a name: what the machine's screen and the command line read
+    const own = createClient({ socket: join(host.folder, 'run/admin.sock') })
+    const { origin, chain: told } = await own.call(statusSchema, 'GET', '/v1/status')
+    assert.deepEqual([origin, told.chainId, told.confirmations], [config.origin, 31337, config.chain.confirmations])
     await assert.rejects(access(join(host.folder, 'run/setup-code')))
     // what was named on the page opens what setup made, without this host
     const sealed = (await readdir(folder)).filter((name) => name.endsWith('.tar.gz.age'))
