@@ -128,7 +128,7 @@ hypervisor: { kind: libvirt }
         { name: 'deployer key', value: paying },
       ]
       await chain.rpc('anvil_setBalance', payee, '0xde0b6b3a7640000')
-      await machine.waitFor(/The host is set up\./, 1800)
+      await machine.waitFor(/The storefront is open at https:\/\/shop\.example/, 1800)
       assert.doesNotMatch(await machine.serial(), /FREEHOLD-FAILED/)
       const status = await call('GET', '/v1/status', new URL(origin).host)
       assert.match(status.text, /"storefront":"open"/)
