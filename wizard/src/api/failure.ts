@@ -61,6 +61,8 @@ export function hasCode(error: unknown, code: string): boolean {
 export interface ShownFailure {
   title: string
   detail: string
+  /** Where it is not the page's language. */
+  detailLang: 'en' | undefined
   hint: string
   code: string
   requestId: string | null
@@ -70,10 +72,11 @@ export interface ShownFailure {
 }
 
 /** The one place where a failure becomes text. Nothing that is not made for strangers gets through. */
-export function describeFailure(error: unknown, t: Texts['t'], locale: string): ShownFailure {
+export function describeFailure(error: unknown, texts: Pick<Texts, 't' | 'host' | 'hostLang' | 'locale'>): ShownFailure {
+  const { t, locale } = texts
   const shown =
     error instanceof HostFailure
-      ? ofHost(error.problem)
+      ? ofHost(error.problem, texts)
       : ofPage(error instanceof PageFailure ? error : new PageFailure('crash'), t)
   const lines = [shown.title, shown.detail, shown.hint, `code: ${shown.code}`]
   if (shown.requestId !== null) lines.push(`request: ${shown.requestId}`)
@@ -83,9 +86,9 @@ export function describeFailure(error: unknown, t: Texts['t'], locale: string): 
   return { ...shown, copied: lines.join('\n') }
 }
 
-function ofHost(problem: HostProblem): Omit<ShownFailure, 'copied'> {
+function ofHost(problem: HostProblem, { host, hostLang }: Pick<Texts, 'host' | 'hostLang'>): Omit<ShownFailure, 'copied'> {
   const { title, detail, hint, code, requestId } = problem
-  return { title, detail, hint, code, requestId, fields: problem.errors ?? [] }
+  return { title: host(title), detail, detailLang: hostLang, hint: host(hint), code, requestId, fields: problem.errors ?? [] }
 }
 
 function ofPage(failure: PageFailure, t: Texts['t']): Omit<ShownFailure, 'copied'> {
@@ -94,6 +97,7 @@ function ofPage(failure: PageFailure, t: Texts['t']): Omit<ShownFailure, 'copied
     title: t(`error.${code}.title`, values),
     detail: t(`error.${code}.detail`, values),
     hint: t(`error.${code}.hint`, values),
+    detailLang: undefined,
     code: code.replace('.', '-').toLowerCase(),
     requestId: null,
     fields: [],

@@ -5,7 +5,7 @@ import { HostProvider } from '../api/host-context.tsx'
 import { inter } from '../fonts/inter.ts'
 import { requestLocale, requestTheme, serverText } from '../i18n/server.ts'
 import { TextProvider } from '../i18n/text-context.tsx'
-import { catalogues } from '../messages/catalogues.ts'
+import { catalogues, hostWords } from '../messages/catalogues.ts'
 import { SessionProvider } from '../session/session-context.tsx'
 import { Frame } from '../ui/Frame.tsx'
 import { WalletProvider } from '../wallet/wallet-context.tsx'
@@ -24,7 +24,7 @@ export default async function Layout({ children }: { children: ReactNode }) {
   return (
     <html lang={locale} data-theme={theme} className={inter.variable} suppressHydrationWarning>
       <body>
-        <TextProvider locale={locale} catalogue={catalogues[locale]}>
+        <TextProvider locale={locale} catalogue={catalogues[locale]} hostWords={hostWords[locale]}>
           <HostProvider>
             <WalletProvider>
               <SessionProvider>

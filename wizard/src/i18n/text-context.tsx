@@ -8,6 +8,10 @@ import { fill, type Catalogue, type Locale, type MessageKey, type MessageValues 
 export interface Texts {
   locale: Locale
   t(key: MessageKey, values?: MessageValues): string
+  /** A title or usual hint of the host's catalogue of errors; what is not of it stays as the host said it. */
+  host(text: string): string
+  /** `lang` of what the host says of one case, which is English; absent where the page is too. */
+  hostLang: 'en' | undefined
   /** `7 days` */
   length(seconds: number): string
   /** `3 Mar 2027, 14:00 UTC, in 5 days` (X21) */
@@ -18,13 +22,22 @@ export interface Texts {
 
 const TextContext = createContext<Texts | undefined>(undefined)
 
+interface TextProviderProps {
+  locale: Locale
+  catalogue: Catalogue
+  hostWords: Readonly<Record<string, string>>
+  children: ReactNode
+}
+
 /** Hands the one catalogue that is needed to the pages; the others are never loaded. */
-export function TextProvider({ locale, catalogue, children }: { locale: Locale; catalogue: Catalogue; children: ReactNode }) {
+export function TextProvider({ locale, catalogue, hostWords, children }: TextProviderProps) {
   const texts = useMemo((): Texts => {
     const t: Texts['t'] = (key, values) => fill(catalogue[key], locale, values)
     return {
       locale,
       t,
+      host: (text) => hostWords[text] ?? text,
+      hostLang: locale === 'en' ? undefined : 'en',
       length(seconds) {
         const { unit, count } = lengthParts(seconds)
         return t(`common.${unit}`, { count })
@@ -32,7 +45,7 @@ export function TextProvider({ locale, catalogue, children }: { locale: Locale; 
       when: (at, now) => t('common.when', { time: utcTime(at, locale), distance: distance(at, now, locale) }),
       money: (units, token) => exactAmount(BigInt(units), token.decimals, token.symbol, locale),
     }
-  }, [locale, catalogue])
+  }, [locale, catalogue, hostWords])
   return <TextContext value={texts}>{children}</TextContext>
 }
 

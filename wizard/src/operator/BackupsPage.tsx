@@ -34,7 +34,7 @@ export function BackupsPage() {
 }
 
 function Backups({ state, reload }: { state: BackupsShown; reload(): void }) {
-  const { t, when } = useTexts()
+  const { host, hostLang, t, when } = useTexts()
   const now = useNow()
   const { lost } = useHost()
   const [busy, setBusy] = useState<string>()
@@ -68,8 +68,8 @@ function Backups({ state, reload }: { state: BackupsShown; reload(): void }) {
       )}
       {failure !== null && (
         <Notice tone="bad" title={t('operator.backups.failed', { when: when(failure.at, now) })}>
-          <p>{failure.detail}</p>
-          <p>{failure.hint}</p>
+          <p lang={hostLang}>{failure.detail}</p>
+          <p>{host(failure.hint)}</p>
         </Notice>
       )}
       {state.sealedTo !== null && state.staysHere && (

@@ -61,7 +61,7 @@ function useTaskEvents(first: TaskView): { task: TaskView; lines: readonly Line[
 }
 
 function Task({ first }: { first: TaskView }) {
-  const { t, when, locale } = useTexts()
+  const { host, hostLang, t, when, locale } = useTexts()
   const now = useNow()
   const { task, lines } = useTaskEvents(first)
   const isVm = /^[0-9a-f]{12}-\d+$/.test(task.subject)
@@ -75,9 +75,9 @@ function Task({ first }: { first: TaskView }) {
           </span>
         </div>
         {task.error !== null && (
-          <Notice tone="bad" title={task.error.title}>
-            <p>{task.error.detail}</p>
-            <p>{task.error.hint}</p>
+          <Notice tone="bad" title={host(task.error.title)}>
+            <p lang={hostLang}>{task.error.detail}</p>
+            <p>{host(task.error.hint)}</p>
             <p className="text-sm text-soft">
               <code className="font-mono">{task.error.code}</code>
             </p>

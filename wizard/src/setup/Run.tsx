@@ -23,7 +23,7 @@ const atWork: readonly string[] = ['running', 'undoing']
 
 /** Setup at work: its steps, what it waits for, its log. A closed tab changes nothing (W11); what failed is tried again, gone on without or taken back (W12). */
 export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place): void; reload(): void }) {
-  const { t, length } = useTexts()
+  const { host, hostLang, t, length } = useTexts()
   const { now, lost } = useHost()
   const lines = useLog(view.task?.taskId)
   const { at, error, press } = usePress<'run' | 'skip' | 'undo'>()
@@ -114,9 +114,9 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
         {wallet !== null && <WalletDeployment request={wallet} />}
         {task.error !== null && stopped && (
           <div role="alert">
-            <Notice tone="bad" title={task.error.title}>
-              <p>{task.error.detail}</p>
-              <p>{task.error.hint}</p>
+            <Notice tone="bad" title={host(task.error.title)}>
+              <p lang={hostLang}>{task.error.detail}</p>
+              <p>{host(task.error.hint)}</p>
               <p>
                 <code className="font-mono text-sm">{task.error.code}</code>
               </p>

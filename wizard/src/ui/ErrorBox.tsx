@@ -16,12 +16,13 @@ interface Summary {
  */
 export function ErrorBox(props: { error: unknown; focus?: boolean; summary?: Summary | undefined; children?: ReactNode }) {
   const { error, focus = false, summary, children } = props
-  const { t, locale } = useTexts()
+  const texts = useTexts()
+  const { t } = texts
   const box = useRef<HTMLDivElement>(null)
   useEffect(() => {
     if (focus) box.current?.focus()
   }, [error, focus])
-  const failure = describeFailure(error, t, locale)
+  const failure = describeFailure(error, texts)
   return (
     <div ref={box} role="alert" tabIndex={-1} className="flex gap-3 rounded-xl border border-bad bg-bad-tint p-4">
       <span
@@ -47,7 +48,9 @@ export function ErrorBox(props: { error: unknown; focus?: boolean; summary?: Sum
 function HostWords({ failure }: { failure: ShownFailure }) {
   return (
     <>
-      <p className="break-words">{failure.detail}</p>
+      <p className="break-words" lang={failure.detailLang}>
+        {failure.detail}
+      </p>
       <p>{failure.hint}</p>
       {failure.fields.length > 0 && (
         <ul className="list-disc pl-5">

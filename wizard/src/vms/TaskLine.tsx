@@ -11,7 +11,7 @@ const taskActions = ['start', 'stop', 'reboot', 'snapshot', 'rollback', 'reinsta
 
 /** The work that goes on, which no page can cancel by leaving (X7). */
 export function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
-  const { t } = useTexts()
+  const { host, hostLang, t } = useTexts()
   const now = useNow()
   const step = task.steps.find((s) => s.state === 'running')
   if (task.state === 'done') return null
@@ -31,7 +31,8 @@ export function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
       )}
       {task.error !== null && (
         <p>
-          {task.error.title}: {task.error.detail} {task.error.hint} <code className="font-mono text-sm">{task.error.code}</code>
+          {host(task.error.title)}: <span lang={hostLang}>{task.error.detail}</span> {host(task.error.hint)}{' '}
+          <code className="font-mono text-sm">{task.error.code}</code>
         </p>
       )}
     </Notice>
