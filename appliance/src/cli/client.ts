@@ -33,7 +33,7 @@ export class ApiProblem extends Error {
 export function unreachable(
   where: string,
   title = 'The host does not answer',
-  hint = 'Check the address, or start it with ./scripts/up.sh.',
+  hint = 'Check the address, or start it: systemctl start freeholdd, from the tree ./scripts/up.sh.',
 ): ApiProblem {
   return new ApiProblem({
     type: 'urn:freehold:error:host-unreachable',

@@ -124,7 +124,7 @@ function List({ rentals }: { rentals: readonly Rental[] }) {
         />
       )}
       {pages > 1 && (
-        <nav aria-label={t('operator.pages')} className="flex flex-wrap items-center gap-4">
+        <nav aria-label={t('operator.pages')} className="flex flex-wrap items-start gap-4">
           <Button
             look="secondary"
             disabledReason={shown === 0 ? t('operator.pages.first') : undefined}
@@ -132,7 +132,7 @@ function List({ rentals }: { rentals: readonly Rental[] }) {
           >
             {t('operator.pages.back')}
           </Button>
-          <span className="tabular">
+          <span className="flex min-h-11 items-center tabular">
             {t('operator.pages.of', {
               page: new Intl.NumberFormat(locale).format(shown + 1),
               pages: new Intl.NumberFormat(locale).format(pages),

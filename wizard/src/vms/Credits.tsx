@@ -48,6 +48,7 @@ export function Credits({ who }: { who: string }) {
     15_000,
   )
   const [done, setDone] = useState<string>()
+  const { current: wallet } = useWallets()
   if (data === undefined || (data.length === 0 && done === undefined)) return null
   return (
     <Card className="space-y-4">
@@ -57,6 +58,7 @@ export function Credits({ who }: { who: string }) {
           <p>{done}</p>
         </Notice>
       )}
+      {wallet === undefined && data.length > 0 && <WalletBox />}
       {data.map((credit) => (
         <CreditRow
           key={`${credit.contract} ${credit.token}`}
@@ -80,7 +82,6 @@ function CreditRow({ credit, who, onDone }: { credit: Credit; who: string; onDon
   return (
     <div className="space-y-4">
       <p>{t('credit.text', { amount: money(credit.amount, credit), address: shortAddress(who) })}</p>
-      {wallet === undefined && <WalletBox />}
       {error !== undefined && <ErrorBox error={error} focus />}
       <Button
         onClick={() => void run({ to: credit.contract, data: calldata.withdraw(credit.token, who) }).then((ok) => ok && onDone())}
