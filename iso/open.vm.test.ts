@@ -8,6 +8,9 @@ import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { chromium } from '@playwright/test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
+import { Contract, ZeroAddress, type ContractTransactionResponse } from 'ethers'
 import getPort from 'get-port'
 import { startTestChain, type TestChain } from '../appliance/src/chain/test-chain.ts'
 import type { Machine } from './machine.ts'
@@ -157,6 +160,34 @@ hypervisor: { kind: libvirt }
       const used = read.map(([, total, available]) => (Number(total) - Number(available)) * 1024).sort((a, b) => a - b)
       t.diagnostic(`used: ${used.map((bytes) => Math.round(bytes / 1e6)).join(', ')} MB`)
       assert.ok(used.length === 5 && (used[2] ?? Infinity) <= goal)
+    })
+
+    test('M10 what is bought is made: address, disk, seed, and a machine that starts under the units of the host', async (t) => {
+      const status = JSON.parse((await call('GET', '/v1/status', new URL(origin).host)).text) as {
+        contracts: { address: string }[]
+      }
+      const signer = await chain.provider.getSigner(0)
+      const contract = new Contract(status.contracts[0]?.address ?? '', subscriptionsInterface, signer)
+      const price = 10n ** 15n
+      // the smallest VM, in a host that is emulated itself: it is not waited for until it is up, which takes an hour
+      const bought = (await contract.getFunction('buy')(0, ZeroAddress, 86_400, price, signer.address, {
+        ...{ value: price, gasLimit: 500_000n },
+      })) as ContractTransactionResponse
+      const deadline = performance.now() + 1_200_000
+      let phase: string | null = null
+      while (phase !== 'booting') {
+        assert.ok(performance.now() < deadline, `it stands at ${phase}\n${(await machine.serial()).slice(-2000)}`)
+        // a network whose blocks stand still sells nothing
+        await chain.mine(1)
+        await delay(3000)
+        const seen = JSON.parse((await call('GET', `/v1/purchases/${bought.hash}`, new URL(origin).host)).text) as {
+          state: string
+          phase: string | null
+        }
+        if (seen.phase !== phase) t.diagnostic(`${seen.state} ${seen.phase}`)
+        assert.notEqual(seen.state, 'failed')
+        phase = seen.phase
+      }
     })
 
     test('I2 no secret of the setup passed its network in clear; what did is found', async (t) => {
