@@ -1,7 +1,5 @@
-import { plansSchema, quoteSchema, statusSchema } from '@freehold/appliance/api/schemas/status'
-import { purchaseSchema, vmSchema, type VmView } from '@freehold/appliance/api/schemas/vms'
-import { zeroAddress } from '@freehold/appliance/chain/subscription'
-import { HostRpc, sendTransaction } from '@freehold/appliance/cli/chain-client'
+import { statusSchema } from '@freehold/appliance/api/schemas/status'
+import { vmSchema, type VmView } from '@freehold/appliance/api/schemas/vms'
 import { createClient, type ApiClient } from '@freehold/appliance/cli/client'
 import { signIn } from '@freehold/appliance/cli/session'
 import { walletOf } from '@freehold/appliance/cli/wallet'
@@ -9,8 +7,8 @@ import { systemClock } from '@freehold/appliance/clock/clock'
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { readSshBanner } from '@freehold/appliance/network/ssh-banner'
-import { subscriptionsInterface } from '@freehold/contracts/subscriptions-interface'
 import { startStand } from '../../testing/stands/embedded.ts'
+import { buySmallest, untilReady } from '../../testing/stands/purchase.ts'
 
 /** A VM on a host of its own, bought as a person buys it. */
 export interface BoughtVm {
@@ -34,12 +32,12 @@ export async function buyVm(report: (line: string) => void): Promise<BoughtVm> {
     const client = createClient({ url: stand.origin })
     const holder = walletOf(devWallet(4))
     const from = systemClock.monotonicMs()
-    const hash = await pay(client, holder)
+    const hash = await buySmallest(client, holder)
     const sshPort = stand.embedded.config.hypervisor.kind === 'libvirt' ? stand.embedded.config.hypervisor.sshPorts.from : 0
     await bannerAt(sshPort)
     const secondsToSshd = (systemClock.monotonicMs() - from) / 1000
     report(`sshd answered ${secondsToSshd.toFixed(1)} s after the purchase`)
-    const vmId = await ready(client, hash)
+    const vmId = await untilReady(client, hash, waitSeconds)
     report(`ready after ${((systemClock.monotonicMs() - from) / 1000).toFixed(1)} s`)
     const status = await client.call(statusSchema, 'GET', '/v1/status')
     await signIn(client, holder, status.origin, status.now)
@@ -52,43 +50,11 @@ export async function buyVm(report: (line: string) => void): Promise<BoughtVm> {
   }
 }
 
-/** Buys the least time of the smallest plan; returns the transaction's hash. */
-async function pay(client: ApiClient, wallet: ReturnType<typeof walletOf>): Promise<string> {
-  const { chain } = await client.call(statusSchema, 'GET', '/v1/status')
-  const { plans } = await client.call(plansSchema, 'GET', '/v1/plans')
-  const plan = plans.toSorted((a, b) => a.memoryMiB - b.memoryMiB).find((p) => p.open && p.available > 0)
-  if (plan === undefined) throw new AppError({ code: 'capacity-exceeded', detail: 'No plan has a free place.' })
-  const { planId, minSeconds } = plan
-  const query = `planId=${planId}&token=${zeroAddress}&seconds=${minSeconds}`
-  const quote = await client.call(quoteSchema, 'GET', `/v1/quotes?${query}`)
-  const price = BigInt(quote.price)
-  const data = subscriptionsInterface.encodeFunctionData('buy', [planId, zeroAddress, minSeconds, price, wallet.address])
-  const receipt = await sendTransaction(
-    new HostRpc(client, chain.chainId),
-    wallet,
-    { to: quote.contract, data, value: price },
-    (revert) => subscriptionsInterface.parseError(revert)?.name,
-  )
-  return receipt.hash
-}
-
 /** The first VM of a fresh host gets the first port. */
 async function bannerAt(port: number): Promise<void> {
   const end = systemClock.monotonicMs() + waitSeconds * 1000
   while ((await readSshBanner({ host: '127.0.0.1', port }, 1000)) === undefined) {
     if (systemClock.monotonicMs() > end) throw new AppError({ code: 'timed-out', detail: `No sshd answered at port ${port}.` })
     await systemClock.wait(50)
-  }
-}
-
-async function ready(client: ApiClient, hash: string): Promise<string> {
-  const end = systemClock.monotonicMs() + waitSeconds * 1000
-  for (;;) {
-    const purchase = await client.call(purchaseSchema, 'GET', `/v1/purchases/${hash}`)
-    if (purchase.state === 'ready' && purchase.vmId !== null) return purchase.vmId
-    if (['rejected', 'refundable', 'failed'].includes(purchase.state) || systemClock.monotonicMs() > end) {
-      throw new AppError({ code: 'step-failed', detail: `The purchase is ${purchase.state}, not ready.` })
-    }
-    await systemClock.wait(200)
   }
 }

@@ -184,7 +184,7 @@ export async function startInstalledStand(
       origin,
       stateFolder,
       operator,
-      visitor: (address = world.outside4) => visitor(stateFolder, origin, address),
+      visitor: (address = world.outside4) => visitorAt(join(stateFolder, 'run/api.sock'), origin, address),
       async freehold(wallet, ...args) {
         const files = await keystoreOf(wallet, folder)
         const program = join(checkout, 'appliance/bin/freehold')
@@ -231,8 +231,8 @@ template: { image: ${template.image}, sha256: ${template.sha256} }
 }
 
 /** Says what Caddy says: the one name of the host, and who asks. */
-function visitor(stateFolder: string, origin: string, address: string): ApiClient {
-  const client = createClient({ socket: join(stateFolder, 'run/api.sock') })
+export function visitorAt(socket: string, origin: string, address: string): ApiClient {
+  const client = createClient({ socket })
   const own = { host: new URL(origin).host, origin, 'x-forwarded-for': address }
   return {
     ...client,
