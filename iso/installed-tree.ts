@@ -71,13 +71,14 @@ export async function openTree(root: string): Promise<InstalledTree> {
   const within = ['nsenter', '-t', pid, '-n']
   const network = readlinkSync(`/proc/${pid}/ns/net`)
 
-  const idOf = (file: 'passwd' | 'group', name: string): number => {
+  const lineOf = (file: 'passwd' | 'group', name: string): string[] => {
     const line = readFileSync(join(root, 'etc', file), 'utf8')
       .split('\n')
       .find((one) => one.startsWith(`${name}:`))
     if (line === undefined) throw new Error(`the tree has no ${name} in ${file}`)
-    return Number(line.split(':')[2])
+    return line.split(':')
   }
+  const idOf = (file: 'passwd' | 'group', name: string): number => Number(lineOf(file, name)[2])
   const start = ([program = '', ...args]: readonly string[], name: string): ChildProcess => {
     const log = createWriteStream(join(root, `var/log/${name}.log`), { flags: 'a' })
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -146,9 +147,9 @@ export async function openTree(root: string): Promise<InstalledTree> {
         `--bounding-set=${bounds}`,
         '--no-new-privs',
       ]
-      const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin'
+      const given = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin', `HOME=${lineOf('passwd', user)[5]}`]
       const script = `umask ${all('UMask')[0] ?? '0022'}; exec "$@"`
-      return start([...inside, ...as, 'env', '-i', path, ...environment, 'sh', '-c', script, name, ...argv], name)
+      return start([...inside, ...as, 'env', '-i', ...given, ...environment, 'sh', '-c', script, name, ...argv], name)
     },
     log: (name) => readFileSync(join(root, `var/log/${name}.log`), 'utf8'),
     programs,
