@@ -101,7 +101,7 @@ const tiers: Tier[] = [
       ['./scripts/build-template.sh'],
       nodeTest(found('{appliance,contracts,wizard,testing,template-vm,iso,scripts}/**/*.int.test.ts'), 1),
       // each has an sshd in namespaces of its own, and waits for one process at a time
-      nodeTest(found('pam-web3/**/*.int.test.ts'), 2),
+      nodeTest(found('pam-web3/**/*.int.test.ts'), 3),
     ),
     count: countNodeTest,
     minutes: 45,

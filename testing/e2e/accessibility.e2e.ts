@@ -201,8 +201,13 @@ test.afterEach(({ stand }) => {
   stand.world.closedBecause = null
 })
 
+/** What waits or failed is made of the same parts in either theme: the dark one looks at what is filled, with --all at everything. */
+const inBothThemes = ({ name }: Scene): boolean =>
+  process.env['FREEHOLD_ALL'] === '1' || !/ (loading|unknown|error|closed|empty|signed out)$|nowhere/.test(name)
+
 for (const scene of scenes) {
-  test(`X4 X5 X11 X15 X16 X18 ${scene.name}: axe finds nothing in both themes, nothing scrolls sideways`, async ({
+  const themes = inBothThemes(scene) ? 'in both themes' : 'in one theme'
+  test(`X4 X5 X11 X15 X16 X18 ${scene.name}: axe finds nothing ${themes}, nothing scrolls sideways`, async ({
     page,
     stand,
     useWallet,
@@ -219,7 +224,7 @@ for (const scene of scenes) {
     ] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await page.setViewportSize({ width, height: 800 })
-      expect(await axeFinds(page, look), colorScheme).toEqual([])
+      if (look === 'whole' || inBothThemes(scene)) expect(await axeFinds(page, look), colorScheme).toEqual([])
       expect(await sidewaysScroll(page), `${width} px`).toBeLessThanOrEqual(0)
     }
     await page.setViewportSize({ width: 1280, height: 800 })

@@ -206,6 +206,7 @@ test('X2 an error says what happened and what to do, with code, request id and d
 }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   stand.fail('/v1/plans', 'rpc-unreachable')
+  await page.clock.install()
   await page.goto(stand.origin)
   const alert = page.getByRole('alert').filter({ hasText: 'Could not reach the network' })
   await expect(alert).toContainText('Check the RPC address')
@@ -213,5 +214,7 @@ test('X2 an error says what happened and what to do, with code, request id and d
   await alert.getByRole('button', { name: 'Copy details' }).click()
   expect(await page.evaluate('navigator.clipboard.readText()')).toMatch(/code: rpc-unreachable\nrequest: /)
   stand.fail('/v1/plans', undefined)
+  // it asks again by itself
+  await page.clock.fastForward(20_000)
   await expect(page.getByRole('heading', { name: 'Small' })).toBeVisible({ timeout: 20_000 })
 })
