@@ -29,7 +29,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const { status } = useHost()
   // a demo signs its visitors in by itself
   const demo = status?.notices.some((notice) => notice.code === 'demo') === true
-  const { data, error } = useResource(`sessions ${demo}`, async (signal) => {
+  // until the host has said whether it is one, nobody without a note of a former sign-in is taken for signed out
+  const noted = typeof localStorage !== 'undefined' && localStorage.getItem(memory) !== null
+  const { data, error } = useResource(noted || status !== undefined ? `sessions ${demo}` : null, async (signal) => {
     // the cookie itself cannot be seen; without this note of a former sign-in there is none to ask for
     if (localStorage.getItem(memory) === null && !demo) return null
     try {
