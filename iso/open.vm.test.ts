@@ -20,8 +20,8 @@ import { needlesOf, type Secret } from './scan/needles.ts'
 import { openStand, type Disk, type Stand } from './stand.ts'
 
 // One machine from the image to an open storefront by an answer file alone, on a chain of this machine; then what passed its network
-// meanwhile, what is left on its disk, and what it needs while idle. Purchase and login are not made in it, for a guest in an emulated
-// machine is too slow: testing/life has them. With --all only.
+// meanwhile, what is left on its disk, and what it needs while idle. What is bought in it is followed until its machine starts: a
+// guest in an emulated machine is too slow to be logged in to, installed-tree.vm.test.ts does that. With --all only.
 if (process.env['FREEHOLD_ALL'] === '1') {
   const origin = 'https://shop.example'
   /** Part of the node's address: it passes the network in clear, for the operator has chosen http, and it stays in the configuration. */

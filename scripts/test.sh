@@ -3,8 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 export ASSUME_YES=1
+packages=(scripts/setup/packages.txt scripts/setup/test-packages.txt)
 case ${1:-} in
-  --all) export FREEHOLD_ALL=1 ;;
+  --all)
+    export FREEHOLD_ALL=1
+    packages+=(scripts/setup/all-packages.txt)
+    ;;
   '') ;;
   *)
     printf 'Usage: ./scripts/test.sh [--all]\n' >&2
@@ -12,5 +16,5 @@ case ${1:-} in
     ;;
 esac
 source scripts/setup/install.sh
-install_all scripts/setup/packages.txt scripts/setup/test-packages.txt
+install_all "${packages[@]}"
 exec node scripts/tiers.ts

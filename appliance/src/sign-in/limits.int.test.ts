@@ -4,7 +4,7 @@ import { StoppedClock } from '../dev/stopped-clock.ts'
 import type { LoginRequest } from './login-request.ts'
 import { createSessions, sessionSeconds } from './sessions.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
-import { holder, signInStand, testContract, testHostKey, testInstallation, type SignInStand } from './test-stand.ts'
+import { askForShell, holder, signInStand, type SignInStand } from './test-stand.ts'
 
 const here = { address: '203.0.113.7', cookieHash: null }
 
@@ -24,16 +24,7 @@ suite('limits of time', () => {
 
   function shell(): LoginRequest {
     stand.chain.set({})
-    return signIn.requests.create({
-      act: 'shell',
-      vm: { vmId: `${testInstallation}-42`, installation: testInstallation, contract: testContract, tokenId: 42n, generation: 1 },
-      hostKey: testHostKey.fingerprint,
-      user: 'owner',
-      source: '203.0.113.7',
-      behindLoopbackForward: false,
-      nonce: (serial += 1).toString(16).padStart(32, '0'),
-      asker: { kind: 'guest', mark: `freehold:${testInstallation}/42/1` },
-    })
+    return askForShell(signIn, (serial += 1))
   }
   async function approve(request: LoginRequest) {
     const signature = await holder.signMessage(signIn.textOf(request, holder.address))

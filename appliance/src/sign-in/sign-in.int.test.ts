@@ -6,11 +6,10 @@ import type { LoginRequest } from './login-request.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 import { statementText, textSha256 } from './statement.ts'
 import {
+  askForShell,
   holder,
   otherWallet,
   signInStand,
-  testContract,
-  testHostKey,
   testInstallation,
   testSubscription,
   type SignInStand,
@@ -37,16 +36,7 @@ suite('approvals', () => {
       latest: { ...stand.chain.heads.latest, timestamp: stand.clock.now() },
       stale: false,
     }
-    return signIn.requests.create({
-      act: 'shell',
-      vm: { vmId: `${testInstallation}-42`, installation: testInstallation, contract: testContract, tokenId: 42n, generation: 1 },
-      hostKey: testHostKey.fingerprint,
-      user: 'owner',
-      source: '203.0.113.7',
-      behindLoopbackForward: false,
-      nonce: (serial += 1).toString(16).padStart(32, '0'),
-      asker: { kind: 'guest', mark: `freehold:${testInstallation}/42/1` },
-    })
+    return askForShell(signIn, (serial += 1))
   }
   async function approve(request: LoginRequest, wallet: Wallet = holder, place = here) {
     const signature = await wallet.signMessage(signIn.textOf(request, wallet.address))

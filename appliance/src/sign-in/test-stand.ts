@@ -5,7 +5,9 @@ import type { Heads } from '../chain/port.ts'
 import { zeroAddress, type Address, type Subscription } from '../chain/subscription.ts'
 import { MovableClock } from '../clock/clock.ts'
 import { openStore, type Store } from '../store/store.ts'
+import type { LoginRequest } from './login-request.ts'
 import type { LatestChain, LoginChain, SignInPorts } from './ports.ts'
+import type { SignIn } from './sign-in.ts'
 
 export const testContract: Address = '0x5fbdb2315678afecb367f032d93f642f64180aa3'
 export const testChainId = 31337
@@ -96,6 +98,20 @@ export class TestChain implements LoginChain, LatestChain {
 export const testHostKey = {
   publicKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIjZDvSzcpW0S7rN0q4pDpJbqkRyWFtGoHyAm6IkxFRA',
   fingerprint: 'SHA256:jB2eVNcqv9EqXc+YvLgIP0B6sNK6gqrl1LBhJfBLPMM',
+}
+
+/** A login with a shell, as the guest of VM 42 asks for it. A `serial` is used once: the nonce is made of it. */
+export function askForShell(signIn: SignIn, serial: number): LoginRequest {
+  return signIn.requests.create({
+    act: 'shell',
+    vm: { vmId: `${testInstallation}-42`, installation: testInstallation, contract: testContract, tokenId: 42n, generation: 1 },
+    hostKey: testHostKey.fingerprint,
+    user: 'owner',
+    source: '203.0.113.7',
+    behindLoopbackForward: false,
+    nonce: serial.toString(16).padStart(32, '0'),
+    asker: { kind: 'guest', mark: `freehold:${testInstallation}/42/1` },
+  })
 }
 
 /** Everything that signing in needs, in memory, with a clock that can be moved. */
