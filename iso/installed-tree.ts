@@ -52,9 +52,12 @@ export async function openTree(root: string): Promise<InstalledTree> {
     'mount -t proc proc "$0/proc"',
     'mount --rbind /dev "$0/dev"',
     'mount -t sysfs sysfs "$0/sys"',
+    // for everybody, as udev leaves it (50-udev-default.rules)
+    'mount -t tmpfs tmpfs "$0/dev/net" && mknod "$0/dev/net/tun" c 10 200 && chmod 0666 "$0/dev/net/tun"',
     'ip link set lo up',
     // a way out that leads nowhere
-    'ip link add up0 type dummy && ip addr add 192.0.2.10/24 dev up0 && ip link set up0 up && ip route add default via 192.0.2.1',
+    'ip link add up0 type veth peer name up1; ip addr add 192.0.2.10/24 dev up0; ip link set up0 up; ip link set up1 up',
+    'ip route add default via 192.0.2.1',
     'echo ready; exec sleep infinity',
   ]
   const holder = spawn('unshare', ['-m', '-n', '--propagation', 'private', 'sh', '-c', mounts.join('\n'), root], {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import type { SignIn } from '../../appliance/src/sign-in/sign-in.ts'
-import { holder, otherWallet, type SignInStand } from '../../appliance/src/sign-in/test-stand.ts'
+import { zeroAddress } from '../../appliance/src/chain/subscription.ts'
+import { holder, otherWallet, testSubscription, type SignInStand } from '../../appliance/src/sign-in/test-stand.ts'
 import { createHonestHost, type HonestHost } from './honest-host.ts'
 import { asVisitor, gateway } from './in-namespace.ts'
 import { createStand, until, type Stand } from './stand.ts'
@@ -58,11 +59,18 @@ test('denies a subscription in grace and says until when the data is kept', asyn
   await assert.rejects(approve(asked.code))
   await deniedAfterEnter(asked, /Denied: The subscription ended on .*\n?.*The data is kept until/)
 })
-test('denies a subscription that has ended', async () => {
-  const asked = await ask()
-  host.chain.set({ state: 'ended' })
-  await assert.rejects(approve(asked.code))
-  await deniedAfterEnter(asked, /Denied: The subscription has ended\./)
+test('T3 denies a subscription that has ended a moment ago, and says so to its last holder; to a stranger denied, no more', async () => {
+  for (const [wallet, says] of [
+    [holder, /Denied: The subscription has ended\./],
+    [otherWallet, /Denied/],
+  ] as const) {
+    const asked = await ask()
+    host.chain.set({})
+    host.chain.latestSubscription = { ...testSubscription(host.clock.now()), state: 'ended', holder: zeroAddress }
+    await assert.rejects(approve(asked.code, wallet))
+    await deniedAfterEnter(asked, says)
+    assert.equal(/ended/.test(asked.terminal.shown), wallet === holder)
+  }
 })
 test('denies while the host knows stale facts only, and says so', async () => {
   const asked = await ask()

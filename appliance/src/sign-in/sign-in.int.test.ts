@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createPublicKey, verify } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
 import type { Wallet } from 'ethers'
+import { zeroAddress } from '../chain/subscription.ts'
 import type { LoginRequest } from './login-request.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 import { statementText, textSha256 } from './statement.ts'
@@ -102,11 +103,30 @@ suite('approvals', () => {
     assert.match(request.state.reason.text, /^The subscription ended on .* The data is kept until .* UTC\.$/)
   })
 
-  test('T3 denies when the subscription has ended', async () => {
+  test('T3 denies when the subscription has ended: the terminal tells its last holder, and a stranger nothing', async () => {
+    const gone = { state: 'ended', holder: zeroAddress } as const
+    const says = async (wallet: Wallet, settled: boolean) => {
+      const request = shell()
+      if (settled) stand.chain.set(gone)
+      else stand.chain.latestSubscription = { ...testSubscription(stand.clock.now()), ...gone }
+      // the page tells whoever signed: it stands on the chain for everybody
+      await assert.rejects(approve(request, wallet), { code: 'not-entitled', message: /has ended/ })
+      assert.ok(request.state.kind === 'denied')
+      return request.state.reason
+    }
+    const denied = { code: 'denied', text: 'Denied.' }
+    assert.deepEqual(await says(holder, false), { code: 'not-entitled', text: 'The subscription has ended.' })
+    assert.deepEqual(await says(otherWallet, false), denied)
+    // once that is settled nobody holds a pass
+    assert.deepEqual(await says(holder, true), denied)
+    assert.deepEqual(await says(otherWallet, true), denied)
+  })
+
+  test('T3 a stranger at the terminal does not learn that the host is behind', async () => {
     const request = shell()
-    stand.chain.set({ state: 'ended' })
-    await assert.rejects(approve(request), { code: 'not-entitled' })
-    assert.deepEqual(request.state, { kind: 'denied', reason: { code: 'not-entitled', text: 'The subscription has ended.' } })
+    stand.chain.heads = { ...stand.chain.heads, stale: true }
+    await assert.rejects(approve(request, otherWallet), { code: 'chain-stale' })
+    assert.deepEqual(request.state, { kind: 'denied', reason: { code: 'denied', text: 'Denied.' } })
   })
 
   test('T4 denies on a stale chain, and says so', async () => {

@@ -131,7 +131,9 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
     const generation = row === undefined || row.destroyedAt !== null ? undefined : row.generation
     const verdict = whoMay(signer, { ...read, generation, askedGeneration: request.vm.generation })
     if (!verdict.may) {
-      if (verdict.ends) requests.deny(request, { code: verdict.code, text: terminalText(verdict.detail) })
+      if (verdict.ends) {
+        requests.deny(request, verdict.known ? { code: verdict.code, text: terminalText(verdict.detail) } : toStrangers)
+      }
       throw new AppError({ code: verdict.code, detail: verdict.detail })
     }
     const statement = signStatement(
@@ -258,7 +260,7 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
         } catch (error) {
           // a wallet that has lost the pass meanwhile is a stranger: it learns nothing more
           if (error instanceof AppError && !error.retryable && !isDenied(request)) {
-            requests.deny(request, { code: 'denied', text: 'Denied.' })
+            requests.deny(request, toStrangers)
           }
           if (isDenied(request)) return undefined
           throw error
@@ -291,6 +293,9 @@ export function createSignIn(ports: SignInPorts, options: { verifier?: WalletVer
     },
   }
 }
+
+/** All that a terminal says to whom the pass does not belong. */
+const toStrangers = { code: 'denied', text: 'Denied.' } as const
 
 /** The answer to an approval that this wallet has given already, or undefined. */
 function sameApproval({ state }: LoginRequest, signer: string): ApprovalOutcome | undefined {

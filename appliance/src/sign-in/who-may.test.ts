@@ -44,6 +44,22 @@ const denied: readonly [name: string, changes: Partial<RightsFacts>, code: strin
 ]
 
 suite('who may', () => {
+  test('T3 a refusal knows whether it speaks to the holder, the former one included until that is settled', () => {
+    const stranger = '0x3333333333333333333333333333333333333333'
+    for (const [name, changes] of denied) {
+      const { giving, latest } = { ...facts, ...changes }
+      const known = [giving, latest].some((one) => one?.holder === mine.holder)
+      for (const [signer, expected] of [
+        [holder.address, known],
+        [stranger, false],
+      ] as const) {
+        const verdict = whoMay(signer, { ...facts, ...changes })
+        assert.ok(!verdict.may)
+        assert.equal(verdict.known, expected, name)
+      }
+    }
+  })
+
   for (const [name, changes, code, detail, ends] of denied) {
     test(name, () => {
       const verdict = whoMay(holder.address, { ...facts, ...changes })

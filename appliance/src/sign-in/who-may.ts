@@ -14,19 +14,18 @@ export interface RightsFacts {
 }
 
 /** May, with what a statement says; or may not, and why. */
-export type Verdict =
-  | { may: true; subscription: Subscription }
-  | {
-      may: false
-      code: Extract<
-        ErrorCode,
-        'wrong-wallet' | 'pass-not-confirmed' | 'not-entitled' | 'chain-stale' | 'request-used' | 'vm-unknown'
-      >
-      /** For the page of the person who signed. */
-      detail: string
-      /** The request ends with it; else another wallet may still sign. */
-      ends: boolean
-    }
+export type Verdict = { may: true; subscription: Subscription } | Refusal
+
+export interface Refusal {
+  may: false
+  code: Extract<ErrorCode, 'wrong-wallet' | 'pass-not-confirmed' | 'not-entitled' | 'chain-stale' | 'request-used' | 'vm-unknown'>
+  /** For the page of the person who signed. */
+  detail: string
+  /** The request ends with it; else another wallet may still sign. */
+  ends: boolean
+  /** The signer holds the pass, or held it at the giving depth: the terminal says why. To a stranger it says no more than no (T3). */
+  known: boolean
+}
 
 /**
  * Who may act on a VM: holder at the giving depth and at `latest`, entitlement active by the time of the latest block, in the
@@ -34,6 +33,9 @@ export type Verdict =
  */
 export function whoMay(signer: string, facts: RightsFacts): Verdict {
   const { giving, latest, heads } = facts
+  const wallet = signer.toLowerCase()
+  const known = [giving, latest].some((found) => found?.holder.toLowerCase() === wallet)
+  const no = (code: Refusal['code'], detail: string, ends: boolean): Refusal => ({ may: false, code, detail, ends, known })
   if (heads.stale && !heads.standing) {
     return no('chain-stale', 'The host does not know the present state of the network, so it lets nobody in.', true)
   }
@@ -41,7 +43,6 @@ export function whoMay(signer: string, facts: RightsFacts): Verdict {
   if (facts.generation !== facts.askedGeneration)
     return no('request-used', 'The VM was reinstalled since this sign-in began.', true)
   if (latest === undefined || latest.state === 'ended') return no('not-entitled', 'The subscription has ended.', true)
-  const wallet = signer.toLowerCase()
   if (latest.holder.toLowerCase() !== wallet) {
     const held = giving !== undefined && giving.state !== 'ended' && giving.holder.toLowerCase() === wallet
     return no(
@@ -73,10 +74,6 @@ export function whoMay(signer: string, facts: RightsFacts): Verdict {
     case 'ended':
       return no('not-entitled', 'The subscription has ended.', true)
   }
-}
-
-function no(code: Extract<Verdict, { may: false }>['code'], detail: string, ends: boolean): Verdict {
-  return { may: false, code, detail, ends }
 }
 
 function day(unixSeconds: number): string {
