@@ -7,7 +7,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import getPort from 'get-port'
-import { answersFor, openStand, type Stand } from './stand.ts'
+import { archiveKey } from './proxmox/texts.ts'
+import { answersFor, fingerprintAt, fingerprintOnScreen, openStand, type Disk, type Stand } from './stand.ts'
+import { unitWith } from './window.ts'
 
 // Every way an answer file comes in, besides the SMBIOS table of the other files. With --all only.
 if (process.env['FREEHOLD_ALL'] === '1') {
@@ -98,12 +100,37 @@ if (process.env['FREEHOLD_ALL'] === '1') {
     })
   })
 
-  test('profile proxmox without a network: the base system stands, and the machine says that it waits', async () => {
-    const disk = stand.disk('PVE', 12)
-    await stand.install(disk, {}, `${answersFor('PVE')}  profile: proxmox\n`)
-    const machine = await stand.start({ disks: [disk] })
-    await machine.waitFor(/FREEHOLD-PROXMOX waiting host-name/, 1200)
-    await machine.waitFor(/must be\s+[0-9A-F]{2}:/, 1200)
-    assert.doesNotMatch(await machine.serial(), /FREEHOLD-PROXMOX stopped/)
+  suite('profile proxmox', () => {
+    let disk: Disk
+    before(async () => {
+      disk = stand.disk('PVE', 12)
+      await stand.install(disk, {}, `${answersFor('PVE')}  profile: proxmox\n`)
+    })
+
+    test('without a network: the base system stands, and the machine says that it waits', async () => {
+      const machine = await stand.start({ disks: [disk] })
+      await machine.waitFor(/FREEHOLD-PROXMOX waiting host-name/, 1200)
+      await machine.waitFor(/must be\s+[0-9A-F]{2}:/, 1200)
+      assert.doesNotMatch(await machine.serial(), /FREEHOLD-PROXMOX stopped/)
+      await machine.freeze()
+      await machine.cut()
+    })
+
+    test('with a network on which the repository does not answer: it waits, says for what, tries again, and the wizard answers', async () => {
+      const httpsPort = await getPort({ host: '127.0.0.1' })
+      // QEMU offers no way out where it lets nobody out: the way to a neighbour that leads nowhere comes from here
+      const way = 'while :; do ip -4 route show default | grep -q . || ip route add default via 10.0.2.2; sleep 2; done'
+      const machine = await stand.start({ disks: [disk], httpsPort, noWayOut: true, credentials: unitWith('fh-way', way) })
+      await machine.waitFor(/FREEHOLD-PROXMOX waiting repository/, 1800)
+      // over two lines of the screen
+      const words = `(repository): waiting: ${new URL(archiveKey.url).host} does not answer:`
+        .replaceAll(/[().]/g, String.raw`\$&`)
+        .replaceAll(' ', String.raw`\s+`)
+      await machine.waitFor(new RegExp(String.raw`${words}[^]*?Type this code:\s+[0-9A-Z]{3} [0-9A-Z]{3}`), 600)
+      assert.equal(await fingerprintAt(httpsPort), await fingerprintOnScreen(machine, 600))
+      await machine.waitFor(/(?:FREEHOLD-PROXMOX running repository\s[^]*?FREEHOLD-PROXMOX waiting repository\s[^]*?){2}/, 600)
+      assert.doesNotMatch(await machine.serial(), /FREEHOLD-PROXMOX (?:stopped|\w+ kernel)/)
+      await machine.cut()
+    })
   })
 }

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
+import { cutShortMenu } from './installer/cut-short.ts'
 
 // The script itself, in a folder in the place of a machine: two disks, whose ESPs are folders that `mount` copies. Debian's programs
 // and a real mirror: mirror.vm.test.ts.
@@ -13,6 +14,7 @@ const programs: Record<string, string> = {
   findmnt: 'echo "${ROOT:-/dev/md127}"',
   lsblk: `case " $* " in
   *" --inverse "*) printf '/dev/md127 raid1\\n/dev/a3 part\\n/dev/a disk\\n/dev/b3 part\\n/dev/b disk\\n' ;;
+  *PARTLABEL*) for disk; do :; done; printf 'freehold-esp 2\\n'; printf '%s 3\\n7\\n' "$(cat "$HERE/name/\${disk#/dev/}")" ;;
   *PARTTYPE*) for disk; do :; done; printf '%s1 21686148-6449-6e6f-744e-656564454649\\n%s2 c12a7328-f81f-11d2-ba4b-00a0c93ec93b\\n' "$disk" "$disk" ;;
 esac`,
   head: 'for file; do :; done; case $file in /dev/*) cat "$HERE/front/${file#/dev/}" ;; *) exec /usr/bin/head "$@" ;; esac',
@@ -22,6 +24,9 @@ esac`,
   umount:
     '[ -e "$HERE/mounted" ] || exit 1; cp -a "$1/." "$HERE/esp/$(cat "$HERE/mounted")"; rm -r "$HERE/mounted"; find "$1" -mindepth 1 -delete',
   sync: ':',
+  sfdisk: `echo "sfdisk $*" >> "$HERE/told"
+while [ $# -gt 3 ]; do shift; done
+[ "$2" = 3 ] && echo "$3" > "$HERE/name/\${1#/dev/}"`,
   'grub-install': `echo "grub-install $*" >> "$HERE/told"
 case " $* " in *" --target=i386-pc "*) for disk; do :; done; echo GRUB > "$HERE/front/\${disk#/dev/}"; exit ;; esac
 for word; do case $word in --efi-directory=*) at=\${word#*=} ;; esac; done
@@ -55,11 +60,13 @@ function host(t: TestContext) {
         /shim|BOOTX/.test(part) ? 'shim of today\n' : part.endsWith('cfg') ? 'search\n' : 'grub of today\0/EFI/debian\0\n',
       )
     write(`front/${disk}`, 'GRUB')
+    write(`name/${disk}`, 'freehold-root\n')
   }
   fill('a')
   fill('b')
   const script = readFileSync(join(import.meta.dirname, 'config/includes/usr/lib/freehold/boot-loaders'), 'utf8')
     .replaceAll('/etc/freehold/recovery', join(here, 'recovery'))
+    .replaceAll('/etc/freehold/install-incomplete', join(here, 'install-incomplete'))
     .replaceAll('/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed', join(here, 'signed'))
     .replaceAll('/usr/lib/shim/shimx64.efi.signed', join(here, 'shim'))
     .replaceAll('/run/freehold-esp', join(here, 'at'))
@@ -137,6 +144,38 @@ suite('boot loaders of every disk', () => {
       told.filter((line) => line.startsWith('mkfs')),
       ['mkfs /dev/b2'],
     )
+  })
+
+  test('what the installer put there first, to say that it was cut short, is replaced on both disks', (t) => {
+    for (const left of ['early', 'menu alone']) {
+      const { write, read, run, remove, whole } = host(t)
+      for (const disk of ['a', 'b']) {
+        write(`esp/${disk}2/EFI/debian/grub.cfg`, cutShortMenu)
+        if (left === 'early') for (const part of ['shimx64.efi', 'grubx64.efi']) remove(`esp/${disk}2/EFI/debian/${part}`)
+      }
+      const { status, stderr } = run()
+      assert.equal(status, 0, stderr)
+      assert.equal(read('esp/b2/EFI/debian/grub.cfg'), 'search\n')
+      assert.ok(whole())
+    }
+  })
+
+  test('disks of a finished host that bear the name of a begun installation are named; never while it goes on', (t) => {
+    for (const [mark, names] of [
+      [false, ['begun', 'begun']],
+      [false, ['root', 'begun']],
+      [true, ['begun', 'begun']],
+    ] as const) {
+      const { write, read, run } = host(t)
+      write('name/a', `freehold-${names[0]}\n`)
+      write('name/b', `freehold-${names[1]}\n`)
+      if (mark) write('install-incomplete', '')
+      const { status, stderr } = run()
+      assert.equal(status, 0, stderr)
+      const told = (read('told') ?? '').split('\n').filter((line) => line.startsWith('sfdisk'))
+      assert.equal(told.length, mark ? 0 : names.filter((name) => name === 'begun').length)
+      for (const disk of ['a', 'b']) assert.equal(read(`name/${disk}`), `freehold-${mark ? 'begun' : 'root'}\n`)
+    }
   })
 
   test('an ESP that cannot be mounted fails the run and is named; the other is filled all the same', (t) => {

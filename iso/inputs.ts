@@ -28,17 +28,34 @@ const imagePaths = [
   'scripts/deb',
   'template-vm',
 ]
-const packagePaths = ['appliance', 'wizard', 'contracts/deploy', 'pam-web3', 'package.json', 'package-lock.json']
+const packagePaths = [
+  'appliance',
+  'wizard',
+  'contracts/deploy',
+  'pam-web3',
+  'package.json',
+  'package-lock.json',
+  'scripts/build-pam-web3.sh',
+  'scripts/build-wasmtime-node.sh',
+  'scripts/build-wizard.sh',
+  'scripts/npm-package.ts',
+]
 /** Tests, texts for people and what only a checkout has change no image. */
 const inNone = /\.(test|suite|e2e)\.ts$|\/test-[^/]*\.ts$|\/tests?\/|\.md$|^appliance\/src\/dev\//
 
-/** Cheap: reads the files that git knows, as they lie in the tree. */
-export function inputs(): Inputs {
+/** The files behind each hash, none in both; those that git knows, from the root of the tree. */
+export function inputFiles(): { image: readonly string[]; packages: readonly string[] } {
   const files = (paths: readonly string[]): string[] =>
     execFileSync('git', ['-C', root, 'ls-files', '-z', '--', ...paths], { encoding: 'utf8', maxBuffer: 64 * 2 ** 20 })
       .split('\0')
       .filter((file) => file !== '' && !inNone.test(file))
       .sort()
+  const image = files(imagePaths)
+  return { image, packages: files(packagePaths).filter((file) => !image.includes(file)) }
+}
+
+/** Cheap: reads the files as they lie in the tree. */
+export function inputs(): Inputs {
   const hash = (list: readonly string[]): string => {
     const sum = createHash('sha256')
     for (const file of list)
@@ -49,8 +66,8 @@ export function inputs(): Inputs {
       )
     return sum.digest('hex').slice(0, 32)
   }
-  const image = files(imagePaths)
-  return { image: hash(image), packages: hash(files(packagePaths).filter((file) => !image.includes(file))) }
+  const { image, packages } = inputFiles()
+  return { image: hash(image), packages: hash(packages) }
 }
 
 export const passedFile = join(import.meta.dirname, 'passed.json')

@@ -4,9 +4,10 @@ import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import getPort from 'get-port'
 import { seenInChromium } from './browser.ts'
+import { sharedBetween, type Unique } from './distinct.ts'
 import { inputs, passed, passedFile } from './inputs.ts'
 import type { MachineOptions } from './machine.ts'
-import { fingerprintAt, fingerprintOnScreen, openStand, type Stand } from './stand.ts'
+import { fingerprintAt, fingerprintOnScreen, openStand, seenOnScreen, type Stand } from './stand.ts'
 
 // Boots the built image and what it installs. BIOS from a stick also with FREEHOLD_IMAGE=1, which writes iso/passed.json; every
 // firmware and medium with --all. The default run has the packages alone (scripts/deb/packages.int.test.ts): a cold build and an
@@ -35,8 +36,11 @@ if (!all && (same || !image)) {
   test('the image was installed and seen', { skip: why }, () => undefined)
 } else {
   let stand: Stand
+  /** What each row's machine has for itself. */
+  const unique: Record<string, Unique> = {}
   before(async () => {
     stand = await openStand()
+    await mkdir(pictures, { recursive: true })
   })
   after(() => stand?.close())
 
@@ -45,21 +49,25 @@ if (!all && (same || !image)) {
       test('W1 W3 W4: installs unattended without a network, starts from the disk, and serves the wizard under the fingerprint of the screen', async (t) => {
         const host = stand.disk(`${firmware}-${as}`, 12)
         const said = await stand.install(host, { iso: { file: stand.iso, as }, firmware })
-        assert.match(said, /recovery secret[^]*?(?:[A-HJ-NP-Z2-9]{4}-){3}[A-HJ-NP-Z2-9]{4}/)
+        const [, recovery = ''] = /recovery secret[^]*?((?:[A-HJ-NP-Z2-9]{4}-){3}[A-HJ-NP-Z2-9]{4})/.exec(said) ?? []
+        assert.notEqual(recovery, '')
         const httpsPort = await getPort({ host: '127.0.0.1' })
         const machine = await stand.start({ disks: [host], firmware, httpsPort })
         const shown = await fingerprintOnScreen(machine, 1200)
         const screen = await machine.serial()
-        assert.match(screen, /Type this code:\s+[0-9A-Z]{3} [0-9A-Z]{3}/)
+        const [, code = ''] = /Type this code:\s+([0-9A-Z]{3} [0-9A-Z]{3})/.exec(screen) ?? []
+        assert.notEqual(code, '')
+        unique[`${firmware} ${as}`] = { fingerprint: shown, code, recovery }
         assert.match(screen, /https:\/\/10\.0\.2\.15/)
         assert.equal(await fingerprintAt(httpsPort), shown)
         if (all && firmware === 'bios' && as === 'usb') {
           const seen = await seenInChromium(`https://127.0.0.1:${httpsPort}/setup`, 'Compare the SHA-256 fingerprint', 300)
           assert.equal(seen.fingerprint, shown)
-          // for people: what tty1 shows
-          await mkdir(pictures, { recursive: true })
-          await machine.picture(join(pictures, 'screen.ppm'))
         }
+        // what stands before a person: tty1, character by character; the picture stays for people
+        const drawn = (await seenOnScreen(machine, join(pictures, `screen-${firmware}-${as}.ppm`))).join('\n')
+        assert.ok(drawn.endsWith(`must be\n${shown.slice(0, 47)}\n${shown.slice(48)}`), drawn)
+        assert.ok(drawn.includes(code), drawn)
         const times = [...said.matchAll(/FREEHOLD-INSTALL (\S+) (\S+)/g)].map(([, at, phase]) => `${phase} ${at}`)
         t.diagnostic(`installer: ${times.join(', ')}; CPU seconds of QEMU to the wizard: ${await machine.cpuSeconds()}`)
         await machine.cut()
@@ -67,4 +75,9 @@ if (!all && (same || !image)) {
       })
     })
   }
+  test('I1 W3 no two of these machines share a fingerprint, a code or a recovery secret', (t) => {
+    const count = Object.keys(unique).length
+    if (count < 2) t.skip(`${count} machine was installed`)
+    assert.deepEqual(sharedBetween(unique), [])
+  })
 }

@@ -16,6 +16,7 @@ import { until } from '@freehold/appliance/dev/supervisor'
 import { visitorAt } from '../testing/stands/bridge/installed.ts'
 import { buySmallest, untilReady } from '../testing/stands/purchase.ts'
 import { openTree, unpackTree, type InstalledTree } from './installed-tree.ts'
+import { mirrorHosts, ownThings } from './own-things.ts'
 import { openStand, type Stand } from './stand.ts'
 
 // Purchase and login on what the image installs: its own files, programs and libraries, outside an emulated machine, in which a guest
@@ -39,11 +40,15 @@ hypervisor: { kind: libvirt }
     let tree: InstalledTree
     let client: ApiClient
     let vm: VmView
+    let own: string[]
     const there = (path: string): string => join(tree.root, path)
 
     before(async () => {
       stand = await openStand()
-      tree = await openTree(unpackTree(stand.iso, stand.folder))
+      const root = unpackTree(stand.iso, stand.folder)
+      // as it lies on the medium: what starts below makes things of its own
+      own = ownThings(root, mirrorHosts())
+      tree = await openTree(root)
       const anvil = resolve(import.meta.dirname, '../node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil')
       tree.start(anvil, '--silent', '--block-time', '1', '--slots-in-an-epoch', '1', '--disable-block-gas-limit')
       tree.startUnit('freehold-hostd')
@@ -55,6 +60,10 @@ hypervisor: { kind: libvirt }
     after(async () => {
       tree?.stop()
       await stand?.close()
+    })
+
+    test('I1 on the medium it has no password, key, certificate or identity of its own, starts no sshd, and knows no archive', () => {
+      assert.deepEqual(own, [])
     })
 
     test('M10 an answer file brings it to an open storefront, with the guest image and the libvirt of the image', async () => {

@@ -25,6 +25,8 @@ export interface MachineOptions {
   capture?: string
   /** Port of 127.0.0.1 that leads to the machine's 443; absent: no network card at all. */
   httpsPort?: number
+  /** Its network has an address for it and a neighbour; no way out, no name server, nothing that leads to this machine. */
+  noWayOut?: boolean
   /** `-rtc base=`. */
   clock?: string
 }
@@ -215,8 +217,10 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
   })
   if (iso !== undefined) {
     argv.push('-drive', `if=none,id=medium,format=raw,readonly=on,file=${iso.file}`)
-    if (iso.as === 'cd') argv.push('-device', 'ide-cd,drive=medium,bootindex=0')
-    else argv.push('-device', 'usb-storage,drive=medium,bootindex=0,removable=on')
+    // a kernel of its own has the first place already
+    const first = options.kernel === undefined ? ',bootindex=0' : ''
+    if (iso.as === 'cd') argv.push('-device', `ide-cd,drive=medium${first}`)
+    else argv.push('-device', `usb-storage,drive=medium${first},removable=on`)
   }
   sticks.forEach((file, i) => {
     argv.push(
@@ -236,7 +240,8 @@ function machineArguments(options: MachineOptions, files: { log: string; socket:
   }
   if (httpsPort === undefined) argv.push('-nic', 'none')
   else {
-    argv.push('-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${httpsPort}-:443`, '-device', 'virtio-net-pci,netdev=net')
+    const ways = `user,id=net,hostfwd=tcp:127.0.0.1:${httpsPort}-:443${options.noWayOut === true ? ',restrict=on' : ''}`
+    argv.push('-netdev', ways, '-device', 'virtio-net-pci,netdev=net')
     if (options.capture !== undefined) argv.push('-object', `filter-dump,id=capture,netdev=net,file=${options.capture}`)
   }
   if (options.clock !== undefined) argv.push('-rtc', `base=${options.clock}`)

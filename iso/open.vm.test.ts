@@ -16,8 +16,9 @@ import { startTestChain, type TestChain } from '../appliance/src/chain/test-chai
 import type { Machine } from './machine.ts'
 import { findInCapture, readCapture } from './scan/capture.ts'
 import { findOnDisk } from './scan/disk.ts'
-import { needlesOf, type Secret } from './scan/needles.ts'
+import { findIn, needlesOf, type Secret } from './scan/needles.ts'
 import { openStand, type Disk, type Stand } from './stand.ts'
+import { unitWith, unlikeNamed, windowOf, windowScript, type Window } from './window.ts'
 
 // One machine from the image to an open storefront by an answer file alone, on a chain of this machine; then what passed its network
 // meanwhile, what is left on its disk, and what it needs while idle. What is bought in it is followed until its machine starts: a
@@ -28,12 +29,6 @@ if (process.env['FREEHOLD_ALL'] === '1') {
   const nodeKey = 'key-in-the-address-5b1f7d'
   const goal = 700e6
 
-  /** What the machine is asked to show on its serial line by a unit of its hypervisor (systemd.system-credentials): nothing of the image. */
-  const window = `[Unit]
-Description=window of a test
-[Service]
-ExecStart=/bin/sh -c 'while :; do { echo; echo WINDOW $(sed -n "s/^Mem\\\\(Total\\\\|Available\\\\): *//p" /proc/meminfo) KEY $(cat /var/lib/freehold/secrets/deployer.key); } > /dev/ttyS0; sleep 15; done'
-`
   const answersOf = (serial: string, rpcUrl: string): string => `version: 1
 install:
   disks:
@@ -58,6 +53,7 @@ hypervisor: { kind: libvirt }
     let httpsPort: number
     let capture: string
     let secrets: Secret[] = []
+    let seen: Window | undefined
     before(async () => {
       stand = await openStand()
       chain = await startTestChain('0x00000000000000000000000000000000000000b1')
@@ -113,10 +109,8 @@ hypervisor: { kind: libvirt }
       capture = join(stand.folder, 'capture.pcap')
       machine = await stand.start({
         ...{ disks: [disk], httpsPort, capture },
-        credentials: {
-          'systemd.extra-unit.fh-window.service': window,
-          'systemd.unit-dropin.multi-user.target': '[Unit]\nWants=fh-window.service\n',
-        },
+        // what the machine is asked to show on its serial line
+        credentials: unitWith('fh-window', windowScript()),
       })
       const [, code = ''] = await machine.waitFor(/Type this code:\s+([0-9A-Z]{3} [0-9A-Z]{3})/, 1800)
       // while it waits for money somebody before the machine looks in
@@ -135,6 +129,27 @@ hypervisor: { kind: libvirt }
       assert.doesNotMatch(await machine.serial(), /FREEHOLD-FAILED/)
       const status = await call('GET', '/v1/status', new URL(origin).host)
       assert.match(status.text, /"storefront":"open"/)
+    })
+
+    test('what listens on it beyond loopback is exactly what the table of iso/README.md names', async (t) => {
+      await machine.waitFor(/The storefront is open at[^]*?SEEN \S+ \S+ END/, 1800)
+      seen = windowOf(await machine.serial(), /The storefront is open at/)
+      assert.ok(seen !== undefined)
+      t.diagnostic(seen.sockets.join('\n'))
+      assert.deepEqual(unlikeNamed(seen.sockets), { unnamed: [], missing: [] })
+    })
+
+    test('I8 no process had a secret among its arguments on the way to the open storefront, and none is a server for developers', () => {
+      const processes = seen?.processes ?? []
+      assert.ok(processes.some((one) => one.startsWith('/usr/bin/caddy run')) && processes.length > 20, processes.join('\n'))
+      assert.equal(secrets.length, 4)
+      const all = [...secrets, { name: 'key of the node', value: nodeKey }]
+      assert.deepEqual(findIn(Buffer.from(processes.join('\n')), needlesOf(all), 'arguments'), [])
+      const ofDevelopers = /\bnext dev\b|\bnpm\b|\bvite\b|--watch\b|--inspect\b/
+      assert.deepEqual(
+        processes.filter((one) => ofDevelopers.test(one)),
+        [],
+      )
     })
 
     test('V1 its storefront is read from outside, in Chromium', async () => {

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { connect } from 'node:tls'
+import { setTimeout as delay } from 'node:timers/promises'
 import { startMachine, type Machine, type MachineOptions } from './machine.ts'
+import { lastScreen, readPicture, screenDiffers } from './screen-picture.ts'
 
 /** An image, disks and machines of one test file. */
 export interface Stand {
@@ -108,6 +110,29 @@ export async function fingerprintOnScreen(machine: Machine, seconds: number): Pr
     seconds,
   )
   return `${upper}:${lower}`
+}
+
+/**
+ * Waits until the picture of the machine's screen shows what its serial line does, and leaves that picture in `file`. Throws with the
+ * first difference. What others wrote over it stays until the screen is drawn again, within ten minutes.
+ */
+export async function seenOnScreen(machine: Machine, file: string, seconds = 720): Promise<string[]> {
+  const deadline = performance.now() + seconds * 1000
+  for (;;) {
+    await rm(file, { force: true })
+    const lines = lastScreen(await machine.serial())
+    await machine.picture(file)
+    const differs =
+      lines === undefined
+        ? 'the serial line shows no screen'
+        : await readFile(file).then(
+            (bytes) => screenDiffers(readPicture(bytes), lines),
+            (error: Error) => error.message,
+          )
+    if (differs === undefined) return lines ?? []
+    if (performance.now() > deadline) throw new Error(`${file}: ${differs}\n${lines?.join('\n')}`)
+    await delay(5000)
+  }
 }
 
 export function fingerprintAt(port: number): Promise<string> {

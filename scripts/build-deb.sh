@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # build-deb.sh [--out DIR] [NAME...]
 #
-# Builds the Debian packages of packaging/ (all but the broker's without names: freehold, freehold-web), and prints their paths.
+# Builds Debian packages and prints their paths: those of packaging/ and pam-web3, the guests' (scripts/build-pam-web3.sh).
+# Without names all but the broker's: freehold, freehold-web, pam-web3.
 # An existing Debian 13 or Proxmox host takes them: apt install ./freehold.deb ./freehold-web.deb
 # FREEHOLD_UPDATE_KEY (file) is the public key of the repository from which such a host takes updates, FREEHOLD_UPDATE_REPOSITORY
 # its address: a URL, or file:/FOLDER. scripts/deb/repository.ts makes one. Without them `freehold update` says that none is set.
@@ -29,13 +30,17 @@ while (($# > 0)); do
   esac
   shift
 done
-((${#names[@]} > 0)) || names=(freehold freehold-web)
+((${#names[@]} > 0)) || names=(freehold freehold-web pam-web3)
 for name in "${names[@]}"; do
-  [[ -e packaging/$name/control ]] || {
-    echo "build-deb: no package $name; there are: $(cd packaging && echo *)" >&2
+  [[ $name == pam-web3 || -e packaging/$name/control ]] || {
+    echo "build-deb: no package $name; there are: $(cd packaging && echo *) pam-web3" >&2
     exit 2
   }
 done
+if [[ ${names[*]} == pam-web3 ]]; then
+  # Rust alone: it needs neither the pages nor what npm installs
+  exec ./scripts/build-pam-web3.sh ${out:+"$out"}
+fi
 [[ -e node_modules/.bin/node && -d appliance/src/generated ]] || {
   echo 'build-deb: the toolchain is not installed; ./scripts/test.sh or ./scripts/up.sh installs it' >&2
   exit 1
@@ -57,6 +62,10 @@ key=$({
 } | sha256sum | cut -c1-16)
 mkdir -p "$cache/$key"
 for name in "${names[@]}"; do
+  if [[ $name == pam-web3 ]]; then
+    ./scripts/build-pam-web3.sh ${out:+"$out"} 9>&-
+    continue
+  fi
   [[ -e $cache/$key/$name.deb ]] || node scripts/deb/build.ts --out "$cache/$key" --pages "$pages" "$name" >/dev/null 9>&-
   if [[ -n $out ]]; then
     mkdir -p "$out"

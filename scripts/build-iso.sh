@@ -4,7 +4,8 @@
 # Builds the installable image (iso/) and prints its path. Needs root: live-build makes device nodes and mounts in a root of its
 # own. The mirror is this machine's own apt configuration and stands nowhere in the image.
 # Cached by content in ${XDG_CACHE_HOME:-~/.cache}/freehold/iso: builder-KEY/ (Debian 13 with live-build), work/ (downloaded
-# packages), image-KEY.iso. A second run is instant; --again builds the same once more, to compare;
+# packages), image-KEY.iso and image-KEY.epoch (its SOURCE_DATE_EPOCH). A second run is instant; --again builds the same once more,
+# with the same epoch whatever was committed since, to compare;
 # --bare an image of that size with nothing of ours, to measure against.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
@@ -61,7 +62,7 @@ phase() { say "$1 ($((SECONDS - started)) s)"; }
 debs=() template_sha=''
 if [[ -z $bare ]]; then
   phase 'packages of Freehold'
-  packages=$(./scripts/build-deb.sh)
+  packages=$(./scripts/build-deb.sh freehold freehold-web)
   mapfile -t debs <<<"$packages"
   phase 'guest image'
   template=$(./scripts/build-template.sh)
@@ -92,13 +93,19 @@ key=bare-$bare-$(sha256sum iso/build/prepare-bare.sh iso/config/package-lists/ho
   echo "$template_sha $builder_key ${SQUASH_LEVEL:-15}"
 } | sha256sum | cut -c1-16)
 image=$cache/image-$key$again.iso
+# the commit's time is in the image and not in its key: an image without its epoch beside it could not be repeated
+epoch=$cache/image-$key.epoch
 [[ -z $again ]] || rm -f "$image"
-if [[ ! -e $image ]]; then
+if [[ ! -e $image || ! -e $epoch ]]; then
   work=$cache/work
   # what an interrupted build left; the downloads stay
   if [[ -d $work ]]; then find "$work" -mindepth 1 -maxdepth 1 -not -name cache -exec rm -rf {} +; fi
   mkdir -p "$work"
-  SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+  if [[ -n $again && -e $epoch ]]; then
+    SOURCE_DATE_EPOCH=$(cat "$epoch")
+  else
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+  fi
   export SOURCE_DATE_EPOCH
   if [[ -n $bare ]]; then ./iso/build/prepare-bare.sh "$work" "$bare"; else ./iso/build/prepare.sh "$work" "$template" "${debs[@]}"; fi
   phase 'the image: three to ten minutes'
@@ -109,10 +116,12 @@ if [[ ! -e $image ]]; then
     exit 1
   fi
   ./iso/build/finish.sh "$work" "$image.new"
+  # of the image that is repeated, not of the repetition
+  if [[ -z $again || ! -e $epoch ]]; then echo "$SOURCE_DATE_EPOCH" >"$epoch"; fi
   mv "$image.new" "$image"
   phase 'done'
 fi
-touch "$image" "$builder"
+touch "$image" "$epoch" "$builder"
 find "$cache" -mindepth 1 -maxdepth 1 \( -name 'image-*' -o -name 'builder-*' \) -mtime +31 -exec rm -rf {} +
 if [[ -n $out ]]; then
   cp "$image" "$out"

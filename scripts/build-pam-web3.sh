@@ -48,7 +48,9 @@ if [ ! -e "$deb" ]; then
   ln -s ../sbin/freehold-guest "$root/usr/bin/freehold"
   put 644 "$source/package/ssh/10-freehold.conf" etc/ssh/sshd_config.d/10-freehold.conf
   put 644 "$source/package/pam.d/freehold-sshd" etc/pam.d/freehold-sshd
-  put 644 "$here/LICENSE" usr/share/doc/pam-web3/copyright
+  # settings below /etc are no conffiles: lintian-overrides says why
+  put 644 "$source/package/copyright" usr/share/doc/pam-web3/copyright
+  put 644 "$source/package/lintian-overrides" usr/share/lintian/overrides/pam-web3
   # Started because the package is there: nothing to enable.
   mkdir -p "$root/usr/lib/systemd/system/multi-user.target.wants"
   for unit in "$source"/package/units/*.service; do
@@ -57,11 +59,17 @@ if [ ! -e "$deb" ]; then
   done
   put 644 "$source/package/drop-ins/freehold-user-data.service.d/helper.conf" \
     usr/lib/systemd/system/freehold-user-data.service.d/helper.conf
+  # it conflicts with `freehold`: a host is no guest, its sshd would admit nobody, and both bring /usr/bin/freehold
   put 644 "$source/package/control" DEBIAN/control
-  chmod -R u=rwX,go=rX "$root"
+  for script in prerm postrm; do put 755 "$source/package/$script" "DEBIAN/$script"; done
   # The same sources give the same package, so an image made of it keeps its name.
   SOURCE_DATE_EPOCH=1767225600
   export SOURCE_DATE_EPOCH
+  field() { sed -n "s/^$1: //p" "$source/package/control"; }
+  printf 'pam-web3 (%s) stable; urgency=medium\n\n  * Built from the tree; see its history.\n\n -- %s  %s\n' \
+    "$(field Version)" "$(field Maintainer)" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" |
+    gzip -9n > "$root/usr/share/doc/pam-web3/changelog.gz"
+  chmod -R u=rwX,go=rX "$root"
   find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
   dpkg-deb --root-owner-group -Zxz --build "$root" "$work/pam-web3.deb" > /dev/null
   mkdir -p "$stage"

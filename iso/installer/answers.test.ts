@@ -31,6 +31,8 @@ test('an answer file with an unknown key, a wrong value or no leave to wipe is r
     wrong.seen.some((line) => line.startsWith('answers.yaml:6: install.colour: unknown key')),
     wrong.seen.join('\n'),
   )
+  const zfs = refusal('version: 1\ninstall:\n  disks: [{ serial: A }]\n  filesystem: zfs\n  wipe: true\n').seen.join('\n')
+  assert.match(zfs, /^answers\.yaml:4: install\.filesystem: unknown key: the file system is always ext4, .*ZFS is not offered: /)
   for (const text of [
     '',
     'version: 1\n',
@@ -115,6 +117,7 @@ test('VM disks get a file system of their own where there is room, and the syste
     assert.ok((root + vms + 515) * 2 ** 20 <= size * gib, `${size}`)
     assert.ok(vms === 0 || vms * 2 ** 20 >= 16 * gib, `${size}`)
     assert.equal(sfdiskScript({ root, vms }, false).includes('freehold-vms'), vms > 0)
+    assert.doesNotMatch(sfdiskScript({ root, vms }, true), /freehold-root/, 'a host by its name alone')
   }
   assert.equal(layoutOf(20 * gib, unpacked).vms, 0)
   assert.equal(layoutOf(4000 * gib, unpacked).root, 32 * 1024)

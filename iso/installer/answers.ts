@@ -37,6 +37,13 @@ export const installAnswer = z.strictObject({
 export type InstallAnswer = z.output<typeof installAnswer>
 export type DiskAnswer = InstallAnswer['disks'][number]
 
+/** What people look for beside mirrors, and why it is not there. */
+export const noZfs = 'ZFS is not offered: its module is not in Debian’s signed kernel, and its licence keeps it off the medium.'
+/** Keys that nobody finds, and what is there in their place. */
+const hints: Record<string, string> = {
+  filesystem: `the file system is always ext4, over md where two disks are named. ${noZfs}`,
+}
+
 /** An answer file: what the installer needs, and the text of the rest, which the first boot applies; undefined: the wizard asks. */
 export interface Answers {
   install: InstallAnswer
@@ -73,9 +80,9 @@ export function parseAnswers(text: string, file: string): Answers {
       const keys = issue.code === 'unrecognized_keys' ? issue.keys : [undefined]
       for (const key of keys) {
         const path = ['install', ...issue.path, ...(key === undefined ? [] : [key])].map(String)
-        wrong.push(
-          `${file}:${lineOf(document, counter, path)}: ${path.join('.')}: ${key === undefined ? issue.message : 'unknown key'}`,
-        )
+        const hint = hints[path.slice(1).join('.')]
+        const what = key === undefined ? issue.message : `unknown key${hint === undefined ? '' : `: ${hint}`}`
+        wrong.push(`${file}:${lineOf(document, counter, path)}: ${path.join('.')}: ${what}`)
       }
     }
   }

@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises'
+import { copyFile, mkdir, open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 
 /** What a machine says whose installation was cut short: on the screen, and on the first serial line. */
 const words = [
@@ -54,6 +55,23 @@ export async function sayCutShort(disk: string): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+/** Debian's shim and its GRUB, as the medium has them; this GRUB reads its first configuration from this folder of the ESP. */
+const shim = 'usr/lib/shim/shimx64.efi.signed'
+const signedGrub = 'usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed'
+const vendor = 'debian'
+
+/**
+ * The same under UEFI: puts boot loader and words onto an empty ESP that is mounted at `esp`. `system`: root of the live system. The
+ * file that firmware looks for comes last. `/usr/lib/freehold/boot-loaders` writes all of it anew when the system is there.
+ */
+export async function sayCutShortUnderUefi(esp: string, system = '/'): Promise<void> {
+  const [boot, words] = [join(esp, 'EFI/BOOT'), join(esp, 'EFI', vendor)]
+  for (const folder of [boot, words]) await mkdir(folder, { recursive: true })
+  await writeFile(join(words, 'grub.cfg'), cutShortMenu)
+  await copyFile(join(system, signedGrub), join(boot, 'grubx64.efi'))
+  await copyFile(join(system, shim), join(boot, 'BOOTX64.EFI'))
 }
 
 /** The same for GRUB, from when it is installed until it has its menu. */

@@ -13,8 +13,8 @@ export interface Disk {
   contents: string[]
   /** Mounted, part of an array that is not ours, or the medium itself: never offered. */
   inUse: boolean
-  /** Label of the root file system of an earlier installation of ours. */
-  ours: boolean
+  /** What an installation of ours left on it: a host, or one that was begun and not finished. */
+  freehold: 'none' | 'begun' | 'host'
 }
 
 const text = z
@@ -46,8 +46,10 @@ const listing = z.object({ blockdevices: z.array(tree) })
 /** Columns that `lsblk --json --bytes` is asked for. */
 export const lsblkColumns = 'PATH,SIZE,TYPE,MODEL,SERIAL,WWN,TRAN,RO,MOUNTPOINTS,FSTYPE,LABEL,PARTLABEL'
 
-/** Partition names that mark an installation of ours. */
+/** Name of the partition of the root that marks a host. It is given as the last act of an installation. */
 export const rootPartition = 'freehold-root'
+/** Its name until then: such a disk is no host, and may be written again. */
+export const begunPartition = 'freehold-begun'
 
 /** Names of all partitions that an installation makes. */
 const ourPartition = /^freehold-/
@@ -72,9 +74,15 @@ export function parseDisks(json: string): Disk[] {
         inUse:
           below.some(({ mountpoints }) => mountpoints.some((at) => at !== null)) ||
           arrays(disk, (name) => !ourPartition.test(name)).length > 0,
-        ours: below.some(({ partlabel }) => partlabel.startsWith(rootPartition)),
+        freehold: leftOn(below),
       }
     })
+}
+
+/** One partition that says host is enough. */
+function leftOn(below: readonly Node[]): Disk['freehold'] {
+  const is = (name: string): boolean => below.some(({ partlabel }) => partlabel.startsWith(name))
+  return is(rootPartition) ? 'host' : is(begunPartition) ? 'begun' : 'none'
 }
 
 /** Arrays that were put together of an earlier installation's partitions on these disks: to be stopped before these are written. */
@@ -105,11 +113,12 @@ export function sizeText(bytes: number): string {
   return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit] ?? ''}`
 }
 
-/** One line for a list: name, size, model, serial, contents. */
+const left = { none: [], begun: ['an installation that was not finished'], host: ['holds Freehold already'] } as const
+
+/** One line for a list: name, size, model, serial, contents, what an installation of ours left. */
 export function diskLine(disk: Disk): string {
   const name = disk.path.replace('/dev/', '')
   const what = disk.contents.length === 0 ? 'empty' : disk.contents.join(', ')
-  return [name, sizeText(disk.bytes), disk.model || 'no model', disk.serial ? `serial ${disk.serial}` : 'no serial', what].join(
-    ' · ',
-  )
+  const serial = disk.serial ? `serial ${disk.serial}` : 'no serial'
+  return [name, sizeText(disk.bytes), disk.model || 'no model', serial, what, ...left[disk.freehold]].join(' · ')
 }

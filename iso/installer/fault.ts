@@ -27,6 +27,7 @@ export const faultCodes = [
   'answers-wrong',
   'answers-unreachable',
   'clock-wrong',
+  'secure-boot-on',
   'not-confirmed',
   'tool-failed',
 ] as const
@@ -47,7 +48,8 @@ export function faultLines(fault: InstallFault): string[] {
   ]
 }
 
-function wrapped(text: string, indent = '  '): string[] {
+/** Lines of at most 78 columns. */
+export function wrapped(text: string, indent = '  '): string[] {
   const lines: string[] = []
   let line = indent
   for (const word of text.split(' ')) {

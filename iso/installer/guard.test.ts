@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { InstallAnswer } from './answers.ts'
-import { arraysOf, parseDisks, type Disk } from './disks.ts'
+import { arraysOf, diskLine, parseDisks, type Disk } from './disks.ts'
 import { faultLines, InstallFault, type FaultCode } from './fault.ts'
 import { named, needOf, offered, typed } from './guard.ts'
 
@@ -16,7 +16,7 @@ const disk = (path: string, change: Partial<Disk> = {}): Disk => ({
   transport: 'sata',
   contents: [],
   inUse: false,
-  ours: false,
+  freehold: 'none',
   ...change,
 })
 const answer = (...disks: InstallAnswer['disks']): InstallAnswer => ({
@@ -43,7 +43,7 @@ suite('an answer file names the disk exactly, or nothing is written', () => {
     ['the same twice', [disk('sda')], [{ serial: 'S-sda' }, { path: '/dev/sda' }], 'disk-ambiguous'],
     ['in use', [disk('sda', { inUse: true })], [{ serial: 'S-sda' }], 'disk-not-found'],
     ['one byte too small', [disk('sda', { bytes: needOf(need) - 1 })], [{ serial: 'S-sda' }], 'disk-too-small'],
-    ['installed already', [disk('sda', { ours: true })], [{ serial: 'S-sda' }], 'disk-installed'],
+    ['installed already', [disk('sda', { freehold: 'host' })], [{ serial: 'S-sda' }], 'disk-installed'],
     ['the mirror’s second is missing', [disk('sda')], [{ serial: 'S-sda' }, { serial: 'S-sdb' }], 'disk-not-found'],
   ] as const) {
     test(`refused: ${what}`, () => {
@@ -55,8 +55,12 @@ suite('an answer file names the disk exactly, or nothing is written', () => {
     const disks = [disk('sda'), disk('sdb', { bytes: needOf(need) })]
     assert.deepEqual(named(disks, answer({ serial: 'S-sdb' }), need), [disks[1]])
     assert.deepEqual(named(disks, answer({ serial: 'S-sdb' }, { path: '/dev/sda' }), need), [disks[1], disks[0]])
+    // what was only begun is no host: the same answer file goes on, alone or as half of a mirror
+    assert.equal(named([disk('sda', { freehold: 'begun' })], answer({ serial: 'S-sda' }), need).length, 1)
+    const half = [disk('sda', { freehold: 'begun' }), disk('sdb', { freehold: 'host' })]
+    assert.throws(() => named(half, answer({ serial: 'S-sda' }, { serial: 'S-sdb' }), need), refusedWith('disk-installed'))
     const again = { ...answer({ serial: 'S-sda' }), wipeInstalled: true }
-    assert.equal(named([disk('sda', { ours: true })], again, need).length, 1)
+    assert.equal(named([disk('sda', { freehold: 'host' })], again, need).length, 1)
   })
 })
 
@@ -111,7 +115,31 @@ test('disks of lsblk: the medium is in use, optical drives and memory are none, 
   const [medium, ours, ...more] = parseDisks(json)
   assert.deepEqual(more, [])
   assert.equal(medium?.inUse, true)
-  assert.deepEqual([ours?.ours, ours?.inUse, ours?.model, ours?.contents], [true, false, 'QEMU', ['ext4 "freehold-root" 1.1 GB']])
+  assert.deepEqual(
+    [ours?.freehold, ours?.inUse, ours?.model, ours?.contents],
+    ['host', false, 'QEMU', ['ext4 "freehold-root" 1.1 GB']],
+  )
+})
+
+test('an installation that was not finished is told apart from a host, in the list, too; one name of a host is enough', () => {
+  const of = (...names: string[]) => {
+    const children = names.map((partlabel, i) => ({ path: `/dev/vda${i + 1}`, size: gib, type: 'part', ro: false, partlabel }))
+    const [found] = parseDisks(
+      JSON.stringify({ blockdevices: [{ path: '/dev/vda', size: 20 * gib, type: 'disk', ro: false, children }] }),
+    )
+    assert.ok(found)
+    return found
+  }
+  for (const [names, freehold, words] of [
+    [['freehold-bios', 'freehold-esp', 'freehold-begun', 'freehold-vms'], 'begun', /an installation that was not finished$/],
+    [['freehold-bios', 'freehold-esp', 'freehold-root', 'freehold-vms'], 'host', /holds Freehold already$/],
+    [['freehold-begun', 'freehold-root'], 'host', /holds Freehold already$/],
+    [['freehold-bios', 'freehold-esp'], 'none', /empty$/],
+    [['data'], 'none', /empty$/],
+  ] as const) {
+    assert.equal(of(...names).freehold, freehold, names.join())
+    assert.match(diskLine(of(...names)), words)
+  }
 })
 
 test('a mirror of an earlier installation may be written anew, its arrays are stopped; an array of others is in use', () => {
@@ -124,13 +152,17 @@ test('a mirror of an earlier installation may be written anew, its arrays are st
     JSON.stringify({ blockdevices: [members('/dev/vda', partlabel), members('/dev/vdb', partlabel)] })
   const ours = parseDisks(json('freehold-root'))
   assert.deepEqual(
-    ours.map((disk) => [disk.inUse, disk.ours]),
+    ours.map((disk) => [disk.inUse, disk.freehold]),
     [
-      [false, true],
-      [false, true],
+      [false, 'host'],
+      [false, 'host'],
     ],
   )
-  assert.deepEqual(arraysOf(json('freehold-root'), ours), ['/dev/md127'])
+  // and of one that was cut short
+  for (const name of ['freehold-root', 'freehold-begun']) {
+    assert.deepEqual(arraysOf(json(name), ours), ['/dev/md127'])
+    assert.equal(parseDisks(json(name))[1]?.inUse, false)
+  }
   const others = parseDisks(json('data'))
   assert.deepEqual(
     others.map(({ inUse }) => inUse),

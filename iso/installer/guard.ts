@@ -41,8 +41,8 @@ export function offered(disks: readonly Disk[], need: Need): Disk[] {
 }
 
 /**
- * The disks that an answer file names: each exactly one that is there, free and large enough. No match, two matches, or an
- * installation of ours on it without leave: refused before the first write, never "the other one".
+ * The disks that an answer file names: each exactly one that is there, free and large enough. No match, two matches, or a host of
+ * ours on it without leave: refused before the first write, never "the other one". What was only begun may be written again.
  */
 export function named(disks: readonly Disk[], answer: InstallAnswer, need: Need): Disk[] {
   const least = needOf(need)
@@ -80,7 +80,7 @@ export function named(disks: readonly Disk[], answer: InstallAnswer, need: Need)
         remedy: 'Name or attach a larger disk.',
       })
     }
-    if (disk.ours && !answer.wipeInstalled) {
+    if (disk.freehold === 'host' && !answer.wipeInstalled) {
       throw new InstallFault('disk-installed', {
         wrong: 'This disk holds an installation of Freehold already; the medium was probably left in the machine.',
         seen: [diskLine(disk)],

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs'
 import { readFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseAnswers, profiles, type Answers, type Profile } from './answers.ts'
+import { noZfs, parseAnswers, profiles, type Answers, type Profile } from './answers.ts'
 import { answersUrlOf, fetchAnswers } from './answers-url.ts'
 import { checkClock } from './clock.ts'
 import { ask, marker, show, showFault } from './console.ts'
 import { diskLine, lsblkColumns, parseDisks, type Disk } from './disks.ts'
-import { InstallFault } from './fault.ts'
+import { InstallFault, wrapped } from './fault.ts'
 import { named, offered, typed, type Need } from './guard.ts'
 import { verifyPayload } from './payload.ts'
 import { rescue, resetInstalled } from './rescue.ts'
+import { checkSecureBoot, secureBootOn } from './secure-boot.ts'
 import { followed, tool } from './tools.ts'
 import { writeSystem } from './write.ts'
 
@@ -33,15 +34,18 @@ async function main(): Promise<void> {
   const disks = parseDisks(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns]))
   const choice = answers === undefined ? undefined : named(disks, answers.install, need)
   if (choice === undefined) offered(disks, need)
+  const secureBoot = await secureBootOn()
+  if (answers !== undefined) checkSecureBoot(answers.install.profile, secureBoot)
   marker('looked')
   show('', '  Freehold: verifying this medium …')
   await verifyPayload(medium, '/usr/share/freehold/medium.pub', () => undefined)
   marker('verified')
   const chosen = choice ?? (await askForDisks(disks, need))
   const profile = answers?.install.profile ?? (await askForProfile())
+  checkSecureBoot(profile, secureBoot)
   marker('chosen')
   let told = 0
-  const { recovery, warning } = await writeSystem({
+  const { recovery, warnings } = await writeSystem({
     disks: chosen,
     squashfs: join(medium, 'live/filesystem.squashfs'),
     unpackedBytes: need.unpackedBytes,
@@ -53,7 +57,7 @@ async function main(): Promise<void> {
       if (percent >= told + 10) show(`  copied ${(told = percent - (percent % 10))} %`)
     },
   })
-  if (warning !== undefined) show('', `  Warning: ${warning}`)
+  for (const warning of warnings) show('', `  Warning: ${warning}`)
   show(
     '',
     '  Freehold is installed. Remove the medium.',
@@ -109,19 +113,23 @@ async function findAnswers(commandLine: string): Promise<Answers | undefined> {
   const label = '/dev/disk/by-label/FREEHOLD'
   if (!existsSync(label)) return undefined
   await mkdir('/run/freehold-answers', { recursive: true, mode: 0o700 })
-  await tool('mount', ['-o', 'ro,nosuid,nodev,noexec', label, '/run/freehold-answers'])
+  // the live system is mounted from the whole stick, not from a partition of it: the kernel lets nobody mount one beside it, but a
+  // loop device reads it
+  const loop = (await tool('losetup', ['--read-only', '--find', '--show', label])).trim()
   try {
+    await tool('mount', ['-o', 'ro,nosuid,nodev,noexec', loop, '/run/freehold-answers'])
     const file = '/run/freehold-answers/answers.yaml'
     return existsSync(file) ? parseAnswers(await readFile(file, 'utf8'), 'FREEHOLD:/answers.yaml') : undefined
   } finally {
-    await tool('umount', ['/run/freehold-answers'])
+    await tool('umount', ['/run/freehold-answers']).catch(() => undefined)
+    await tool('losetup', ['--detach', loop]).catch(() => undefined)
   }
 }
 
 async function askForProfile(): Promise<Profile> {
   show('', '  libvirt: VMs run on this machine, all that is needed is on the medium.')
-  show('  proxmox: this machine becomes a Proxmox host; needs the Internet at its first start, and Secure Boot off')
-  show('           until the boot loader of Proxmox is in place.')
+  show('  proxmox: this machine becomes a Proxmox host; needs the Internet at its')
+  show('           first start, and Secure Boot off.')
   const typed = (await ask('  Profile [libvirt]: ')).trim()
   return profiles.find((name) => name === typed) ?? (typed === '' ? 'libvirt' : await askForProfile())
 }
@@ -130,8 +138,9 @@ async function askForProfile(): Promise<Profile> {
 async function askForDisks(disks: readonly Disk[], need: Need): Promise<Disk[]> {
   for (;;) {
     const free = offered(disks, need)
-    show('', '  Freehold will be installed on one of these disks, or on two as a mirror.', '')
-    for (const disk of free) show(`    ${diskLine(disk)}${disk.ours ? ' · holds Freehold already' : ''}`)
+    show('', '  Freehold will be installed on one of these disks, or on two as a mirror.')
+    show(...wrapped(`The file system is ext4. ${noZfs}`), '')
+    for (const disk of free) show(`    ${diskLine(disk)}`)
     show('', '  Everything on the chosen disk will be lost. Nothing has been written yet.', '')
     try {
       const chosen = typed(await ask('  Name of the disk: '), free)

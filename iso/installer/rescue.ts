@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { factoryReset } from '../../appliance/src/host/reset/factory-reset.ts'
 import { ask, marker, show } from './console.ts'
-import { lsblkColumns, parseDisks, rootPartition } from './disks.ts'
+import { diskLine, lsblkColumns, parseDisks, rootPartition } from './disks.ts'
 import { InstallFault } from './fault.ts'
 import { isRecovery } from './recovery.ts'
 import { tool } from './tools.ts'
@@ -56,10 +56,11 @@ async function rootOfHost(live: boolean): Promise<string> {
   if (!live) return '/'
   const target = '/target'
   const device = join('/dev/disk/by-partlabel', rootPartition)
-  const ours = parseDisks(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns])).some((disk) => disk.ours)
-  if (!ours) {
+  const disks = parseDisks(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns]))
+  if (!disks.some(({ freehold }) => freehold === 'host')) {
     throw new InstallFault('disk-not-found', {
       wrong: 'No disk of this machine holds a Freehold host.',
+      seen: disks.filter(({ inUse }) => !inUse).map(diskLine),
       remedy: 'Attach its disk, or choose the installation in the menu of the medium.',
     })
   }

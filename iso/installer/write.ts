@@ -1,13 +1,16 @@
 import { appendFile, chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Answers, Profile } from './answers.ts'
-import { cutShortMenu, sayCutShort } from './cut-short.ts'
+import { cutShortMenu, sayCutShort, sayCutShortUnderUefi } from './cut-short.ts'
 import { arraysOf, lsblkColumns, type Disk } from './disks.ts'
 import { makeRecovery } from './recovery.ts'
-import { layoutOf, partitionOf, sfdiskScript } from './layout.ts'
+import { layoutOf, namedHost, partitionOf, sfdiskScript } from './layout.ts'
 import { followed, tool } from './tools.ts'
 
-const target = '/target'
+/** Where the new root and each ESP are mounted, and the root of the live system. */
+export const places = { target: '/target', esp: '/run/freehold-esp', live: '/' }
+type Places = typeof places
+
 /** While this file is there the disk does not start as a host. */
 export const incompleteMark = 'etc/freehold/install-incomplete'
 
@@ -22,10 +25,15 @@ export interface WriteOptions {
 }
 
 /**
- * Writes the system: partition, format, unpack, boot loaders for BIOS and UEFI, and last of all takes the mark of an unfinished
- * installation away. Answers the recovery secret, which nothing keeps but as a hash.
+ * Writes the system: partition, format, unpack, boot loaders for BIOS and UEFI; then takes the mark of an unfinished installation
+ * away, and last of all gives the root of each disk the name of a host. A cut before the mark went leaves a disk that says what to
+ * do; one behind it a whole host, whose first start gives the name (boot-loaders). A disk of that name is always a whole host.
+ * Answers the recovery secret, which nothing keeps but as a hash.
  */
-export async function writeSystem(options: WriteOptions): Promise<{ recovery: string; warning?: string }> {
+export async function writeSystem(
+  options: WriteOptions,
+  { target, esp, live }: Places = places,
+): Promise<{ recovery: string; warnings: string[] }> {
   const { disks, phase } = options
   const mirror = disks.length === 2
   const bytes = Math.min(...disks.map((disk) => disk.bytes))
@@ -39,12 +47,18 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
     await sayCutShort(disk.path)
   }
   await tool('udevadm', ['settle', '--timeout=30'])
+  await mkdir(esp, { recursive: true })
+  for (const [i, disk] of disks.entries()) {
+    const partition = partitionOf(disk, 2)
+    await tool('mkfs.vfat', ['-F', '32', '-n', i === 0 ? 'FH-ESP' : 'FH-ESP2', partition])
+    await tool('mount', ['-t', 'vfat', partition, esp])
+    await sayCutShortUnderUefi(esp, live)
+    await tool('umount', [esp])
+  }
   phase('partitioned')
 
   const root = mirror ? await array('root', disks, 3) : partitionOf(disks[0] as Disk, 3)
   const vms = layout.vms === 0 ? undefined : mirror ? await array('vms', disks, 4) : partitionOf(disks[0] as Disk, 4)
-  for (const [i, disk] of disks.entries())
-    await tool('mkfs.vfat', ['-F', '32', '-n', i === 0 ? 'FH-ESP' : 'FH-ESP2', partitionOf(disk, 2)])
   await tool('mkfs.ext4', ['-q', '-F', '-L', 'freehold-root', root])
   if (vms !== undefined) await tool('mkfs.ext4', ['-q', '-F', '-m', '0', '-L', 'freehold-vms', vms])
   phase('formatted')
@@ -62,9 +76,9 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
   )
   phase('copied')
 
-  await fstab(disks, root, vms)
+  await fstab(target, disks, root, vms)
   await copyFile(join(target, 'usr/share/freehold/debian.sources'), join(target, 'etc/apt/sources.list.d/debian.sources'))
-  await rest(options.answers)
+  await rest(target, options.answers)
   const { secret: recovery, line, menuLine } = makeRecovery()
   await writeFile(join(target, 'etc/freehold/recovery'), line, { mode: 0o600 })
   await writeFile(join(target, 'etc/freehold/grub-password'), menuLine, { mode: 0o600 })
@@ -87,7 +101,9 @@ export async function writeSystem(options: WriteOptions): Promise<{ recovery: st
   // the mark goes when all else is on the disk: a cut must not find a host without its menu
   await tool('sync', ['-f', target])
   await rm(join(target, incompleteMark))
-  return { recovery, ...(await leave()) }
+  // synced by this: no disk may be named a host that still bears the mark
+  const warnings = await leave(target)
+  return { recovery, warnings: [...warnings, ...(await nameHost(disks))] }
 }
 
 async function array(name: string, disks: readonly Disk[], number: number): Promise<string> {
@@ -109,7 +125,7 @@ async function array(name: string, disks: readonly Disk[], number: number): Prom
 const uuidOf = async (path: string): Promise<string> =>
   (await tool('blkid', ['--match-tag', 'UUID', '--output', 'value', path])).trim()
 
-async function fstab(disks: readonly Disk[], root: string, vms: string | undefined): Promise<void> {
+async function fstab(target: string, disks: readonly Disk[], root: string, vms: string | undefined): Promise<void> {
   const lines = [`UUID=${await uuidOf(root)} / ext4 errors=remount-ro 0 1`]
   // a mirror that lost a disk is put together after 30 s, and disks may be slow: with less than this its VMs would stay down
   const waits = 'x-systemd.device-timeout=180'
@@ -120,7 +136,7 @@ async function fstab(disks: readonly Disk[], root: string, vms: string | undefin
 }
 
 /** What the first boot applies; it is removed then. */
-async function rest(answers: Answers | undefined): Promise<void> {
+async function rest(target: string, answers: Answers | undefined): Promise<void> {
   if (answers?.rest === undefined) return
   const file = join(target, 'etc/freehold/answers.yaml')
   await writeFile(file, answers.rest, { mode: 0o600 })
@@ -128,16 +144,30 @@ async function rest(answers: Answers | undefined): Promise<void> {
 }
 
 /** What still holds the root is let go lazily; a clean-up that fails is a warning, for the disk works. */
-async function leave(): Promise<{ warning?: string }> {
+async function leave(target: string): Promise<string[]> {
   await tool('sync', [])
   for (const name of ['run', 'sys', 'proc', 'dev'])
     await tool('umount', ['--recursive', '--lazy', join(target, name)]).catch(() => undefined)
   try {
     await tool('umount', ['--recursive', target])
-    return {}
+    return []
   } catch {
     await tool('mount', ['-o', 'remount,ro', target]).catch(() => undefined)
     const held = await readFile('/proc/mounts', 'utf8').then((text) => text.includes(` ${target} ext4 rw`))
-    return held ? { warning: 'The disk could not be unmounted; it was synced.' } : {}
+    return held ? ['The disk could not be unmounted; it was synced.'] : []
   }
+}
+
+/** The host is whole by now: what fails here is a warning. */
+async function nameHost(disks: readonly Disk[]): Promise<string[]> {
+  const warnings: string[] = []
+  for (const disk of disks) {
+    try {
+      await tool('sfdisk', namedHost(disk))
+      await tool('sync', [disk.path])
+    } catch {
+      warnings.push(`${disk.path} is not marked as a host yet; its first start does that.`)
+    }
+  }
+  return warnings
 }

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname, release } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { secureBootOn } from '../installer/secure-boot.ts'
 import { fetchWhole } from './fetch.ts'
 import { profileSteps, type ProxmoxMachine, type Told } from './steps.ts'
 
@@ -59,6 +60,7 @@ const machine: ProxmoxMachine = {
   installed: async (name) =>
     (await run('dpkg-query', ['--show', '--showformat=${db:Status-Status}', name])).out.trim() === 'installed',
   kernel: () => Promise.resolve(release()),
+  secureBoot: () => secureBootOn(),
   async reboot() {
     await run('systemctl', ['--no-block', 'reboot'])
   },

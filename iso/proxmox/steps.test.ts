@@ -19,6 +19,7 @@ class World implements ProxmoxMachine {
   key: Uint8Array = new Uint8Array()
   gatewayAnswers = true
   address: string | undefined = '192.0.2.7'
+  secure = false
   effects = 0
   cutAt = Infinity
   private effect(what: string): void {
@@ -28,6 +29,7 @@ class World implements ProxmoxMachine {
   }
   name = () => Promise.resolve('freehold')
   kernel = () => Promise.resolve(this.running)
+  secureBoot = () => Promise.resolve(this.secure)
   uplink = () =>
     Promise.resolve(
       this.address === undefined ? undefined : { device: 'eth0', address: this.address, prefixLength: 24, gateway: '192.0.2.1' },
@@ -123,6 +125,38 @@ test('a repository that does not answer is waited for with growing pauses, named
   })
 })
 
+test('with Secure Boot on it stops before anything is written, also when it was turned on after the kernel came', async () => {
+  await withKey(async () => {
+    for (const kernelThere of [false, true]) {
+      const world = new World()
+      world.key = bytes
+      if (kernelThere) world.packages.add('proxmox-default-kernel')
+      world.secure = true
+      told.length = 0
+      assert.equal(await boots(world), false)
+      assert.deepEqual(world.done, [])
+      assert.deepEqual(
+        told.map(({ step, state }) => [step, state]),
+        [
+          ['Secure Boot', 'running'],
+          ['Secure Boot', 'stopped'],
+        ],
+      )
+      assert.match(told.at(-1)?.because ?? '', /SecureBoot = 1[^]*Turn it off/)
+      // what is told is cut there
+      assert.ok((told.at(-1)?.because ?? '').length <= 300)
+      world.secure = false
+      assert.equal(await boots(world), true)
+    }
+    // a kernel of Proxmox that runs was let through: by a boot loader that a person put there
+    const own = new World()
+    own.key = bytes
+    own.secure = true
+    own.running = '6.14.8-2-pve'
+    assert.equal(await boots(own), true)
+  })
+})
+
 test('without an address it waits before anything is written', async () => {
   const world = new World()
   world.address = undefined
@@ -204,5 +238,5 @@ test('the texts: loopback lines of the name go, others stay; the bridge has the 
     interfacesWith({ device: 'eno1', address: '192.0.2.7', prefixLength: 24, gateway: '192.0.2.1' }),
     /iface eno1 inet manual[^]*address 192\.0\.2\.7\/24\n\tgateway 192\.0\.2\.1\n\tbridge-ports eno1/,
   )
-  assert.equal(steps.length, 6)
+  assert.equal(steps.length, 7)
 })

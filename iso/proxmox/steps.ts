@@ -18,6 +18,8 @@ export interface ProxmoxMachine {
   installed(name: string): Promise<boolean>
   /** Of the running kernel. */
   kernel(): Promise<string>
+  /** Whether the firmware starts signed programs only. */
+  secureBoot(): Promise<boolean>
   /** Ends this boot; never resolves on a real machine. */
   reboot(): Promise<void>
 }
@@ -70,6 +72,17 @@ const interfaces = '/etc/network/interfaces'
 const networkd = '/etc/systemd/network/50-freehold.network'
 
 export const steps: readonly Step[] = [
+  {
+    // the installer refuses it, too; it may have been turned on since. Before the network is waited for, so that a person learns it
+    name: 'Secure Boot',
+    check: async (machine) => (await machine.kernel()).endsWith('-pve') || !(await machine.secureBoot()),
+    run: () =>
+      Promise.reject(
+        new NotAtAll(
+          'Secure Boot is on (SecureBoot = 1), and this machine’s boot loader, Debian’s, would refuse the kernel of Proxmox. Turn it off in the setup of the firmware; this goes on at the next start',
+        ),
+      ),
+  },
   {
     // before any package: pmxcfs takes the node's address from this look-up at its first start
     name: 'host name',

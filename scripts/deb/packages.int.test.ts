@@ -23,19 +23,23 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
   before(() => {
     const built = execFileSync(join(root, 'scripts/build-deb.sh'), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
     debs = built.trim().split('\n')
-    folder = unpackGuestBase('fh-packages-', ['debs'])
-    for (const deb of debs) cpSync(deb, join(folder, 'debs', deb.split('/').at(-1) ?? ''))
+    folder = unpackGuestBase('fh-packages-', ['debs', 'guest'])
+    // a host has ours, a guest has pam-web3: they conflict
+    for (const deb of debs) {
+      const name = deb.split('/').at(-1) ?? ''
+      cpSync(deb, join(folder, name === 'pam-web3.deb' ? 'guest' : 'debs', name))
+    }
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   /** A shell in the root, as the first process of a boot without systemd and without a network. */
-  const inside = (script: string): { status: number | null; stdout: string; stderr: string } =>
+  const inside = (script: string, network: 'none' | 'ours' = 'none'): { status: number | null; stdout: string; stderr: string } =>
     spawnSync(
       'unshare',
       [
         '--mount',
         '--pid',
-        '--net',
+        ...(network === 'none' ? ['--net'] : []),
         '--fork',
         '--kill-child',
         '--propagation',
@@ -54,7 +58,7 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
       },
     )
   const installs = 'dpkg --force-depends --install /debs/*.deb'
-  /** Everything but what dpkg, its logs and caches of the system note. */
+  /** Everything but what dpkg, apt and ldconfig note for themselves, and the copies that whoever changes an account leaves. */
   const world = (): string[] =>
     execFileSync('find', ['.', '-xdev', '-not', '-path', './proc/*', '-not', '-path', './dev/*', '-not', '-path', './run/*'], {
       cwd: folder,
@@ -64,7 +68,7 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
       .split('\n')
       .filter(
         (path) =>
-          !/^\.\/var\/(lib\/(dpkg|systemd)|log|cache)(\/|$)|^\.\/etc\/\.pwd\.lock$|^\.\/etc\/(passwd|group|shadow|gshadow)-$/.test(
+          !/^\.\/var\/(lib|cache)\/(dpkg|apt)(\/|$)|^\.\/var\/log\/(dpkg|alternatives)\.log$|^\.\/var\/log\/apt(\/|$)|^\.\/var\/cache\/ldconfig(\/|$)|^\.\/etc\/\.pwd\.lock$|^\.\/etc\/(passwd|group|shadow|gshadow)-$/.test(
             path,
           ),
       )
@@ -79,6 +83,10 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
     assert.ok(existsSync(join(folder, 'opt/freehold/bin/node')))
     assert.ok((accounts()[0]?.length ?? 0) >= 4)
     appendFileSync(join(folder, 'etc/freehold/freehold.yaml'), 'version: 1\n')
+    assert.ok(
+      world().some((path) => path.endsWith('deb-systemd-helper-enabled/freeholdd.service.dsh-also')),
+      'no unit was enabled, so nothing of it had to go',
+    )
     const purged = inside('dpkg --purge freehold-web freehold')
     assert.equal(purged.status, 0, purged.stderr)
     assert.deepEqual(
@@ -86,6 +94,35 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
       [],
     )
     assert.deepEqual(accounts(), [[], []])
+  })
+
+  test('a guest without pam-web3 is one that sshd admits people to: no setting and no stack asks for the module that is gone', () => {
+    const before = world()
+    const settings = ['etc/ssh/sshd_config.d/10-freehold.conf', 'etc/pam.d/freehold-sshd']
+    const made = inside('dpkg --force-depends --install /guest/pam-web3.deb')
+    assert.equal(made.status, 0, made.stderr)
+    for (const file of settings) assert.ok(existsSync(join(folder, file)), file)
+    // what the helper writes at a guest's first boot
+    mkdirSync(join(folder, 'etc/freehold'), { recursive: true })
+    for (const file of ['etc/freehold/user-ca.pub', 'etc/freehold/secret', 'etc/ssh/sshd_config.d/20-freehold-sources.conf'])
+      writeFileSync(join(folder, file), '')
+    const removed = inside('dpkg --remove pam-web3 && ! grep -rl "pam_web3\\|freehold-sshd" /etc/pam.d /etc/ssh')
+    assert.equal(removed.status, 0, `${removed.stdout}${removed.stderr}`)
+    for (const file of settings) assert.ok(!existsSync(join(folder, file)), `${file} outlives the module`)
+    const purged = inside('dpkg --purge pam-web3')
+    assert.equal(purged.status, 0, purged.stderr)
+    assert.deepEqual(
+      world().filter((path) => !before.includes(path)),
+      [],
+    )
+  })
+
+  test('a host does not take the guests’ package: its sshd would admit nobody', () => {
+    const made = inside(`${installs}; dpkg --install /guest/pam-web3.deb`)
+    assert.notEqual(made.status, 0)
+    assert.match(made.stderr, /conflicting packages|pam-web3 conflicts with freehold/)
+    assert.ok(!existsSync(join(folder, 'etc/pam.d/freehold-sshd')))
+    inside('dpkg --purge pam-web3 freehold-web freehold')
   })
 
   test('disks that were paid for outlive a purge, with the keys that belong to them, and it says so', () => {
@@ -123,10 +160,34 @@ if (!all && passed().packages === inputs().packages && passed().image === inputs
   })
 
   if (all) {
+    test('apt finds everything that they depend on, on a Debian 13 as it is', () => {
+      const mirror = (kind: string) => execFileSync(join(root, 'iso/build/mirror.sh'), [kind], { encoding: 'utf8' }).trim()
+      const [main, security] = [mirror('main'), mirror('security')]
+      const lines = [`deb ${main} trixie main`, `deb ${main} trixie-updates main`]
+      if (security !== '') lines.push(`deb ${security} trixie-security main`)
+      for (const old of readdirSync(join(folder, 'etc/apt/sources.list.d'))) rmSync(join(folder, 'etc/apt/sources.list.d', old))
+      writeFileSync(join(folder, 'etc/apt/sources.list'), `${lines.join('\n')}\n`)
+      // the root resolves names and reaches archives as this machine does
+      for (const file of ['resolv.conf', 'hosts']) {
+        rmSync(join(folder, 'etc', file), { force: true })
+        writeFileSync(join(folder, 'etc', file), readFileSync(join('/etc', file)))
+      }
+      const proxies = execFileSync('apt-config', ['dump'], { encoding: 'utf8' }).match(/^Acquire::.*proxy.*$/gim) ?? []
+      writeFileSync(join(folder, 'etc/apt/apt.conf.d/99proxy'), `${proxies.join('\n')}\n`)
+      const told = inside(
+        'apt-get --quiet --error-on=any update && apt-get --simulate --no-install-recommends install /debs/freehold*.deb && echo ALONE && apt-get --simulate install /debs/freehold*.deb',
+        'ours',
+      )
+      assert.equal(told.status, 0, `${told.stdout}\n${told.stderr}`)
+      for (const name of ['freehold', 'freehold-web', 'caddy', 'libvirt-daemon'])
+        assert.match(told.stdout, new RegExp(`^Inst ${name} `, 'm'))
+      assert.doesNotMatch(told.stdout, /^Remv /m)
+    })
+
     test('lintian finds nothing that is not overridden with a reason', () => {
       const { status, stdout, stderr, error } = spawnSync(
         'lintian',
-        ['--fail-on', 'error,warning', '--suppress-tags', 'bad-distribution-in-changes-file', ...debs],
+        ['--allow-root', '--fail-on', 'error,warning', '--suppress-tags', 'bad-distribution-in-changes-file', ...debs],
         { encoding: 'utf8', timeout: 900_000 },
       )
       assert.equal(error, undefined, 'lintian is missing: apt-get install lintian')

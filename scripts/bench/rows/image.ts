@@ -49,6 +49,7 @@ export const image: Bench = {
       // before and after ours, and the mean: a busy moment of the machine is not laid on one of them alone
       const bare = (before + (await prompt())) / 2
       return [
+        row('image: size', bytes / 1e6, 'MB', 700),
         row('image: boot to installed', installed, 's', 75, 1),
         row('image: boot of the disk to the wizard', wizard, 's', 150, 1),
         row('image: installed, against a bare image at its prompt', installed / bare, '×', 1.5),

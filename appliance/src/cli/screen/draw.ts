@@ -31,7 +31,8 @@ export async function drawScreen({ clock, lines, renew }: DrawOptions): Promise<
   let drawnAt = 0
   try {
     while (!stop.signal.aborted) {
-      const text = (await lines()).map((line) => `${line}${escape}[K`).join('\r\n')
+      // cleared before it is written: behind the last column the cursor still stands on it
+      const text = (await lines()).map((line) => `${escape}[K${line}`).join('\r\n')
       if (text !== shown || clock.monotonicMs() - drawnAt > 600_000) {
         stdout.write(`${escape}[?25l${escape}[H${text}${escape}[J`)
         shown = text

@@ -29,7 +29,7 @@ export interface SiteFileOptions {
  * Caddy's configuration on an installed host: pages and API by TLS under every address of the machine, port 80 for redirects
  * and for proving the name to an ACME authority, nothing else. Who comes by an address that the first certificate does not
  * name, such as one that is being tried, gets that certificate nevertheless (`default_sni`): its fingerprint is what counts
- * then. Once set up, other names lead to the origin. Pure; its test asks Caddy itself.
+ * then. Once set up, other names lead to the origin. No HTTP/3: its port is not open. Pure; its test asks Caddy itself.
  */
 export function siteFile(options: SiteFileOptions): string {
   const { origin, apiSocket, web, firstBoot, site, challenges, authority, httpPort = 80, httpsPort = 443 } = options
@@ -71,6 +71,9 @@ export function siteFile(options: SiteFileOptions): string {
 	default_sni localhost
 	http_port ${httpPort}
 	https_port ${httpsPort}
+	servers {
+		protocols h1 h2
+	}
 }
 
 http:// {
