@@ -85,12 +85,6 @@ function leftOn(below: readonly Node[]): Disk['freehold'] {
   return is(rootPartition) ? 'host' : is(begunPartition) ? 'begun' : 'none'
 }
 
-/** Arrays that were put together of an earlier installation's partitions on these disks: to be stopped before these are written. */
-export function arraysOf(json: string, disks: readonly Disk[]): string[] {
-  const chosen = listing.parse(JSON.parse(json)).blockdevices.filter(({ path }) => disks.some((disk) => disk.path === path))
-  return [...new Set(chosen.flatMap((disk) => arrays(disk, (name) => ourPartition.test(name))))]
-}
-
 /** Arrays of which a partition with such a name, or the disk itself, is a member. */
 const arrays = (disk: Node, of: (partition: string) => boolean): string[] =>
   parts(disk)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { InstallAnswer } from './answers.ts'
-import { arraysOf, diskLine, parseDisks, type Disk } from './disks.ts'
+import { diskLine, parseDisks, type Disk } from './disks.ts'
 import { faultLines, InstallFault, type FaultCode } from './fault.ts'
 import { named, needOf, offered, typed } from './guard.ts'
 
@@ -142,7 +142,7 @@ test('an installation that was not finished is told apart from a host, in the li
   }
 })
 
-test('a mirror of an earlier installation may be written anew, its arrays are stopped; an array of others is in use', () => {
+test('a mirror of an earlier installation may be written anew; an array of others is in use', () => {
   const node = (path: string, type: string, more: object = {}) => ({ path, type, size: 20 * gib, ro: false, ...more })
   const members = (disk: string, partlabel: string) =>
     node(disk, 'disk', {
@@ -160,7 +160,6 @@ test('a mirror of an earlier installation may be written anew, its arrays are st
   )
   // and of one that was cut short
   for (const name of ['freehold-root', 'freehold-begun']) {
-    assert.deepEqual(arraysOf(json(name), ours), ['/dev/md127'])
     assert.equal(parseDisks(json(name))[1]?.inUse, false)
   }
   const others = parseDisks(json('data'))
@@ -168,7 +167,6 @@ test('a mirror of an earlier installation may be written anew, its arrays are st
     others.map(({ inUse }) => inUse),
     [true, true],
   )
-  assert.deepEqual(arraysOf(json('data'), others), [])
   // an array of whole disks, and one of ours that is mounted
   const whole = JSON.stringify({ blockdevices: [node('/dev/vda', 'disk', { children: [node('/dev/md0', 'raid1')] })] })
   assert.equal(parseDisks(whole)[0]?.inUse, true)

@@ -2,7 +2,8 @@ import { appendFile, chmod, copyFile, mkdir, readFile, rm, writeFile } from 'nod
 import { join } from 'node:path'
 import type { Answers, Profile } from './answers.ts'
 import { cutShortMenu, sayCutShort, sayCutShortUnderUefi } from './cut-short.ts'
-import { arraysOf, lsblkColumns, type Disk } from './disks.ts'
+import { arraysOn } from './arrays.ts'
+import type { Disk } from './disks.ts'
 import { makeRecovery } from './recovery.ts'
 import { layoutOf, namedHost, partitionOf, sfdiskScript } from './layout.ts'
 import { followed, tool } from './tools.ts'
@@ -38,13 +39,19 @@ export async function writeSystem(
   const mirror = disks.length === 2
   const bytes = Math.min(...disks.map((disk) => disk.bytes))
   const layout = layoutOf(bytes, options.unpackedBytes)
-  // the mirror of an earlier installation, which the medium's system has put together
-  for (const old of arraysOf(await tool('lsblk', ['--json', '--bytes', '--output', lsblkColumns]), disks))
-    await tool('mdadm', ['--stop', old])
-  for (const disk of disks) {
-    await tool('wipefs', ['--all', '--force', disk.path])
-    await tool('sfdisk', ['--wipe', 'always', '--wipe-partitions', 'always', disk.path], sfdiskScript(layout, mirror))
-    await sayCutShort(disk.path)
+  // meanwhile nobody puts the mirror of an earlier installation together again, as the medium's system has done
+  await tool('udevadm', ['control', '--stop-exec-queue'])
+  try {
+    const { arrays, members } = arraysOn(disks)
+    for (const old of arrays) await tool('mdadm', ['--stop', old])
+    for (const member of members) await tool('wipefs', ['--all', '--force', member])
+    for (const disk of disks) {
+      await tool('wipefs', ['--all', '--force', disk.path])
+      await tool('sfdisk', ['--wipe', 'always', '--wipe-partitions', 'always', disk.path], sfdiskScript(layout, mirror))
+      await sayCutShort(disk.path)
+    }
+  } finally {
+    await tool('udevadm', ['control', '--start-exec-queue'])
   }
   await tool('udevadm', ['settle', '--timeout=30'])
   await mkdir(esp, { recursive: true })
