@@ -193,6 +193,38 @@ const scenes: Scene[] = [
   { name: 'an address that leads nowhere', arrange: () => '/nowhere', ready: heading('Nothing here') },
 ]
 
+// what these are made of is looked at on other routes: each of the four states of each route only with FREEHOLD_ALL=1
+if (process.env['FREEHOLD_ALL'] === '1') {
+  const holder = (name: string, path: string, fault: 'hang' | 'rpc-unreachable', ready: Scene['ready']): Scene => ({
+    name,
+    wallet: 5,
+    async arrange(stand, page) {
+      await signedIn(page, stand)
+      stand.fail('/v1/vms', fault)
+      return path.replace('[vmId]', `${stand.world.installation}-1`)
+    },
+    ready,
+  })
+  scenes.push(
+    holder('/my loading', '/my', 'hang', loading),
+    holder('/vms/[vmId] loading', '/vms/[vmId]', 'hang', loading),
+    holder('/vms/[vmId] error', '/vms/[vmId]', 'rpc-unreachable', alert),
+    {
+      name: '/vms/[vmId]/console error',
+      wallet: 5,
+      arrange(stand) {
+        stand.fail('/v1/login-requests', 'rpc-unreachable')
+        return `/vms/${stand.world.installation}-1/console`
+      },
+      async act(page) {
+        await connect(page)
+        await page.getByRole('button', { name: 'Sign and open the console' }).click()
+      },
+      ready: alert,
+    },
+  )
+}
+
 test.beforeAll(async ({ stand }) => {
   if ((await stand.world.nextTokenId()) === 1n) await stand.buy(stand.wallet(5))
 })

@@ -116,3 +116,39 @@ test('A9 who stops waiting leaves no link behind that still works', async ({ pag
   await expect(other.page.getByText('Refused', { exact: true })).toBeVisible()
   await other.close()
 })
+
+test('S14 without a wallet: a phone gets links into the browser of a wallet’s app, a desktop the QR code of this very page', async ({
+  stand,
+  playwright,
+}) => {
+  // a name that a phone could reach: what only this machine can open is offered to none
+  const name = 'shop.example'
+  const path = '/plans/0?days=30&step=review'
+  const { port } = new URL(stand.origin)
+  const browser = await playwright.chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [`--host-resolver-rules=MAP ${name} 127.0.0.1`],
+  })
+  try {
+    const desktop = await browser.newPage()
+    await desktop.goto(`http://${name}:${port}${path}`)
+    await desktop.getByText('Open this page on the phone that has the wallet').click()
+    await expect(desktop.getByRole('img', { name: 'QR code of this page' })).toBeVisible()
+    await expect(desktop.getByRole('link', { name: 'MetaMask' })).toHaveCount(0)
+    await desktop.goto(stand.origin + path)
+    await expect(desktop.getByText('No wallet in this browser')).toBeVisible()
+    await expect(desktop.getByText('Open this page on the phone that has the wallet')).toHaveCount(0)
+
+    const touch = await browser.newContext({ hasTouch: true, isMobile: true, viewport: { width: 360, height: 740 } })
+    const phone = await touch.newPage()
+    await phone.goto(`http://${name}:${port}${path}`)
+    const link = (wallet: string) => phone.getByRole('link', { name: wallet, exact: true })
+    await expect(link('MetaMask')).toHaveAttribute('href', `https://link.metamask.io/dapp/${name}:${port}${path}`)
+    for (const wallet of ['Coinbase Wallet', 'Trust Wallet'])
+      await expect(link(wallet)).toHaveAttribute('href', new RegExp(encodeURIComponent(`http://${name}:${port}${path}`)))
+    expect((await link('MetaMask').boundingBox())?.height).toBeGreaterThanOrEqual(24)
+    await expect(phone.getByText('Open this page on the phone that has the wallet')).toBeHidden()
+  } finally {
+    await browser.close()
+  }
+})

@@ -1,10 +1,13 @@
 import { devWallet } from '@freehold/appliance/dev/dev-wallet'
+import { injectWallet } from '../stands/wallet.ts'
 import { expect, test } from './embedded-fixture.ts'
+import { connect } from './fixtures.ts'
 import { cancelAndWithdraw, renew } from './life-steps.ts'
 
 test('S2 S7 S8 S11 X9 L13 a development wallet buys on the local chain; the daemon is killed in the middle, and the page goes on; renewed, cancelled, paid back', async ({
   page,
   stand,
+  browser,
 }) => {
   test.setTimeout(240_000)
   await page.goto(`${stand.origin}/plans/0?days=7&step=review`)
@@ -21,6 +24,15 @@ test('S2 S7 S8 S11 X9 L13 a development wallet buys on the local chain; the daem
   await page.getByRole('link', { name: /^Manage/ }).click()
   await expect(page).toHaveURL(/\/vms\//)
   const vmId = page.url().split('/').at(-1) ?? ''
+  // another browser with nothing but the same wallet finds it as well
+  const other = await (await browser.newContext()).newPage()
+  const wallet = await injectWallet(other, { rpcUrl: stand.rpcUrl, keys: [devWallet(5).privateKey] })
+  await other.goto(`${stand.origin}/my`)
+  await connect(other)
+  await other.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await expect(other.getByRole('article', { name: `vm-${vmId.split('-')[1]}`, exact: true }).getByText('Running')).toBeVisible()
+  wallet.close()
+  await other.context().close()
   await renew(page)
   await cancelAndWithdraw(page, { origin: stand.origin, rpcUrl: stand.rpcUrl, key: devWallet(5).privateKey, vmId })
 })

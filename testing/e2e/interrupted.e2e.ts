@@ -61,7 +61,8 @@ async function replace({ stand, hash, index }: Sent, kind: 'same' | 'nothing'): 
 
 /**
  * One row a moment: what waits when the payment is sent, what strikes then, what the page says of it, and where the purchase is found
- * once it is over: on the same page, on another browser with nothing but the same wallet, or nowhere, to begin again.
+ * once it is over: on the same page and on another browser, only on another browser with nothing but the same wallet, or nowhere, to
+ * begin again.
  */
 interface Moment {
   title: string
@@ -224,6 +225,11 @@ for (const [i, { title, held, strike, says, over, found, all }] of moments.entri
       } else {
         const there = found === 'here' ? page : other.page
         await expect(there.getByText('Your VM is ready')).toBeVisible({ timeout: 60_000 })
+        // whatever struck the first browser: another one with the same wallet, and without the link, finds it too
+        if (found === 'here') {
+          await signIn(other.page, stand)
+          await expect(other.page.getByRole('article').getByText('Running')).toBeVisible({ timeout: 60_000 })
+        }
       }
     } finally {
       await other.close()

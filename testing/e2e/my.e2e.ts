@@ -1,5 +1,7 @@
+import { Contract, Interface } from 'ethers'
 import { connect, expect, signIn, signedIn, tabTo, test } from './fixtures.ts'
 
+const erc20 = new Interface(['function allowance(address, address) view returns (uint256)', 'function approve(address, uint256)'])
 const dayText = /in \d+ days/
 
 test('S7 X5 nobody signed in sees no VM; signed in, an address without passes is told so', async ({ page, stand, useWallet }) => {
@@ -48,6 +50,14 @@ test('S9 S11 the holder sees ssh line, known_hosts line, state and end with zone
   await expect(line).toContainText(/^\[127\.0\.0\.1\]:\d+ ssh-ed25519 /)
   await page.getByRole('button', { name: 'Copy Line for known_hosts' }).click()
   expect(await page.evaluate('navigator.clipboard.readText()')).toBe(await line.textContent())
+  for (const [what, value] of [
+    ['User', 'owner'],
+    ['Host', '127.0.0.1'],
+    ['IPv6', '2001:db8:77::11'],
+  ] as const) {
+    await page.getByRole('button', { name: `Copy ${what}`, exact: true }).click()
+    expect(await page.evaluate('navigator.clipboard.readText()'), what).toBe(value)
+  }
 })
 
 test('X8 O3 an action that is not possible is disabled and says why, also to keyboard and screen reader', async ({
@@ -158,6 +168,62 @@ test('X9 S13 a reinstall wants the name and a signature for that act alone', asy
   await expect(page.getByText('Reinstall has begun.')).toBeVisible()
   const signed = wallet.calls.findLast((c) => c.method === 'personal_sign')?.params[0]
   expect(Buffer.from(String(signed).slice(2), 'hex').toString()).toContain(`Reinstall VM ${vmId} from`)
+})
+
+test('S13 X9 a snapshot is taken and listed; rolling back names what is lost, wants the name, and a signature for that act alone', async ({
+  page,
+  stand,
+  useWallet,
+}) => {
+  const vmId = await stand.buy(stand.wallet(5))
+  const wallet = await useWallet([5])
+  await signedIn(page, stand)
+  await page.goto(`${stand.origin}/vms/${vmId}`)
+  const back = page.getByRole('button', { name: 'Roll back', exact: false })
+  await expect(back).toHaveAccessibleDescription('There is no snapshot.')
+  await page.getByRole('button', { name: 'Take a snapshot' }).click()
+  await expect(page.getByText('Take a snapshot has begun.')).toBeVisible()
+  await expect(page.getByText('Snapshots: snapshot-1')).toBeVisible()
+  await back.click()
+  const dialog = page.getByRole('dialog')
+  await expect(dialog).toContainText('Everything written since the snapshot snapshot-1')
+  const confirm = dialog.getByRole('button', { name: 'Sign and roll back' })
+  await expect(confirm).toHaveAccessibleDescription('Type the name first.')
+  await dialog.getByLabel(/^Type vm-/).fill(`vm-${vmId.split('-')[1]}`)
+  await confirm.click()
+  await expect(dialog).toHaveCount(0)
+  const signed = wallet.calls.findLast((c) => c.method === 'personal_sign')?.params[0]
+  expect(Buffer.from(String(signed).slice(2), 'hex').toString()).toContain('freehold:act:rollback')
+})
+
+test('S5 an extension in a token approves exactly its price, says so first, and leaves no allowance', async ({
+  page,
+  stand,
+  useWallet,
+}) => {
+  const wallet = await useWallet([4])
+  await page.goto(`${stand.origin}/plans/0?days=7&step=review&token=${stand.devToken}`)
+  await connect(page)
+  await page.getByRole('button', { name: /^Pay/ }).click()
+  await expect(page.getByText('Your VM is ready')).toBeVisible()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await page.getByRole('link', { name: /^Manage/ }).click()
+  await page.getByLabel('Days to add').fill('10')
+  const asked = wallet.calls.length
+  await page.getByRole('button', { name: /^Extend for 5/ }).click()
+  await expect(page.getByText(/Approve exactly 5\s/)).toBeVisible()
+  await expect(page.getByText('Extended.', { exact: false })).toBeVisible()
+  const sent = wallet.calls
+    .slice(asked)
+    .filter((c) => c.method === 'eth_sendTransaction')
+    .map((c) => c.params[0] as { to: string; data: string })
+  expect(sent.map(({ to }) => to.toLowerCase())).toEqual([
+    stand.devToken.toLowerCase(),
+    stand.world.contractAddress.toLowerCase(),
+  ])
+  expect(erc20.parseTransaction(sent[0] ?? { data: '' })?.args.toArray()).toEqual([stand.world.contractAddress, 5_000_000n])
+  const token = new Contract(stand.devToken, erc20, stand.wallet(4).provider)
+  expect(await token.getFunction('allowance').staticCall(wallet.addresses[0], stand.world.contractAddress)).toBe(0n)
 })
 
 test('S11 after the end the page says what is kept and until when, and extending revives it', async ({

@@ -119,6 +119,10 @@ test('O12 the demo shows the overview to a visitor without a wallet, says that i
   page,
   stand,
 }) => {
+  await page.goto(`${stand.origin}/operator`)
+  await settled(page)
+  for (const question of ['Is anything wrong?', 'Who rents what?', 'What ends soon?'])
+    await expect(page.getByRole('heading', { name: question })).toBeVisible()
   await page.goto(`${stand.origin}/operator/alerts`)
   await settled(page)
   await expect(page.getByText('A demo: this host, its subscribers and its money are invented.')).toBeVisible()

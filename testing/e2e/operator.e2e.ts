@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createSocketServer, type AddressInfo } from 'node:net'
 import type { InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
-import type { Page } from '@playwright/test'
+import type { Locator, Page } from '@playwright/test'
 import { changing, expect } from './invented-fixture.ts'
 
 /** The real API and store over the fake hypervisor, with an invented year behind it. */
@@ -52,6 +52,50 @@ test('O4 X5 each issue says what it means and what to do, and leads to where it 
     await expect(page.getByText('Nothing is wrong')).toBeVisible()
   } finally {
     stand.host.issues.push(...kept)
+  }
+})
+
+test('O4 VMs that wait to be destroyed are named in a plan first, and only those of the plan are let go', async ({
+  page,
+  stand,
+}) => {
+  const [some] = stand.host.issues
+  if (some === undefined) throw new Error('the invented host has no issue')
+  const waiting = (tokenId: number) => ({
+    ...some,
+    code: 'destroys-waiting',
+    subject: `${'ab'.repeat(6)}-${tokenId}`,
+    title: 'More VMs ended than may be destroyed in a day',
+  })
+  const kept = [...stand.host.issues]
+  stand.host.issues.push(waiting(9001), waiting(9002))
+  try {
+    await open(page, stand, '/operator/issues', 'Issues')
+    const cards = page.getByRole('listitem').filter({ hasText: 'destroys-waiting' })
+    await expect(cards).toHaveCount(2)
+    const button = page.getByRole('button', { name: 'Allow the waiting VMs to be destroyed' }).first()
+    const plan = page.getByRole('dialog', { name: 'Destroy the VMs that wait?' })
+    await button.click()
+    await expect(plan).toContainText('These 2 VMs have ended and will be destroyed:')
+    for (const name of ['vm-9001', 'vm-9002']) await expect(plan.getByRole('link', { name, exact: true })).toBeVisible()
+    await expect(plan).toContainText('This cannot be undone.')
+    // looking at the plan does nothing
+    await plan.getByRole('button', { name: 'Let them wait' }).click()
+    await expect(plan).toHaveCount(0)
+    expect(stand.host.issues).toHaveLength(kept.length + 2)
+    await button.click()
+    await expect(plan).toBeVisible()
+    // one that comes to wait while the plan is read is not in it
+    stand.host.issues.push(waiting(9003))
+    await plan.getByRole('button', { name: 'Destroy them' }).click()
+    await expect(page.getByText('2 VMs may be destroyed.')).toBeVisible()
+    await expect(plan).toHaveCount(0)
+    await expect(cards).toHaveCount(1)
+    await expect(cards).toContainText('vm-9003')
+    await open(page, stand, '/operator/audit', 'Audit trail')
+    await expect(page.getByRole('row').filter({ hasText: 'fix destroys-waiting' })).toContainText('2 VMs may be destroyed.')
+  } finally {
+    stand.host.issues.splice(0, stand.host.issues.length, ...kept)
   }
 })
 
@@ -150,7 +194,7 @@ test('O1 the audit trail is filtered by target, and comes whole as JSON lines', 
   await expect(page.getByText('Nothing in the audit trail fits.')).toBeVisible()
 })
 
-test('X21 money is exact, and every figure leads to its transaction', async ({ page, stand }) => {
+test('X21 money is exact, and every movement leads to its transaction', async ({ page, stand }) => {
   await open(page, stand, '/operator/money', 'Money')
   const entries = page.getByRole('table', { name: 'Every movement' })
   await expect(entries.getByText(/^0\.\d+\sETH$/).first()).toBeVisible()
@@ -162,6 +206,81 @@ test('X21 money is exact, and every figure leads to its transaction', async ({ p
   await entries.getByRole('link', { name: /^0x/ }).first().click()
   await expect(page.getByRole('heading', { level: 1, name: 'Transaction' })).toBeVisible()
   await expect(page.getByText('It worked')).toBeVisible()
+})
+
+/** An amount as the page writes it, in the smallest unit of a coin with 18 decimals. */
+function units(text: string | null): bigint {
+  const [whole = '', fraction = ''] = (/[\d.]+/.exec((text ?? '').replaceAll(',', ''))?.[0] ?? '').split('.')
+  return BigInt(whole + fraction.padEnd(18, '0'))
+}
+
+/** Sums one column over all rows of a table but its head. */
+async function sum(rows: Locator, column: number): Promise<bigint> {
+  let total = 0n
+  for (const row of await rows.all()) total += units(await row.getByRole('cell').nth(column).textContent())
+  return total
+}
+
+test('X21 each figure of money leads to the movements that it is made of, and those to their transactions', async ({
+  page,
+  stand,
+}) => {
+  await open(page, stand, '/operator/money', 'Money')
+  const movements = page.getByRole('table', { name: 'Every movement' })
+  const rows = movements.getByRole('row').filter({ has: page.getByRole('rowheader') })
+  for (const [symbol, label, kinds] of [
+    ['ETH', 'Earned, can be collected', ['Earned', 'Collected']],
+    ['ETH', 'Earned, not settled yet', ['Bought', 'Extended']],
+    ['USDX', 'Held for subscribers', ['Bought', 'Extended']],
+    ['ETH', 'Collected so far', ['Collected']],
+    ['USDX', 'Collected so far', ['Collected']],
+  ] as const) {
+    const card = page.locator('section').filter({ has: page.getByRole('heading', { name: symbol, exact: true }) })
+    const figure = card
+      .locator('dl > div')
+      .filter({ hasText: label })
+      .getByRole('link', { name: /: show its movements$/ })
+    const amount = units(await figure.textContent())
+    await figure.click()
+    await expect(page).toHaveURL(/\?figure=\w+&token=0x\w+#movements$/)
+    await expect(page.getByText(`What this figure is made of: ${label}, ${symbol}.`)).toBeInViewport()
+    // the address is the state
+    await page.reload()
+    await expect(rows.first()).toBeVisible()
+    for (const row of await rows.all()) {
+      expect(kinds).toContain(((await row.getByRole('rowheader').locator('> span').last().textContent()) ?? '').trim())
+      await expect(row.getByText(new RegExp(`^[\\d.,]+\\s${symbol}$`))).toHaveCount(1)
+      await expect(row.getByRole('link', { name: /^0x/ })).toHaveCount(1)
+    }
+    if (label === 'Collected so far') {
+      expect(await rows.count()).toBe(12)
+      expect(await sum(rows, 1)).toBe(amount)
+    }
+  }
+  await rows.first().getByRole('link', { name: /^0x/ }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Transaction' })).toBeVisible()
+  await page.goBack()
+  await page.getByRole('link', { name: 'Show every movement' }).click()
+  await expect(movements.getByRole('rowheader', { name: 'Bought' }).first()).toBeVisible()
+  await expect(page.getByText('What this figure is made of')).toHaveCount(0)
+})
+
+test('X21 what the key of the host has left and has spent leads to its transactions, which add up', async ({ page, stand }) => {
+  await open(page, stand, '/operator/money', 'Money')
+  const table = page.getByRole('table', { name: 'Transactions of this key' })
+  const within = table.getByRole('row').filter({ hasText: /, \d+ (hour|minute|second)s? ago/ })
+  for (const label of ['Left on it', 'Spent within a day']) {
+    const figure = page
+      .locator('dl > div')
+      .filter({ hasText: label })
+      .getByRole('link', { name: /show the transactions of the key$/ })
+    await figure.click()
+    await expect(page).toHaveURL(/#sent$/)
+    await expect(table).toBeInViewport()
+    if (label === 'Spent within a day') expect(await sum(within, 2)).toBe(units(await figure.textContent()))
+  }
+  await table.getByRole('link', { name: /^0x/ }).first().click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Transaction' })).toBeVisible()
 })
 
 test('O5 open logins are listed with place and age, and each is ended by itself', async ({ page, stand, context }) => {
@@ -211,6 +330,76 @@ test('O10 an alert is set up, its test shows the real reply, and no secret comes
     await expect(page.getByText('Nobody is told')).toBeVisible()
   } finally {
     server.close()
+  }
+})
+
+test('O10 a webhook and mail are set up, and the test of each shows the real reply', async ({ page, stand }) => {
+  const posts: string[] = []
+  const web = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      posts.push(body)
+      response.writeHead(200).end('thank you')
+    })
+  })
+  const mails: string[] = []
+  const mail = createSocketServer((socket) => {
+    let text = ''
+    let inMail = false
+    const say = (line: string) => socket.write(`${line}\r\n`)
+    socket.on('error', () => undefined)
+    say('220 stand ESMTP')
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      for (let end = text.indexOf(inMail ? '\r\n.\r\n' : '\r\n'); end >= 0; end = text.indexOf(inMail ? '\r\n.\r\n' : '\r\n')) {
+        const said = text.slice(0, end)
+        text = text.slice(end + (inMail ? 5 : 2))
+        if (inMail) {
+          mails.push(said)
+          inMail = false
+          say('250 2.0.0 Ok: queued as 4711')
+        } else if (said === 'DATA') {
+          inMail = true
+          say('354 go on')
+        } else if (said === 'QUIT') socket.end('221 bye\r\n')
+        else say('250 ok')
+      }
+    })
+  })
+  const ports = await Promise.all(
+    [web, mail].map(async (server) => {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      return (server.address() as AddressInfo).port
+    }),
+  )
+  try {
+    await open(page, stand, '/operator/alerts', 'Alerts')
+    await page.getByRole('button', { name: 'Add a webhook' }).click()
+    await page.getByLabel('Address').fill(`http://127.0.0.1:${ports[0]}/hook`)
+    await page.getByRole('button', { name: 'Add mail' }).click()
+    await page.getByLabel('Mail server').fill('127.0.0.1')
+    await page.getByLabel('Port').fill(String(ports[1]))
+    await page.getByLabel('Sender').fill('host@example.org')
+    await page.getByLabel('Recipient').fill('operator@example.org')
+    await page.getByLabel('Encryption').selectOption({ label: 'None, on this host only' })
+    await page.getByRole('button', { name: 'Save the alerts' }).click()
+    await expect(page.getByText('Saved. Send a test')).toBeVisible()
+    await page.getByRole('button', { name: 'Send a test to webhook' }).click()
+    await expect(page.getByText('200 OK thank you')).toBeVisible()
+    expect(posts).toHaveLength(1)
+    await page.getByRole('button', { name: 'Send a test to mail' }).click()
+    await expect(page.getByText('queued as 4711')).toBeVisible()
+    expect(mails).toHaveLength(1)
+    expect(mails[0]).toContain('operator@example.org')
+  } finally {
+    const emptied = await page.request.put(`${stand.origin}/v1/alerts`, {
+      data: { channels: [] },
+      headers: { origin: stand.origin },
+    })
+    expect(emptied.status()).toBe(200)
+    web.close()
+    mail.close()
   }
 })
 

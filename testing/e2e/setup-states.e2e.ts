@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
+import { wizardSchema } from '@freehold/appliance/api/schemas/setup-wizard'
 import { buildPages } from '@freehold/appliance/dev/builds'
 import { test as base, expect, type Page } from '@playwright/test'
 import { startFaultFront, type FaultFront } from '../stands/fault-front.ts'
@@ -227,6 +228,34 @@ test('X6 X8 while the link is lost the form stays, dated, and its button is off 
   await page.context().setOffline(false)
   await expect(button).not.toHaveAttribute('aria-disabled', 'true')
   await expect(field).toHaveValue('https://typed-before.example')
+})
+
+test('X3 W6 two operators at once: what the other browser answered is said above the form, nothing typed is lost, and it can be taken over', async ({
+  page,
+  front,
+}) => {
+  const scene = sceneOf('address filled')
+  await open(page, front, scene)
+  const field = page.getByRole('textbox', { name: 'Address', exact: true })
+  await field.fill('https://mine.example')
+  // the host refuses an answer that was made from an old one
+  front.play('/v1/setup/answers/address', { code: 'not-in-this-state' })
+  await page.getByRole('button', { name: 'Save and go on' }).click()
+  await expect(page.getByRole('alert').filter({ hasText: 'not-in-this-state' })).toBeVisible()
+  const [path, fault] = scene.play.find(([prefix]) => prefix === '/v1/setup/wizard') ?? []
+  if (path === undefined || typeof fault !== 'object' || !('answer' in fault)) throw new TypeError('the scene has no view')
+  const view = wizardSchema.parse(fault.answer)
+  const sections = view.sections.map((one) =>
+    one.name === 'address' ? { ...one, revision: one.revision + 1, value: { origin: 'https://theirs.example' } } : one,
+  )
+  front.play(path, { answer: { ...view, sections, browsers: 2 } })
+  const told = page.getByRole('status').filter({ hasText: 'Another browser has changed this page' })
+  await expect(told).toBeVisible()
+  await expect(field).toHaveValue('https://mine.example')
+  await axe(page, 'answered elsewhere')
+  await told.getByRole('button').click()
+  await expect(field).toHaveValue('https://theirs.example')
+  await expect(told).toHaveCount(0)
 })
 
 test('X8 a page that comes later is off and says why, also to keyboard and screen reader', async ({ page, front }) => {

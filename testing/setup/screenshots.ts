@@ -1,5 +1,5 @@
 // Pictures of every page of the wizard in every state it can be in, in both themes, narrow and wide, for people to look at beside
-// the models: npm run screenshots -w testing [-- FOLDER [WORD]]. They are compared by nobody's pixel. Never written into the tree.
+// the models: npm run screenshots:setup -w testing [-- FOLDER [WORD]]. They are compared by nobody's pixel. Never written into the tree.
 import { takePictures, wanted } from '../pictures.ts'
 import { startFaultFront } from '../stands/fault-front.ts'
 import { startWizardStand } from '../stands/wizard-stand.ts'

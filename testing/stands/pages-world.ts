@@ -184,7 +184,7 @@ export class PagesWorld {
       memoryMiB: plan.memoryMiB,
       diskGiB: plan.diskGiB,
       gasPerDay: '0',
-      addresses: { ipv4: '10.77.0.11', ipv6: null, sshPort: port },
+      addresses: { ipv4: '10.77.0.11', ipv6: '2001:db8:77::11', sshPort: port },
       ssh:
         delivered && task === null
           ? {

@@ -71,7 +71,10 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.check.rpc-agree': 'Beide Knoten erzählen dieselbe Geschichte',
   'setup.check.owner-wallet': 'Eigentümer',
   'setup.check.treasury-apart': 'Eigentümer und Kasse sind getrennt',
+  'setup.check.key-funds': 'Der Schlüssel dieses Hosts kann zahlen',
   'setup.check.hypervisor-answers': 'Der Hypervisor antwortet',
+  'setup.check.hypervisor-bridge': 'Die Bridge ist auf jedem Knoten',
+  'setup.check.hypervisor-ids': 'Der Bereich der VM-Nummern ist frei',
   'setup.check.hypervisor-room': 'Es ist Platz',
   'setup.check.network-free': 'Der Bereich ist frei',
   'setup.check.template-named': 'Das Abbild kann gelesen werden',
@@ -185,6 +188,8 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.run.lead':
     'Läuft seit {time}. Sie dürfen diese Seite schließen: Nichts hält an, und jeder Browser mit dem Code kommt hierher zurück.',
   'setup.run.stoppedLead': 'Gelaufen ist es {time}. Was fertig ist, bleibt fertig, und ein neuer Versuch tut nichts zweimal.',
+  'setup.run.undoneLead':
+    'Gelaufen ist es {time}. Ihre Antworten sind noch da: Ändern Sie sie oder versuchen Sie es noch einmal.',
   'setup.run.at': '{step} von {of} Schritten fertig',
   'setup.run.again': 'Noch einmal versuchen',
   'setup.run.change': 'Antworten ändern',

@@ -68,7 +68,10 @@ export const setupEn = {
   'setup.check.rpc-agree': 'Both nodes tell the same history',
   'setup.check.owner-wallet': 'Owner',
   'setup.check.treasury-apart': 'Owner and treasury are apart',
+  'setup.check.key-funds': 'The key of this host can pay',
   'setup.check.hypervisor-answers': 'The hypervisor answers',
+  'setup.check.hypervisor-bridge': 'The bridge is on every node',
+  'setup.check.hypervisor-ids': 'The range of VM ids is free',
   'setup.check.hypervisor-room': 'There is room',
   'setup.check.network-free': 'The range is free',
   'setup.check.template-named': 'The image can be read',
@@ -180,6 +183,7 @@ export const setupEn = {
   'setup.run.stopped': 'Setup has stopped',
   'setup.run.lead': 'Running for {time}. You may close this page: nothing stops, and any browser with the code comes back here.',
   'setup.run.stoppedLead': 'It ran for {time}. What is done stays done, and another try does nothing twice.',
+  'setup.run.undoneLead': 'It ran for {time}. Your answers are kept: change them, or try again.',
   'setup.run.at': '{step} of {of} steps done',
   'setup.run.again': 'Try again',
   'setup.run.change': 'Change answers',
@@ -345,7 +349,7 @@ export const setupEn = {
   'setup.existing.returns': 'What comes back, and from where',
   'setup.existing.returns.chain': 'From the chain: subscriptions, who holds them, all money, plans and prices.',
   'setup.existing.returns.disks':
-    'From the disks: every VM whose disk this host reaches, with its addresses and host key. Name the former storage on the page "Hypervisor". A VM whose disk is gone is reported, never replaced by an empty one.',
+    'From the disks: every VM whose disk this host reaches, with its addresses and host key. Name the former storage on the page “Hypervisor”. A VM whose disk is gone is reported, never replaced by an empty one.',
   'setup.existing.returns.secrets':
     'From the secrets folder: that guests go on letting their holders in. Without it holders reinstall, or use their own keys and the console.',
   'setup.existing.returns.lost':
@@ -406,7 +410,7 @@ export const setupEn = {
   'setup.undoing.confirm': 'Take it back',
   'setup.undoing.busy': 'Beginning…',
   'setup.undoing.leave': 'Leave it as it is',
-  'setup.done.so': 'So it stands',
+  'setup.done.so': 'Where things stand',
   'setup.done.open.row': 'The storefront is open at {origin}',
   'setup.done.code': 'The code of the screen is void, and every browser that it let in is out',
   'setup.done.operator': 'The operator is now whoever holds access pass 0: the owner’s wallet',

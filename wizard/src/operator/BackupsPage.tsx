@@ -2,7 +2,7 @@
 import type { BackupShown, BackupsShown } from '@freehold/appliance/api/schemas/backups'
 import { useState } from 'react'
 import { useHost, useNow } from '../api/host-context.tsx'
-import { distance, utcTime } from '../format/time.ts'
+import { utcTime } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
@@ -126,7 +126,7 @@ function List({
       rows={backups}
       keyOf={(row) => row.name}
       columns={[
-        { id: 'made', label: t('operator.backups.made'), cell: (row) => distance(row.createdAt, now, locale) },
+        { id: 'made', label: t('operator.backups.made'), cell: (row) => when(row.createdAt, now) },
         {
           id: 'size',
           label: t('operator.backups.size'),

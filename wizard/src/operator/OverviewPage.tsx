@@ -6,6 +6,7 @@ import { useTexts } from '../i18n/text-context.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { Badge, Notice } from '../ui/Notice.tsx'
 import { Table } from '../ui/Table.tsx'
+import { taskName } from '../vms/task-name.ts'
 import { stateTones } from '../vms/vm-texts.ts'
 import { operatorApi } from './operator-api.ts'
 import { textLink } from '../ui/link-button.ts'
@@ -36,7 +37,7 @@ export function OverviewPage() {
 }
 
 function Wrong({ overview: { issues, failedTasks } }: { overview: Overview }) {
-  const { t } = useTexts()
+  const { host, t } = useTexts()
   const bad = issues.high + issues.medium + issues.low
   const tone = issues.high > 0 ? 'bad' : issues.medium > 0 ? 'warn' : bad > 0 ? 'info' : 'good'
   return (
@@ -59,9 +60,11 @@ function Wrong({ overview: { issues, failedTasks } }: { overview: Overview }) {
             {failedTasks.map((task) => (
               <li key={task.taskId} className="flex flex-wrap items-baseline gap-x-3">
                 <Link href={`/operator/tasks/${task.taskId}`} className={textLink}>
-                  {t('operator.tasks.of', { kind: task.kind, subject: shortSubject(task.subject) })}
+                  {t('operator.tasks.of', { kind: taskName(task.kind, t), subject: shortSubject(task.subject) })}
                 </Link>
-                <span className="text-soft">{task.error?.title ?? t(`operator.tasks.state.${task.state}`)}</span>
+                <span className="text-soft">
+                  {task.error === null ? t(`operator.tasks.state.${task.state}`) : host(task.error.title)}
+                </span>
               </li>
             ))}
           </ul>

@@ -4,13 +4,13 @@ import type { PlanView } from '@freehold/appliance/api/schemas/status'
 import { useState } from 'react'
 import { api, type Plans } from '../api/resources.ts'
 import { exactAmount } from '../format/money.ts'
-import { mebibytes } from '../format/size.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { Facts } from '../ui/Facts.tsx'
 import { TextField } from '../ui/Field.tsx'
 import { Badge, Notice } from '../ui/Notice.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
+import { machineParts } from '../wasm/plan-text.ts'
 import { NewPlanForm } from './NewPlanForm.tsx'
 import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
@@ -81,11 +81,7 @@ function PlanEditor({ plan, host, reload }: { plan: PlanView; host: Host; reload
             ? [
                 {
                   label: t('review.machine'),
-                  value: t('operator.plans.machine', {
-                    vcpus: number(plan.vcpus),
-                    memory: mebibytes(plan.memoryMiB, locale),
-                    disk: mebibytes(plan.diskGiB * 1024, locale),
-                  }),
+                  value: machineParts(plan, { t, locale }).join(', '),
                 },
               ]
             : []),

@@ -2,7 +2,6 @@
 import type { SessionView } from '@freehold/appliance/api/schemas/sign-in'
 import { useHost, useNow } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
-import { distance } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { useSession } from '../session/session-context.tsx'
 import { Button } from '../ui/Button.tsx'
@@ -31,7 +30,7 @@ export function SessionsPage() {
 }
 
 function List({ sessions, reload }: { sessions: readonly SessionView[]; reload(): void }) {
-  const { t, when, locale } = useTexts()
+  const { t, when } = useTexts()
   const now = useNow()
   const { lost } = useHost()
   const { forget } = useSession()
@@ -60,7 +59,7 @@ function List({ sessions, reload }: { sessions: readonly SessionView[]; reload()
               </span>
             ),
           },
-          { id: 'begun', label: t('operator.tasks.begun'), cell: (row) => distance(row.createdAt, now, locale) },
+          { id: 'begun', label: t('operator.tasks.begun'), cell: (row) => when(row.createdAt, now) },
           { id: 'until', label: t('vm.ends'), cell: (row) => when(row.expiresAt, now) },
           {
             id: 'end',

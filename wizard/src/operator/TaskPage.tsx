@@ -1,20 +1,23 @@
 'use client'
 import { taskSchema, type TaskView } from '@freehold/appliance/api/schemas/tasks'
-import Link from 'next/link'
 import { useEffect, useRef, useState } from 'react'
 import { useNow } from '../api/host-context.tsx'
 import { clockLength, utcClock } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
+import { stepText } from '../setup/step-text.ts'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { CopyButton } from '../ui/Copy.tsx'
 import { Facts } from '../ui/Facts.tsx'
 import { textLink } from '../ui/link-button.ts'
 import { Badge, Notice } from '../ui/Notice.tsx'
+import { phaseName } from '../vms/phase-text.ts'
+import { taskName } from '../vms/task-name.ts'
 import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
 import { shortSubject } from './short-subject.ts'
 import { taskTones } from './TasksPage.tsx'
+import { VmLink } from './VmLink.tsx'
 
 interface Line {
   at: number
@@ -65,11 +68,12 @@ function Task({ first }: { first: TaskView }) {
   const now = useNow()
   const { task, lines } = useTaskEvents(first)
   const isVm = /^[0-9a-f]{12}-\d+$/.test(task.subject)
+  const nameOf = (step: string) => (task.kind === 'setup' ? stepText(step, t) : (phaseName(step, t, task.kind) ?? step))
   return (
     <>
       <Card className="space-y-4">
         <div className="flex flex-wrap items-center justify-between gap-3">
-          <CardTitle>{t('operator.tasks.of', { kind: task.kind, subject: shortSubject(task.subject) })}</CardTitle>
+          <CardTitle>{t('operator.tasks.of', { kind: taskName(task.kind, t), subject: shortSubject(task.subject) })}</CardTitle>
           <span role="status">
             <Badge tone={taskTones[task.state]}>{t(`operator.tasks.state.${task.state}`)}</Badge>
           </span>
@@ -93,11 +97,7 @@ function Task({ first }: { first: TaskView }) {
               ? [
                   {
                     label: t('operator.vm'),
-                    value: (
-                      <Link href={`/vms/${task.subject}`} className={textLink}>
-                        {task.subject}
-                      </Link>
-                    ),
+                    value: <VmLink vmId={task.subject} />,
                   },
                 ]
               : []),
@@ -108,8 +108,8 @@ function Task({ first }: { first: TaskView }) {
             {task.steps.map((step) => (
               <li key={step.name} className="flex flex-wrap justify-between gap-3">
                 <span>
-                  {step.name}
-                  {step.phase !== null && <span className="text-soft"> · {step.phase}</span>}
+                  {nameOf(step.name)}
+                  {step.phase !== null && <span className="text-soft"> · {nameOf(step.phase)}</span>}
                 </span>
                 <span className="tabular text-soft">
                   {t(`operator.step.${step.state}`)}
@@ -133,7 +133,7 @@ function Log({ lines, live, name }: { lines: readonly Line[]; live: boolean; nam
   useEffect(() => {
     if (follows && box.current !== null) box.current.scrollTop = box.current.scrollHeight
   }, [lines, follows])
-  const text = lines.map(({ at, line }) => `${utcClock(at, locale)} ${line}`).join('\n')
+  const text = lines.map(({ at, line }) => `${t('common.zone', { time: utcClock(at, locale) })} ${line}`).join('\n')
   return (
     <Card className="space-y-3">
       <div className="flex flex-wrap items-center justify-between gap-3">

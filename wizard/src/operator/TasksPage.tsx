@@ -9,6 +9,7 @@ import { Empty } from '../ui/Empty.tsx'
 import { textLink } from '../ui/link-button.ts'
 import { Badge, type Tone } from '../ui/Notice.tsx'
 import { Table } from '../ui/Table.tsx'
+import { taskName } from '../vms/task-name.ts'
 import { MoreButton } from './MoreButton.tsx'
 import { useMorePages } from './more-pages.ts'
 import { operatorApi, type TasksPage as Page } from './operator-api.ts'
@@ -58,7 +59,7 @@ function TaskList({ page }: { page: Page }) {
             label: t('operator.tasks.task'),
             cell: (task) => (
               <Link href={`/operator/tasks/${task.taskId}`} className={textLink}>
-                {t('operator.tasks.of', { kind: task.kind, subject: shortSubject(task.subject) })}
+                {t('operator.tasks.of', { kind: taskName(task.kind, t), subject: shortSubject(task.subject) })}
               </Link>
             ),
           },

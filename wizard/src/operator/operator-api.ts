@@ -13,6 +13,7 @@ import {
   vmMetricsSchema,
   type Host,
   type Money,
+  type MoneyFigure,
   type Overview,
   type Rental,
   type VmMetricsView,
@@ -42,11 +43,11 @@ export const operatorApi = {
   makeNextKey: async (): Promise<string> =>
     (await callApi(nextKeySchema, 'POST', '/v1/host/provisioner-key', { body: {} })).address,
   money: (signal?: AbortSignal): Promise<Money> => callApi(moneySchema, 'GET', '/v1/money', { signal }),
-  entries: (cursor: string | undefined, signal?: AbortSignal): Promise<Entries> =>
-    callApi(moneyEntriesSchema, 'GET', `/v1/money/entries${query({ limit: '25', cursor })}`, { signal }),
+  entries: (figure: MoneyFigure | undefined, cursor: string | undefined, signal?: AbortSignal): Promise<Entries> =>
+    callApi(moneyEntriesSchema, 'GET', `/v1/money/entries${query({ limit: '25', figure, cursor })}`, { signal }),
   issues: async (signal?: AbortSignal): Promise<Issues> => (await callApi(issuesSchema, 'GET', '/v1/issues', { signal })).issues,
-  fix: async (code: string): Promise<string> =>
-    (await callApi(fixSchema, 'POST', `/v1/issues/${encodeURIComponent(code)}/fixes`, { body: {} })).done,
+  fix: async (code: string, subjects: readonly string[]): Promise<string> =>
+    (await callApi(fixSchema, 'POST', `/v1/issues/${encodeURIComponent(code)}/fixes`, { body: { subjects } })).done,
   tasks: (subject: string | undefined, cursor: string | undefined, signal?: AbortSignal): Promise<TasksPage> =>
     callApi(tasksPageSchema, 'GET', `/v1/tasks${query({ subject, cursor })}`, { signal }),
   task: (taskId: string, signal?: AbortSignal): Promise<TaskView> =>

@@ -2,10 +2,14 @@
 import { useLayoutEffect, useRef, useState } from 'react'
 import { HostFailure } from '../api/failure.ts'
 import { useTexts } from '../i18n/text-context.tsx'
+import { classes } from '../ui/classes.ts'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { textLink } from '../ui/link-button.ts'
 import { fieldName, pageOf } from './field-names.ts'
 import type { SectionName } from './resources.ts'
+
+/** Where it breaks, a link of the list stands at the left and its first line beside the bullet. */
+const listed = classes(textLink, 'text-left align-top')
 
 /** What the host found wrong at one place of the answers. */
 export interface Problem {
@@ -41,7 +45,7 @@ export function FormError({ error, onGo }: { error: unknown; onGo?: (page: Secti
       <ul className="list-disc space-y-1 pl-5">
         {[...named].map(([name, { pointer }]) => (
           <li key={name}>
-            <button type="button" className={textLink} onClick={() => focusField(fieldOf(here.current, pointer))}>
+            <button type="button" className={listed} onClick={() => focusField(fieldOf(here.current, pointer))}>
               {name}
             </button>
           </li>
@@ -69,7 +73,7 @@ function Elsewhere({ problem, onGo }: { problem: Problem; onGo: ((page: SectionN
       {page === undefined ? (
         <span className="font-medium">{name}</span>
       ) : (
-        <button type="button" className={textLink} onClick={() => onGo?.(page)}>
+        <button type="button" className={listed} onClick={() => onGo?.(page)}>
           {t(`setup.section.${page}`)}: {name}
         </button>
       )}

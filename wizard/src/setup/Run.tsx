@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'react'
 import type { MessageKey } from '../messages/catalogue.ts'
 import { useHost } from '../api/host-context.tsx'
+import { utcClock } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button, Spinner } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
@@ -49,7 +50,7 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
     <Card>
       <CardTitle>{t(titleOf(task.state, back))}</CardTitle>
       <p className="mt-2 max-w-prose text-soft">
-        {t(stopped ? 'setup.run.stoppedLead' : 'setup.run.lead', {
+        {t(leadOf(task.state, stopped), {
           time: length(Math.max(0, (task.endedAt ?? now() ?? task.createdAt) - task.createdAt)),
         })}
       </p>
@@ -64,7 +65,14 @@ export function Run({ view, onGo, reload }: { view: WizardView; onGo(to: Place):
             )}
           >
             <span aria-hidden="true" className="w-5 text-center font-bold">
-              {atWork.includes(step.state) ? <Spinner /> : signs[step.state]}
+              {atWork.includes(step.state) ? (
+                <>
+                  <Spinner />
+                  <span className="hidden motion-reduce:inline">…</span>
+                </>
+              ) : (
+                signs[step.state]
+              )}
             </span>
             <span
               className={classes(
@@ -176,6 +184,11 @@ function titleOf(state: string, back: boolean): MessageKey {
   return 'setup.run.stopped'
 }
 
+function leadOf(state: string, stopped: boolean): MessageKey {
+  if (state === 'undone') return 'setup.run.undoneLead'
+  return stopped ? 'setup.run.stoppedLead' : 'setup.run.lead'
+}
+
 /** What it means to go on without a step. */
 function skipText(step: string): MessageKey {
   if (step === 'tls') return 'setup.skip.tls'
@@ -213,13 +226,13 @@ function useLog(taskId: string | undefined): readonly LogLine[] {
 
 /** Follows its end until somebody scrolls up (X17); not read out line by line (X13). */
 function Log({ lines }: { lines: readonly LogLine[] }) {
-  const { t } = useTexts()
+  const { t, locale } = useTexts()
   const box = useRef<HTMLPreElement>(null)
   const follow = useRef(true)
   useEffect(() => {
     if (follow.current && box.current !== null) box.current.scrollTop = box.current.scrollHeight
   }, [lines])
-  const text = lines.map(({ at, line }) => `${new Date(at * 1000).toISOString().slice(11, 19)} ${line}`).join('\n')
+  const text = lines.map(({ at, line }) => `${t('common.zone', { time: utcClock(at, locale) })} ${line}`).join('\n')
   return (
     <section aria-label={t('setup.log')}>
       <div className="flex flex-wrap items-center justify-between gap-2">
@@ -240,7 +253,7 @@ function Log({ lines }: { lines: readonly LogLine[] }) {
         }}
         className="mt-2 max-h-64 min-h-24 overflow-auto rounded-lg border border-line bg-sunk p-3 font-mono text-sm whitespace-pre-wrap"
       >
-        {text}
+        {lines.length === 0 ? <span className="text-soft">{t('operator.log.waiting')}</span> : text}
       </pre>
     </section>
   )

@@ -35,6 +35,7 @@ export function Button({
 }: ButtonProps) {
   const reasonId = useId()
   const off = busy !== undefined || disabledReason !== undefined
+  const edged = off && busy === undefined
   return (
     <span className={classes('inline-flex max-w-full flex-col items-start gap-1', wide && 'w-full')}>
       <button
@@ -53,9 +54,9 @@ export function Button({
         }}
         className={classes(
           'forced-edge inline-flex min-h-11 max-w-full items-center justify-center gap-2 rounded-lg text-left font-medium transition-colors',
-          look === 'quiet' ? 'px-0' : 'px-4 py-2',
+          look === 'quiet' && !edged ? 'px-0' : 'px-4 py-2',
           wide && 'w-full text-center',
-          off && busy === undefined ? 'border border-dashed border-edge bg-sunk text-soft' : looks[look],
+          edged ? 'border border-dashed border-edge bg-sunk text-soft' : looks[look],
         )}
       >
         {busy !== undefined && <Spinner />}

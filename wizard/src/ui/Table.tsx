@@ -63,7 +63,10 @@ export function Table<Row>({
                     <span aria-hidden="true" className="text-sm text-soft @2xl:hidden">
                       {label}
                     </span>
-                    <span className="min-w-0 break-words">{cell(row)}</span>
+                    {/* in a card at the right edge, also where it has a line of its own */}
+                    <span className="ml-auto min-w-0 text-right break-words @2xl:ml-0 @2xl:[text-align:inherit]">
+                      {cell(row)}
+                    </span>
                   </Cell>
                 )
               })}

@@ -2,8 +2,8 @@
 import type { VmView } from '@freehold/appliance/api/schemas/vms'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
-import { CopyField } from '../ui/Copy.tsx'
-import { Facts } from '../ui/Facts.tsx'
+import { CopyButton, CopyField } from '../ui/Copy.tsx'
+import { Facts, type Fact } from '../ui/Facts.tsx'
 
 /** How to log in: host key first, so that ssh never asks whether to trust it (S9). */
 export function Connect({ vm }: { vm: VmView }) {
@@ -27,16 +27,30 @@ export function Connect({ vm }: { vm: VmView }) {
           ...(ssh === null
             ? []
             : [
-                { label: t('vm.user'), value: ssh.user },
-                {
-                  label: t('vm.host'),
-                  value: ssh.port === 22 ? ssh.host : t('vm.host.port', { host: ssh.host, port: String(ssh.port) }),
-                },
+                copied(t('vm.user'), ssh.user),
+                copied(
+                  t('vm.host'),
+                  ssh.host,
+                  ssh.port === 22 ? ssh.host : t('vm.host.port', { host: ssh.host, port: String(ssh.port) }),
+                ),
               ]),
-          { label: t('vm.ipv6'), value: addresses.ipv6 ?? t('vm.none') },
-          { label: t('vm.ipv4'), value: addresses.ipv4 ?? t('vm.none') },
+          addresses.ipv6 === null ? { label: t('vm.ipv6'), value: t('vm.none') } : copied(t('vm.ipv6'), addresses.ipv6),
+          addresses.ipv4 === null ? { label: t('vm.ipv4'), value: t('vm.none') } : copied(t('vm.ipv4'), addresses.ipv4),
         ]}
       />
     </Card>
   )
+}
+
+/** A short value that is copied whole. */
+function copied(label: string, value: string, shown = value): Fact {
+  return {
+    label,
+    value: (
+      <span className="flex flex-wrap items-center justify-between gap-2">
+        <span className="min-w-0 break-all">{shown}</span>
+        <CopyButton value={value} what={label} />
+      </span>
+    ),
+  }
 }

@@ -45,7 +45,7 @@ export function Metrics({ vmId }: { vmId: string }) {
                   values={values}
                   summary={
                     known.length === 0
-                      ? t('metrics.none')
+                      ? t(rates.length === 0 ? 'metrics.first' : 'metrics.none')
                       : t('metrics.summary', {
                           now: number(known.at(-1) ?? null),
                           min: number(Math.min(...known)),

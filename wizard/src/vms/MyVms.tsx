@@ -24,7 +24,7 @@ import { Badge } from '../ui/Notice.tsx'
 import { Skeleton } from '../ui/Skeleton.tsx'
 import { usePress } from '../ui/use-press.ts'
 import { Credits } from './Credits.tsx'
-import { stateTones, timeNotice } from './vm-texts.ts'
+import { noteOf, stateTones, timeNotice } from './vm-texts.ts'
 
 /** `/my`: the VMs of whoever signed in, wherever the purchase stands (S7, S11). */
 export function MyVms() {
@@ -118,6 +118,7 @@ function VmCard({ vm }: { vm: VmView }) {
   const now = useNow()
   const s = vm.subscription
   const soon = timeNotice(vm, now) === 'ends-soon'
+  const note = noteOf(vm)
   return (
     <article aria-labelledby={vm.vmId} className="space-y-4 rounded-2xl border border-line bg-card p-5 sm:p-7">
       <div className="flex flex-wrap items-center justify-between gap-3">
@@ -126,7 +127,7 @@ function VmCard({ vm }: { vm: VmView }) {
         </h2>
         <Badge tone={stateTones[vm.state]}>{t(`state.${vm.state}`)}</Badge>
       </div>
-      {vm.note !== null && <p className="text-soft">{vm.note}</p>}
+      {note !== undefined && <p className="text-soft">{t(note)}</p>}
       {vm.formerHolder !== null && <p className="font-medium text-warn">{t('my.care')}</p>}
       {soon && <p className="font-medium text-warn">{t('my.endsSoon', { distance: distance(s.expiresAt, now, locale) })}</p>}
       <Facts

@@ -5,9 +5,7 @@ import { clockLength } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Notice } from '../ui/Notice.tsx'
 import { phaseText } from './phase-text.ts'
-
-/** Work that a person can ask for has a word of its own; the host's own work is shown by its name. */
-const taskActions = ['start', 'stop', 'reboot', 'snapshot', 'rollback', 'reinstall'] as const
+import { taskName } from './task-name.ts'
 
 /** The work that goes on, which no page can cancel by leaving (X7). */
 export function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
@@ -15,8 +13,7 @@ export function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
   const now = useNow()
   const step = task.steps.find((s) => s.state === 'running')
   if (task.state === 'done') return null
-  const action = taskActions.find((a) => a === task.kind)
-  const kind = action === undefined ? task.kind : t(`vm.action.${action}`)
+  const kind = taskName(task.kind, t)
   return (
     <Notice title={t('vm.task')} tone={task.state === 'failed' ? 'bad' : 'info'}>
       <p className="tabular">{t('vm.task.kind', { kind, time: clockLength((task.endedAt ?? now) - task.createdAt) })}</p>
@@ -25,7 +22,7 @@ export function TaskLine({ task }: { task: NonNullable<VmView['task']> }) {
           {t('vm.task.step', {
             step: task.steps.indexOf(step) + 1,
             of: task.steps.length,
-            phase: phaseText(step.phase ?? step.name, t),
+            phase: phaseText(step.phase ?? step.name, t, task.kind),
           })}
         </p>
       )}

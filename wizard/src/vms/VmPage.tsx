@@ -9,6 +9,7 @@ import { useResource } from '../api/use-resource.ts'
 import { distance, utcTime } from '../format/time.ts'
 import { isWasm, machineParts } from '../wasm/plan-text.ts'
 import { useTexts } from '../i18n/text-context.tsx'
+import { shortSubject } from '../operator/short-subject.ts'
 import { SignInBox } from '../session/SignInBox.tsx'
 import { useSession } from '../session/session-context.tsx'
 import { Address } from '../ui/Address.tsx'
@@ -29,7 +30,7 @@ import { TaskLine } from './TaskLine.tsx'
 import { Transfer } from './Transfer.tsx'
 import { TransferCare } from './TransferCare.tsx'
 import { WasmLink } from '../wasm/WasmLink.tsx'
-import { stateTones, timeNotice } from './vm-texts.ts'
+import { noteOf, stateTones, timeNotice } from './vm-texts.ts'
 
 const leaving = ['not-allowed', 'vm-unknown', 'not-found']
 
@@ -51,7 +52,7 @@ export function VmPage({ vmId }: { vmId: string }) {
   if (refused && farewell !== undefined) {
     return (
       <div className="mx-auto max-w-2xl space-y-8">
-        <PageHeading title={t('vm.title', { name: vmId })} />
+        <PageHeading title={t('vm.title', { name: shortSubject(vmId) })} />
         <Notice tone="good" live>
           <p>{farewell}</p>
           <Link href="/my" className={linkButton}>
@@ -64,7 +65,7 @@ export function VmPage({ vmId }: { vmId: string }) {
   if (session === null || vm === undefined || refused) {
     return (
       <div className="mx-auto max-w-2xl space-y-8">
-        <PageHeading title={t('vm.title', { name: vmId })} />
+        <PageHeading title={t('vm.title', { name: shortSubject(vmId) })} />
         {session === null ? (
           <SignInBox why={t('vm.notYours')} />
         ) : error === undefined ? (
@@ -88,6 +89,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
   const now = useNow()
   const s = vm.subscription
   const gone = s.entitlement === 'ended'
+  const note = noteOf(vm)
   return (
     <div className="mx-auto max-w-2xl space-y-6">
       <PageHeading title={vm.hostname}>
@@ -96,9 +98,9 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
       {!gone && <TransferCare vm={vm} reload={reload} />}
       {vm.task !== null && <TaskLine task={vm.task} />}
       <TimeNotice vm={vm} now={now} />
-      {vm.note !== null && (
+      {note !== undefined && !saidAbove(vm) && (
         <Notice>
-          <p>{vm.note}</p>
+          <p>{t(note)}</p>
         </Notice>
       )}
       {isWasm(vm) ? <WasmLink /> : <Connect vm={vm} />}
@@ -132,6 +134,12 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
       {!gone && <Cancel vm={vm} reload={reload} onLeave={onLeave} />}
     </div>
   )
+}
+
+/** True where the notice about time, or the line of the work that goes on, says the same as the note. */
+function saidAbove({ state, subscription, task }: VmView): boolean {
+  if (state === 'preparing') return task !== null
+  return state === 'suspended' || state === 'ended' || (state === 'ending' && subscription.entitlement !== 'ended')
 }
 
 /** What is about to happen, first on the page (S11). */

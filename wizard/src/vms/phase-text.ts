@@ -5,10 +5,12 @@ const known = [
   'addresses',
   'disk',
   'start',
+  'booting',
   'guest-report',
   'sshd',
   'intent',
   'activate',
+  'activating',
   'stop',
   'shutdown',
   'snapshot',
@@ -16,10 +18,19 @@ const known = [
   'generation',
   'keep-running',
   'entitled',
+  'reject',
+  'end',
+  'destroy',
 ] as const
 
-/** What goes on, in the person's language. `phase` is a step's or phase's name, as the API tells it. */
-export function phaseText(phase: string, t: Texts['t']): string {
+/** A step or phase in the person's language, by its name and its task's kind as the API tells them; undefined if it has no words here. */
+export function phaseName(phase: string, t: Texts['t'], kind?: string): string | undefined {
+  if (kind === 'destroy' && phase === 'addresses') return t('phase.release')
   const name = known.find((k) => k === phase)
-  return name === undefined ? t('phase.other', { phase }) : t(`phase.${name}`)
+  return name === undefined ? undefined : t(`phase.${name}`)
+}
+
+/** What goes on just now, in the person's language; what has no words is shown by its name. */
+export function phaseText(phase: string, t: Texts['t'], kind?: string): string {
+  return phaseName(phase, t, kind) ?? t('phase.other', { phase })
 }

@@ -1,4 +1,5 @@
 import type { VmState, VmView } from '@freehold/appliance/api/schemas/vms'
+import type { MessageKey } from '../messages/catalogue.ts'
 import type { Tone } from '../ui/Notice.tsx'
 
 /** The tone that repeats what the word of a state says. */
@@ -32,4 +33,14 @@ export function timeNotice(vm: VmView, now: number): 'ends-soon' | 'suspended' |
     case 'ended':
       return 'ended'
   }
+}
+
+/**
+ * The host's one sentence about a VM, as the page says it; undefined where the host has none, or the word of the state says it all.
+ * What is `ending` with a subscription that has ended waits for the network; otherwise for the deletion. Pure.
+ */
+export function noteOf({ note, state, subscription }: Pick<VmView, 'note' | 'state' | 'subscription'>): MessageKey | undefined {
+  if (note === null || state === 'running') return undefined
+  if (state === 'ending' && subscription.entitlement === 'ended') return 'note.final'
+  return `note.${state}`
 }

@@ -5,14 +5,14 @@ import { Address } from '../ui/Address.tsx'
 import { Button } from '../ui/Button.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { Notice } from '../ui/Notice.tsx'
-import { QrCode } from '../ui/QrCode.tsx'
 import { usePress } from '../ui/use-press.ts'
 import type { AnnouncedWallet } from './discovery.ts'
 import { switchNetwork } from './network.ts'
+import { OnPhone } from './OnPhone.tsx'
 import { useWallets } from './wallet-context.tsx'
 
-/** Choose, connect, and change wallets; the right network with one button (S2, S3). `here` is shown as QR where there is none. */
-export function WalletBox({ here }: { here?: string }) {
+/** Choose, connect, and change wallets; the right network with one button (S2, S3). Where there is none, the way to one on a phone. */
+export function WalletBox() {
   const { t } = useTexts()
   const { asked, found, current, connect, disconnect } = useWallets()
   const { at: waiting, error, press } = usePress()
@@ -41,12 +41,7 @@ export function WalletBox({ here }: { here?: string }) {
     return (
       <Notice title={t('wallet.none.title')}>
         <p>{t('wallet.none.text')}</p>
-        {here !== undefined && (
-          <div className="space-y-2">
-            <p>{t('wallet.none.phone')}</p>
-            <QrCode text={here} label={t('wallet.qr')} />
-          </div>
-        )}
+        <OnPhone />
       </Notice>
     )
   }

@@ -24,7 +24,7 @@ export function NetworkFields({ value, onChange, wrong }: FieldsProps) {
         <TextField
           label={t('setup.network.gateway')}
           hint={t('setup.network.gatewayHint')}
-          {...wrong('/network/ipv4/gateway')}
+          {...wrong('/network/ipv4/gateway', '/network/ipv4')}
           value={ipv4.gateway}
           onChange={(e) => change({ ipv4: { ...ipv4, gateway: e.target.value.trim() } })}
           autoComplete="off"

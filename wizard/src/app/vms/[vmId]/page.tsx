@@ -1,5 +1,6 @@
 import type { Metadata } from 'next'
 import { pageTitle } from '../../../i18n/server.ts'
+import { shortSubject } from '../../../operator/short-subject.ts'
 import { VmPage } from '../../../vms/VmPage.tsx'
 
 interface Props {
@@ -7,7 +8,7 @@ interface Props {
 }
 
 export async function generateMetadata({ params }: Props): Promise<Metadata> {
-  return pageTitle('vm.title', { name: (await params).vmId.slice(0, 100) })
+  return pageTitle('vm.title', { name: shortSubject((await params).vmId.slice(0, 100)) })
 }
 
 export default async function Page({ params }: Props) {
