@@ -12,6 +12,7 @@ import { systemClock } from '@freehold/appliance/clock/clock'
 import { until } from '@freehold/appliance/dev/supervisor'
 import { createHost } from '@freehold/appliance/host/host'
 import { noHost } from '@freehold/appliance/host/no-host'
+import { wasmFileText } from '@freehold/appliance/host/wasm-file'
 import type { SetupContext } from '@freehold/appliance/setup/context'
 import { wasmStep } from '@freehold/appliance/setup/steps/wasm'
 import { createCertificates } from '@freehold/appliance/setup/tls/certificates'
@@ -81,6 +82,55 @@ suite('WASM hosting on an installed host', () => {
     await setUp(false)
     assert.equal(await readFile(wasmFile, 'utf8'), 'server: { workers: 2 }\n')
     await root.stop()
+  })
+
+  test('cut off before, within and after the work of the root helper, then run again: the same end, on and off', async (t) => {
+    const place = await mkdtemp(join(folder, 'cut-'))
+    const [file, systemctl, called, refused] = ['wasm.yaml', 'systemctl', 'called', 'refused'].map((name) =>
+      join(place, name),
+    ) as [string, string, string, string]
+    // one unit's job is not begun where the power goes before it
+    await writeFile(
+      systemctl,
+      `#!/bin/sh\ntest -e ${refused} && read -r unit < ${refused} && test "$4" = "$unit" && exit 1\necho "$3 $4" >> ${called}\n`,
+      {
+        mode: 0o755,
+      },
+    )
+    const units = { systemdFolder: place, systemctl }
+    const root = createHost({ stateFolder: place, tapOwner: 0, clock: systemClock, wasmFile: file, units, log: () => {} })
+    t.after(() => root.stop())
+    const work = async (how: { enabled: boolean }) => void (await root.verbs.setWasm(how))
+    const cut = new Error('cut off')
+    const unit = (name: string) => async (how: { enabled: boolean }) => {
+      await writeFile(refused, `freehold-wasmd.${name}\n`)
+      await work(how).finally(() => rm(refused))
+    }
+    const cuts: Record<string, (how: { enabled: boolean }) => Promise<void>> = {
+      'before the helper was asked': () => Promise.reject(cut),
+      'while the file was written': () => writeFile(`${file}.new`, 'server:').then(() => Promise.reject(cut)),
+      'at the socket': unit('socket'),
+      'at the service': unit('service'),
+      'before the answer came back': (how) => work(how).then(() => Promise.reject(cut)),
+    }
+    const run = async (enabled: boolean, setWasm: (how: { enabled: boolean }) => Promise<void>): Promise<void> => {
+      const context = { answers: answersOf(enabled), host: { ...noHost, isolates: true, setWasm } } as unknown as SetupContext
+      assert.equal(await wasmStep.check(context), false, 'what was cut off is done again')
+      await wasmStep.run(context, io)
+    }
+    for (const [where, dying] of Object.entries(cuts)) {
+      for (const enabled of [true, false]) {
+        await assert.rejects(run(enabled, dying), Error, where)
+        await run(enabled, work)
+        const text = await readFile(file, 'utf8').catch(() => null)
+        assert.equal(text, enabled ? wasmFileText : null, `${where}, ${enabled ? 'on' : 'off'}`)
+        const jobs = (await readFile(called, 'utf8')).trim().split('\n').slice(-2)
+        const due = enabled
+          ? ['start freehold-wasmd.socket', 'start freehold-wasmd.service']
+          : ['stop freehold-wasmd.service', 'stop freehold-wasmd.socket']
+        assert.deepEqual(jobs, due, where)
+      }
+    }
   })
 
   test('embedded mode asks no helper', async () => {

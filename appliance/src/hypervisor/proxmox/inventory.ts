@@ -2,7 +2,8 @@ import { markOf, type VmKey } from '../../chain/installation.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { domainNameOf } from '../names.ts'
 import type { PowerState, VmRecord } from '../port.ts'
-import { permissions, resources, storageStatus, vmConfig, vmStatus, nothing, type Resource, type VmConfig } from './answers.ts'
+import { permissions, resources, storageStatus, vmConfig, vmStatus, type Resource, type VmConfig } from './answers.ts'
+import { isIdTaken } from './look.ts'
 import { descriptionOf, hasOurTag, parseDescription, sameKey, templateNameOf, type Described } from './metadata.ts'
 import type { ProxmoxOptions } from './options.ts'
 import { disksOf } from './placement.ts'
@@ -198,15 +199,9 @@ export class Inventory {
     return recordFromKnown(mark, known)
   }
 
-  /** Whether any VM has the id, also one that the token may not see. Source: `GET /cluster/nextid?vmid=`, open to all. */
+  /** Whether any VM has the id, also one that the token may not see. */
   async idTaken(vmid: number): Promise<boolean> {
-    try {
-      await this.#server.client.get('/cluster/nextid', nothing, { vmid })
-      return false
-    } catch (error) {
-      if (error instanceof PveError && error.kind === 'refused' && /already exists/.test(error.text)) return true
-      throw error
-    }
+    return await isIdTaken(this.#server.client, vmid)
   }
 
   /** The VM of a key, read now; undefined if it surely is not there. Throws `vm-foreign`, `pool-not-mounted`. */

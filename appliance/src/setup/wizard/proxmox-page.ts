@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import type { Clock } from '../../clock/clock.ts'
+import { AppError } from '../../errors/app-error.ts'
 import { storages, storageStatus } from '../../hypervisor/proxmox/answers.ts'
+import type { PveClient } from '../../hypervisor/proxmox/client.ts'
 import { enrolOnce, parsePrivilegedToken, requireEnrolled } from '../../hypervisor/proxmox/enrol/enrol-once.ts'
+import { foreignIds, requireBridge } from '../../hypervisor/proxmox/look.ts'
 import { openClient } from '../../hypervisor/proxmox/open-client.ts'
-import { waysOf, type ProxmoxAnswer } from '../../hypervisor/proxmox/settings.ts'
+import { placesOf, readTokenSecret, waysOf, type ProxmoxAnswer } from '../../hypervisor/proxmox/settings.ts'
 import { explained } from '../../hypervisor/proxmox/server.ts'
 import type { DiskPlace } from './disk-places.ts'
 
@@ -79,4 +82,37 @@ export async function enrolByPage(
   )
   if (go) await requireEnrolled(answer, clock)
   return plan.steps.map(({ what, done }) => ({ what, done: done || go }))
+}
+
+/** What live checks ask of a server with the host's own token. */
+export interface ProxmoxSight {
+  /** On how many nodes the bridge is. Throws `bridge-missing` naming those that lack it. */
+  bridge(answer: ProxmoxAnswer): Promise<{ nodes: number }>
+  /** Ids of the range that VMs of somebody else have; `looked`: how many were asked for, from its beginning. */
+  foreignIds(answer: ProxmoxAnswer, signal: AbortSignal): Promise<{ looked: number; foreign: number[] }>
+}
+
+/** Looks at the server that the answers name. Nothing of it changes the server. */
+export function proxmoxSight(clock: Clock): ProxmoxSight {
+  async function ask<T>(answer: ProxmoxAnswer, action: string, work: (client: PveClient) => Promise<T>): Promise<T> {
+    const secret = await readTokenSecret(answer.tokenFile)
+    const client = openClient(await waysOf(answer), { id: answer.token, secret }, clock)
+    try {
+      return await explained(action, () => work(client))
+    } finally {
+      client.close()
+    }
+  }
+  return {
+    async bridge(answer) {
+      try {
+        return await ask(answer, 'look for the bridge', (client) => requireBridge(client, placesOf(answer).bridge))
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'bridge-missing') throw error
+        const hint = 'Make it there, or name another one. If it is there, enrol again: a token sees only bridges that it may use.'
+        throw new AppError({ code: error.code, detail: error.detail, hint, cause: error })
+      }
+    },
+    foreignIds: (answer, signal) => ask(answer, 'look for VMs', (client) => foreignIds(client, answer.vmids, signal)),
+  }
 }

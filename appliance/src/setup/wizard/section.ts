@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { BackupAnswer, Config, ConfigInput, TlsAnswer } from '../../config/schema.ts'
 import type { Hypervisor } from '../../hypervisor/port.ts'
 import type { BackupPlace } from './backup-place.ts'
+import type { ProxmoxSight } from './proxmox-page.ts'
 
 /** Sections that the wizard asks, in order. Each is some top-level fields of the answer file. */
 export type SectionName =
@@ -40,6 +41,10 @@ export interface CheckPorts {
   backupIsSealed?(backup: BackupAnswer): Promise<boolean>
   /** Address of the provisioner's key, where this host has one already. */
   ownProvisioner?(): Promise<string | null>
+  /** Address of the key that deploys, where this host has one already. */
+  ownDeployer?(): Promise<string | null>
+  /** The Proxmox server of the answers, by the host's own token. */
+  proxmox?: ProxmoxSight
   /** Secrets that guests of a former host know and that are not here, by their files. */
   missingSecrets?(): Promise<string[]>
   /** What the installation itself brings. */

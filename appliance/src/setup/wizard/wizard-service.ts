@@ -22,7 +22,14 @@ import { missingSecrets } from './former-secrets.ts'
 import { diskPlaces, sharesDiskWithState, type DiskPlace } from './disk-places.ts'
 import { createDraft, parseSection, type SectionView } from './draft.ts'
 import { runChecks, type CheckResult } from './live-checks.ts'
-import { enrolByPage, storagesOfServer, tokenFileOf, type EnrolmentLine, type EnrolmentRequest } from './proxmox-page.ts'
+import {
+  enrolByPage,
+  proxmoxSight,
+  storagesOfServer,
+  tokenFileOf,
+  type EnrolmentLine,
+  type EnrolmentRequest,
+} from './proxmox-page.ts'
 import { changesOf, type Change } from './review.ts'
 import type { SectionName } from './section.ts'
 import { sectionOf } from './sections.ts'
@@ -223,6 +230,8 @@ export function createWizard(ports: WizardPorts): Wizard {
         signal,
         base: ports.base,
         ownProvisioner: async () => (await ports.keys()).provisioner,
+        ownDeployer: async () => (await ports.keys()).deployer,
+        proxmox: proxmoxSight(ports.clock),
         missingSecrets: () => missingSecrets(ports.stateFolder),
         sharesDiskWithState: (folder) => sharesDiskWithState(folder ?? ports.usualFolder, ports.stateFolder),
         backupPlace: (backup) => backupPlace(backup, ports.stateFolder),

@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, before, suite, test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { spawn as terminal } from '@lydell/node-pty'
 import getPort from 'get-port'
 import { JsonRpcProvider, Wallet } from 'ethers'
 import { newRecoveryKey } from '../../backup/keys.ts'
 import { readInThread } from '../../backup/thread.ts'
+import { loadOrCreateKey } from '../../chain/provisioner-key.ts'
 import { startRpcFront } from '../../chain/rpc-front.ts'
 import { startTestChain, type TestChain } from '../../chain/test-chain.ts'
 import { systemClock } from '../../clock/clock.ts'
 import { statusSchema } from '../../api/schemas/status.ts'
+import { tasksPageSchema } from '../../api/schemas/tasks.ts'
 import { createClient } from '../../cli/client.ts'
 import { parseConfig } from '../../config/load.ts'
 import type { AppError } from '../../errors/app-error.ts'
@@ -23,6 +28,8 @@ const people = {
   deployment: 'wallet',
 }
 const plan = { name: 'Small', vcpus: 1, memoryMiB: 512, diskGiB: 4, graceDays: 7, capacity: 4, prices: { native: '1000' } }
+
+const freehold = resolve(import.meta.dirname, '../../cli/freehold.ts')
 
 interface Answer {
   status: number
@@ -71,6 +78,8 @@ interface Host {
   /** A browser that typed the code. */
   entered(): Promise<Browser>
   restart(): Promise<void>
+  /** Switched off: its ports are free. */
+  stop(): Promise<void>
 }
 
 async function openHost(t: TestContext): Promise<Host> {
@@ -106,6 +115,10 @@ async function openHost(t: TestContext): Promise<Host> {
     async restart() {
       await daemon?.stop()
       await start()
+    },
+    async stop() {
+      await daemon?.stop()
+      daemon = undefined
     },
   }
   return host
@@ -196,6 +209,38 @@ suite('the wizard behind the pages', () => {
     assert.equal((await browser.call('GET', '/v1/setup/wizard')).status, 200)
   })
 
+  test('W2 on the screen itself: wrong codes bring another code, so does R, and no other key does anything', async (t) => {
+    const host = await openHost(t)
+    const screen = terminal(process.execPath, [freehold, '--state', host.folder, 'console-screen'], { cols: 80, rows: 24 })
+    t.after(() => screen.kill())
+    let drawn = ''
+    screen.onData((text) => (drawn += text))
+    const shows = async (code: string) => {
+      const spaced = `${code.slice(0, 3)} ${code.slice(3)}`
+      await until(`${spaced} on the screen`, () => Promise.resolve(drawn.includes(spaced) || undefined))
+    }
+    const first = await host.code()
+    await shows(first)
+    for (const key of ['x', '\r', '\u001b[A', ' ']) screen.write(key)
+    const browser = host.browser()
+    const wrong = first === '000000' ? '111111' : '000000'
+    for (let left = 4; left >= 0; left--) {
+      const { body } = await browser.call('POST', '/v1/setup/entry', { code: wrong })
+      assert.deepEqual([body['left'], body['renewed']], left === 0 ? [5, true] : [left, false])
+    }
+    const second = await host.code()
+    assert.notEqual(second, first)
+    await shows(second)
+    screen.write('r')
+    const third = await until('another code', async () => {
+      const code = await host.code()
+      return code === second ? undefined : code
+    })
+    await shows(third)
+    assert.equal((await browser.call('POST', '/v1/setup/entry', { code: second })).body['entered'], false)
+    assert.equal((await browser.call('POST', '/v1/setup/entry', { code: third })).body['entered'], true)
+  })
+
   test('W6 a power cut keeps session, answers and page; a second browser sees the same', async (t) => {
     const host = await openHost(t)
     const browser = await host.entered()
@@ -269,6 +314,7 @@ suite('the wizard behind the pages', () => {
   interface Check {
     name: string
     state: string
+    values: Record<string, string | number>
     detail: string | null
     code: string | null
   }
@@ -311,6 +357,37 @@ suite('the wizard behind the pages', () => {
     await browser.call('PUT', '/v1/setup/answers/chain', { revision: 0, value: network(31337, chain.url) })
     const token = await checks(browser, 'plans', { plans: [{ ...plan, prices: { [deployer.address]: '1' } }] })
     assert.deepEqual(state(token, 'plans-tokens'), ['failed', 'config-invalid'])
+  })
+
+  test('W8 live check of funds: no key yet, an empty key with its address, a paid one with its amount, a contract that is taken', async (t) => {
+    const host = await openHost(t)
+    const browser = await host.entered()
+    await browser.call('PUT', '/v1/setup/answers/chain', { revision: 0, value: answersFor()['chain'] })
+    const funds = async (deployment: string) => {
+      const found = await checks(browser, 'people', { ...people, deployment })
+      return found.find((check) => check.name === 'key-funds')
+    }
+    const before = await funds('key')
+    assert.equal(before?.state, 'warned')
+    assert.match(before.detail ?? '', /^A key of this host needs 0\.12 to deploy/)
+    await assert.rejects(access(join(host.folder, 'secrets/deployer.key')), 'a check makes no key')
+
+    const { address } = await loadOrCreateKey(join(host.folder, 'secrets/deployer.key'))
+    const empty = await funds('key')
+    assert.equal(empty?.state, 'warned')
+    assert.ok(empty.detail?.startsWith(`${address} holds 0.0; the key of this host needs 0.12 `), empty.detail ?? '')
+    await chain.rpc('anvil_setBalance', address, '0x1aa535d3d0c0000')
+    const paid = await funds('key')
+    assert.deepEqual([paid?.state, paid?.values], ['passed', { address, balance: '0.12', needed: '0.12' }])
+    await chain.rpc('anvil_setBalance', address, '0x1aa535d3d0bffff')
+    assert.equal((await funds('key'))?.state, 'warned', 'one wei is missing')
+    const start = await funds('wallet')
+    assert.deepEqual([start?.state, start?.values], ['warned', { needed: '0.000000000001' }], 'the provisioner has no key yet')
+
+    const contracts = [{ address: deployer.address, fromBlock: 0 }]
+    const taken = await browser.call('PUT', '/v1/setup/answers/existing', { revision: 0, value: { contracts } })
+    assert.equal(taken.status, 200, JSON.stringify(taken.body))
+    assert.deepEqual([(await funds('key'))?.state, (await funds('key'))?.values], ['passed', {}])
   })
 
   test('W8 live checks of backups: nobody named, a recipient with a typing mistake, a folder that is missing, a file in its place, no drive of its own', async (t) => {
@@ -412,6 +489,42 @@ suite('the wizard behind the pages', () => {
       await systemClock.wait(50)
     }
   }
+
+  /** Pays what setup waits for, and resolves with the configuration once the storefront is open. */
+  async function paidAndOpen({ folder }: Host) {
+    const admin = createClient({ socket: join(folder, 'run/admin.sock') })
+    const payee = await until('an address to pay', async () => {
+      const { items } = await admin.call(tasksPageSchema, 'GET', '/v1/tasks?limit=50')
+      return /waiting for .* at (0x[0-9a-fA-F]{40})/.exec(items.map(({ steps }) => steps.map((one) => one.phase)).join())?.[1]
+    })
+    await chain.rpc('anvil_setBalance', payee, '0xde0b6b3a7640000')
+    await until('the storefront', async () => {
+      const { storefront } = await admin.call(statusSchema, 'GET', '/v1/status')
+      return storefront === 'open' ? true : undefined
+    })
+    return parseConfig(await readFile(join(folder, 'freehold.yaml'), 'utf8'), 'freehold.yaml')
+  }
+
+  test('W10 W15 what the wizard exports, freehold apply reproduces on another machine', async (t) => {
+    const clicked = await openHost(t)
+    const browser = await clicked.entered()
+    const { recipient } = await newRecoveryKey()
+    await answerAll(browser, { people: { ...people, deployment: 'key' }, backup: { backup: { recipient } } })
+    const text = (await browser.call('GET', '/v1/setup/answer-file')).body['text'] as string
+    assert.equal((await browser.call('POST', '/v1/setup/run', {})).status, 202)
+    const first = await paidAndOpen(clicked)
+    // the file names the very address at which guests log in
+    await clicked.stop()
+
+    const other = await openHost(t)
+    const file = join(other.folder, 'answers.yaml')
+    await writeFile(file, text, { mode: 0o600 })
+    const apply = promisify(execFile)(process.execPath, [freehold, '--state', other.folder, 'apply', file], { timeout: 60_000 })
+    const [second] = await Promise.all([paidAndOpen(other), apply])
+    assert.deepEqual([first.contracts.length, second.contracts.length], [1, 1])
+    assert.notEqual(second.contracts[0]?.address, first.contracts[0]?.address)
+    assert.deepEqual({ ...second, contracts: [] }, { ...first, contracts: [] })
+  })
 
   test('I7 the whole setup: a wallet deploys, the daemon dies meanwhile, one contract, no code left behind', async (t) => {
     const host = await openHost(t)

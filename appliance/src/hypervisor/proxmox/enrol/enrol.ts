@@ -4,7 +4,6 @@ import {
   clusterOptions,
   firewallOptions,
   firewallRules,
-  networks,
   nothing,
   nodes as nodesAnswer,
   pools,
@@ -13,10 +12,10 @@ import {
   tokenCreated,
   tokens,
   users,
-  vnets,
 } from '../answers.ts'
 import type { PveClient } from '../client.ts'
 import { contentList, fwPorts, tokenId, type Network } from '../formats.ts'
+import { requireBridge } from '../look.ts'
 import type { ApiToken } from '../open-client.ts'
 import type { ProxmoxOptions } from '../options.ts'
 import { grantsFor, type Grant, type RightsScope } from './rights.ts'
@@ -61,7 +60,7 @@ export async function planEnrolment(client: PveClient, answers: EnrolAnswers): P
   const [userid = '', tokenName = ''] = id.split('!')
   const found = await client.get('/nodes', nodesAnswer)
   const names = found.map((node) => node.node)
-  const zone = await requireBridge(client, found, answers.bridge)
+  const { zone } = await requireBridge(client, answers.bridge)
   await requireDisks(client, answers.diskStorage)
   const scope: RightsScope = { ...answers, nodes: names, zone }
   let made: ApiToken | undefined
@@ -213,32 +212,6 @@ async function firewallSteps(client: PveClient, networksOfOperator: readonly Net
       },
     },
   ]
-}
-
-/**
- * The zone that a bridge of Linux or a vnet is in; rights on it hang there. Throws `bridge-missing` naming the nodes that lack
- * it: guests of all nodes sit on one network. Source: schema, `GET /nodes/{node}/network?type=any_bridge` has both kinds.
- */
-async function requireBridge(
-  client: PveClient,
-  all: readonly { node: string; status: string }[],
-  bridge: string,
-): Promise<string> {
-  const vnet = (await client.get('/cluster/sdn/vnets', vnets)).find((one) => one.vnet === bridge)
-  const lacking: string[] = []
-  for (const { node, status } of all) {
-    if (status !== 'online') continue
-    const found = await client.get(`/nodes/${node}/network`, networks, { type: 'any_bridge' })
-    if (!found.some((one) => one.iface === bridge)) lacking.push(node)
-  }
-  if (lacking.length === 0) return vnet?.zone ?? 'localnetwork'
-  if (vnet === undefined)
-    throw new AppError({ code: 'bridge-missing', detail: `There is no bridge ${bridge} on ${lacking.join(', ')}.` })
-  throw new AppError({
-    code: 'bridge-missing',
-    detail: `The vnet ${bridge} of the zone ${vnet.zone} is not on ${lacking.join(', ')}.`,
-    hint: `Apply the network: pvesh set /cluster/sdn. If the zone names nodes, it must name all: pvesh get /cluster/sdn/zones/${vnet.zone}`,
-  })
 }
 
 async function requireDisks(client: PveClient, storage: string): Promise<void> {

@@ -32,6 +32,39 @@ export const hypervisor = defineSection({
       },
     },
     {
+      name: 'hypervisor-bridge',
+      pointer: '/hypervisor/bridge',
+      applies: (value) => value.hypervisor.kind === 'proxmox',
+      async run({ hypervisor: chosen }, ports) {
+        if (chosen.kind !== 'proxmox' || ports.proxmox === undefined) return {}
+        const { nodes } = await ports.proxmox.bridge(chosen)
+        return { values: { bridge: chosen.bridge, nodes } }
+      },
+    },
+    {
+      name: 'hypervisor-ids',
+      pointer: '/hypervisor/vmids',
+      applies: (value) => value.hypervisor.kind === 'proxmox',
+      async run({ hypervisor: chosen }, ports) {
+        if (chosen.kind !== 'proxmox' || ports.proxmox === undefined) return {}
+        const { from, to } = chosen.vmids
+        const { looked, foreign } = await ports.proxmox.foreignIds(chosen, ports.signal)
+        if (foreign.length >= to - from + 1) {
+          throw new AppError({
+            code: 'capacity-exceeded',
+            detail: `No id from ${from} to ${to} is free for a VM of Freehold.`,
+            hint: 'Choose another range of ids.',
+          })
+        }
+        if (foreign.length === 0) return { values: { from, to, looked } }
+        const named = foreign.slice(0, 5).join(', ') + (foreign.length > 5 ? `, … (${foreign.length})` : '')
+        return {
+          values: { from, to, looked, foreign: foreign.length },
+          warning: `In the range ${from} to ${to} these ids are somebody else’s: ${named}. Freehold leaves their VMs alone and passes over the ids. Move them out of the range, or choose another one.`,
+        }
+      },
+    },
+    {
       name: 'storage-apart',
       pointer: '/hypervisor/folder',
       applies: (value) => value.hypervisor.kind === 'libvirt',
