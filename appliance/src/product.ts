@@ -5,7 +5,6 @@ import { createConsoles } from './api/consoles.ts'
 import type { ApiPorts, TokenInfo } from './api/ports.ts'
 import { wasmPlanRows } from './api/wasm-plans.ts'
 import { createClients, firstReachable } from './chain/any-client.ts'
-import type { VmId } from './chain/installation.ts'
 import { createChainReader } from './chain/chain-reader.ts'
 import { createTokenReader, unreadToken } from './chain/erc20.ts'
 import { createFinalityMemory } from './chain/finality-memory.ts'
@@ -431,11 +430,7 @@ async function wire(ports: ProductPorts, endings: Endings, say: Say): Promise<Om
         provisioner: key.address,
         nextProvisioner: nextKey.address,
         makeNextProvisioner: nextKey.make,
-        async allowDestroys() {
-          const waiting = reconciler.status().issues.filter((issue) => issue.code === 'destroys-waiting')
-          await reconciler.allowDestroys(waiting.map((issue) => issue.subject as VmId))
-          return waiting.length
-        },
+        allowDestroys: (vmIds) => reconciler.allowDestroys(vmIds),
         async metrics(vmId) {
           const row = reconciler.books.get(vmId)
           if (row === undefined) throw new AppError({ code: 'vm-unknown', detail: `There is no VM ${vmId}.` })

@@ -70,7 +70,7 @@ suite('the operator’s routes', () => {
       ['POST', '/v1/host/provisioner-key', {}],
       ['PUT', '/v1/alerts', { channels: [] }],
       ['POST', '/v1/alerts/mail/test', {}],
-      ['POST', '/v1/issues/destroys-waiting/fixes', {}],
+      ['POST', '/v1/issues/destroys-waiting/fixes', { subjects: [vmId] }],
     ] as const) {
       assert.equal((await subscriber.call(method, path, { body })).status, 403, path)
     }
@@ -187,6 +187,19 @@ suite('the operator’s routes', () => {
       ],
     )
     assert.equal(second.body['nextCursor'], null)
+    for (const [figure, kinds] of [
+      ['collectable', ['collected', 'settled']],
+      ['unsettled', ['extended', 'bought']],
+      ['escrowed', ['extended', 'bought']],
+      ['collected', ['collected']],
+    ] as const) {
+      const only = await operator.call('GET', `/v1/money/entries?figure=${figure}`)
+      assert.deepEqual(
+        (only.body['items'] as typeof rows).map((r) => r.kind),
+        kinds,
+      )
+    }
+    assert.equal((await operator.call('GET', '/v1/money/entries?figure=secret')).status, 400)
   })
 
   test('O1 the audit trail is exported whole as JSON lines, more than a page of it', async () => {
@@ -210,14 +223,20 @@ suite('the operator’s routes', () => {
     assert.ok(rows.some((r) => r.what === 'provisioner key'))
   })
 
-  test('O4 a fix is pressed once the issue stands, and stands in the audit trail', async () => {
-    const press = (code: string) => operator.call('POST', `/v1/issues/${code}/fixes`, { body: {} })
+  test('O4 a fix is pressed once the issue stands, does what was shown and no more, and stands in the audit trail', async () => {
+    const press = (code: string, subjects: readonly string[] = ['a', 'b', 'unheard']) =>
+      operator.call('POST', `/v1/issues/${code}/fixes`, { body: { subjects } })
     assert.equal((await press('rpc-stale')).status, 404)
     assert.equal((await press('destroys-waiting')).status, 409)
-    stand.standing.push({ ...stand.standing[0], code: 'destroys-waiting' } as never)
+    for (const subject of ['a', 'b', 'later']) {
+      stand.standing.push({ ...stand.standing[0], code: 'destroys-waiting', subject } as never)
+    }
+    assert.equal((await press('destroys-waiting', [])).status, 400)
+    assert.equal((await press('destroys-waiting', ['unheard'])).status, 409)
     const { body, status } = await press('destroys-waiting')
     assert.equal(status, 200)
     assert.match(String(body['done']), /^2 VMs/)
+    assert.ok(stand.asked.includes('allowDestroys a b'))
     const trail = await stand.store.audit.list({ limit: 1 })
     assert.equal(trail.items[0]?.what, 'fix destroys-waiting')
   })

@@ -36,8 +36,8 @@ export interface OperatorDesk {
   nextProvisioner(): Promise<Address | null>
   /** Makes the next key unless there is one. */
   makeNextProvisioner(): Promise<Address>
-  /** Lets through the destroys that wait for the operator. Resolves with how many. */
-  allowDestroys(): Promise<number>
+  /** Lets through these destroys, which wait for the operator. */
+  allowDestroys(vmIds: readonly VmId[]): Promise<void>
   /** Throws `vm-unknown`, `hypervisor-down`. */
   metrics(vmId: VmId): Promise<VmMetrics>
   alerts: Alerts

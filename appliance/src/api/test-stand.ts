@@ -159,9 +159,9 @@ export async function apiStand(
       asked.push('makeNextProvisioner')
       return Promise.resolve((next = `0x${'88'.repeat(20)}`))
     },
-    allowDestroys() {
-      asked.push('allowDestroys')
-      return Promise.resolve(2)
+    allowDestroys(vmIds) {
+      asked.push(`allowDestroys ${vmIds.join(' ')}`)
+      return Promise.resolve()
     },
     metrics: () =>
       Promise.resolve({

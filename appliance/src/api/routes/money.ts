@@ -7,8 +7,14 @@ import type { ApiServer } from '../app.ts'
 import { deskOf } from '../desk.ts'
 import { holdingsOf } from '../holdings.ts'
 import type { ApiPorts } from '../ports.ts'
-import { moneyEntriesSchema, moneySchema, type Money, type MoneyEntry } from '../schemas/operator.ts'
-import { pageQuerySchema } from '../schemas/values.ts'
+import {
+  moneyEntriesQuerySchema,
+  moneyEntriesSchema,
+  moneySchema,
+  type Money,
+  type MoneyEntry,
+  type MoneyFigure,
+} from '../schemas/operator.ts'
 
 const day = 86_400
 const kinds = {
@@ -20,6 +26,13 @@ const kinds = {
   Withdrawn: 'withdrawn',
 } as const satisfies Record<string, MoneyEntry['kind']>
 type EventName = keyof typeof kinds
+/** What each figure is made of: what was paid in and runs, what was earned of it, what was sent on. */
+const madeOf = {
+  escrowed: ['Bought', 'Extended'],
+  unsettled: ['Bought', 'Extended'],
+  collectable: ['Settled', 'Collected'],
+  collected: ['Collected'],
+} as const satisfies Record<MoneyFigure, readonly EventName[]>
 
 /** GET /v1/money and its entries: what came in, what is held, what it costs; each act with its transaction. For the operator. */
 export function registerMoney(app: ApiServer, ports: ApiPorts): void {
@@ -89,9 +102,10 @@ export function registerMoney(app: ApiServer, ports: ApiPorts): void {
 
   app.get(
     '/v1/money/entries',
-    { config: { access: 'operator' }, schema: { querystring: pageQuerySchema.strict(), response: { 200: moneyEntriesSchema } } },
-    async ({ query }) => {
-      const { items, nextCursor } = await ports.store.history.newest(Object.keys(kinds), query)
+    { config: { access: 'operator' }, schema: { querystring: moneyEntriesQuerySchema, response: { 200: moneyEntriesSchema } } },
+    async ({ query: { figure, ...page } }) => {
+      const names = figure === undefined ? Object.keys(kinds) : madeOf[figure]
+      const { items, nextCursor } = await ports.store.history.newest(names, page)
       return { items: await Promise.all(items.map(entryView)), nextCursor }
     },
   )

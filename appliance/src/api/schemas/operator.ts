@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { addressSchema, amountSchema, hashSchema, pageOf, tokenIdSchema, unixSecondsSchema, vmIdSchema } from './values.ts'
+import {
+  addressSchema,
+  amountSchema,
+  hashSchema,
+  pageOf,
+  pageQuerySchema,
+  tokenIdSchema,
+  unixSecondsSchema,
+  vmIdSchema,
+} from './values.ts'
 import { taskSchema } from './tasks.ts'
 import { entitlementSchema, vmStateSchema } from './vms.ts'
 
@@ -116,6 +125,10 @@ export const moneyEntrySchema = z.strictObject({
   transactionHash: hashSchema,
 })
 export type MoneyEntry = z.output<typeof moneyEntrySchema>
+/** GET /v1/money/entries: all, or those that one figure of GET /v1/money is made of. */
+export const moneyFigureSchema = z.enum(['collectable', 'unsettled', 'escrowed', 'collected'])
+export type MoneyFigure = z.output<typeof moneyFigureSchema>
+export const moneyEntriesQuerySchema = pageQuerySchema.extend({ figure: moneyFigureSchema.optional() })
 export const moneyEntriesSchema = pageOf(moneyEntrySchema)
 
 /** GET /v1/vms/{vmId}/metrics: counters since the start of the VM, as the hypervisor tells them; null where it does not. */
@@ -131,6 +144,10 @@ export const vmMetricsSchema = z.strictObject({
 export type VmMetricsView = z.output<typeof vmMetricsSchema>
 
 /** POST /v1/issues/{code}/fixes: what one press can do about an issue. */
+export const fixRequestSchema = z.strictObject({
+  /** What the issues concern that the caller was shown: nothing that came up since is done unseen. */
+  subjects: z.array(z.string().max(200)).min(1).max(1000),
+})
 export const fixSchema = z.strictObject({ done: z.string() })
 
 /** One row of GET /v1/rentals: who rents what until when. Short, since the operator's list shows all of them at once. */
