@@ -127,7 +127,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         .replaceAll(/[().]/g, String.raw`\$&`)
         .replaceAll(' ', String.raw`\s+`)
       await machine.waitFor(new RegExp(String.raw`${words}[^]*?Type this code:\s+[0-9A-Z]{3} [0-9A-Z]{3}`), 600)
-      assert.equal(await fingerprintAt(httpsPort), await fingerprintOnScreen(machine, 600))
+      assert.equal(await fingerprintAt(httpsPort, 300), await fingerprintOnScreen(machine, 600))
       await machine.waitFor(/(?:FREEHOLD-PROXMOX running repository\s[^]*?FREEHOLD-PROXMOX waiting repository\s[^]*?){2}/, 600)
       assert.doesNotMatch(await machine.serial(), /FREEHOLD-PROXMOX (?:stopped|\w+ kernel)/)
       await machine.cut()

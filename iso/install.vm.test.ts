@@ -59,7 +59,7 @@ if (!all && (same || !image)) {
         assert.notEqual(code, '')
         unique[`${firmware} ${as}`] = { fingerprint: shown, code, recovery }
         assert.match(screen, /https:\/\/10\.0\.2\.15/)
-        assert.equal(await fingerprintAt(httpsPort), shown)
+        assert.equal(await fingerprintAt(httpsPort, 300), shown)
         if (all && firmware === 'bios' && as === 'usb') {
           const seen = await seenInChromium(`https://127.0.0.1:${httpsPort}/setup`, 'Compare the SHA-256 fingerprint', 300)
           assert.equal(seen.fingerprint, shown)

@@ -77,7 +77,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         const httpsPort = await getPort({ host: '127.0.0.1' })
         const machine = await stand.start({ disks: [pair[number] as Disk], firmware, httpsPort })
         assert.equal(await fingerprintOnScreen(machine, 2400), fingerprint)
-        assert.equal(await fingerprintAt(httpsPort), fingerprint)
+        assert.equal(await fingerprintAt(httpsPort, 300), fingerprint)
         await machine.cut()
       })
     }

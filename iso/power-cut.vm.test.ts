@@ -67,7 +67,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         failure: /grub>|panic/,
       })
       t.diagnostic(text)
-      if (healthy.test(text)) assert.equal(await fingerprintAt(httpsPort), await fingerprintOnScreen(next, 60))
+      if (healthy.test(text)) assert.equal(await fingerprintAt(httpsPort, 300), await fingerprintOnScreen(next, 60))
       else {
         await assert.rejects(fingerprintAt(httpsPort))
         await next.cut()
@@ -104,7 +104,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       await second.cut()
       const third = await stand.start({ disks: [disk], httpsPort })
       assert.equal(await fingerprintOnScreen(third, 2400), shown)
-      assert.equal(await fingerprintAt(httpsPort), shown)
+      assert.equal(await fingerprintAt(httpsPort, 300), shown)
     })
   })
 }

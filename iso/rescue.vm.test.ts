@@ -73,7 +73,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       const anew = await stand.start({ disks: [host], httpsPort })
       const shown = await fingerprintOnScreen(anew, 1200)
       assert.notEqual(shown, former)
-      assert.equal(await fingerprintAt(httpsPort), shown)
+      assert.equal(await fingerprintAt(httpsPort, 300), shown)
       await anew.cut()
     })
   })

@@ -135,7 +135,23 @@ export async function seenOnScreen(machine: Machine, file: string, seconds = 720
   }
 }
 
-export function fingerprintAt(port: number): Promise<string> {
+/**
+ * The fingerprint that whoever listens at this port shows. Asks again for `patience` seconds: the screen may be drawn before Caddy
+ * listens, and until then the machine itself ends each connection.
+ */
+export async function fingerprintAt(port: number, patience = 0): Promise<string> {
+  const deadline = performance.now() + patience * 1000
+  for (;;) {
+    try {
+      return await shownAt(port)
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await delay(500)
+    }
+  }
+}
+
+function shownAt(port: number): Promise<string> {
   return new Promise((done, failed) => {
     const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false }, () => {
       done(socket.getPeerCertificate().fingerprint256)

@@ -42,7 +42,7 @@ export const image: Bench = {
       const begun = performance.now()
       const machine = await stand.start({ disks: [disk], httpsPort })
       const shown = await fingerprintOnScreen(machine, 1200)
-      if ((await fingerprintAt(httpsPort)) !== shown) throw new Error('the wizard answers under another certificate')
+      if ((await fingerprintAt(httpsPort, 300)) !== shown) throw new Error('the wizard answers under another certificate')
       const wizard = (performance.now() - begun) / 1000
       report(`wizard after ${wizard.toFixed(1)} s, ${(await machine.cpuSeconds()).toFixed(0)} s of CPU`)
       await machine.cut()
