@@ -8,8 +8,11 @@ import fcntl, os, select, struct, subprocess, sys
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 
 
-def tap(name):
-    fd = os.open("/dev/net/tun", os.O_RDWR)
+def tun():
+    return os.open("/dev/net/tun", os.O_RDWR)
+
+
+def tap(name, fd):
     fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
     return fd
 
@@ -20,13 +23,15 @@ def main():
         home = os.open("/proc/self/ns/net", os.O_RDONLY)
         away = os.open("/run/netns/" + namespace, os.O_RDONLY)
         setns(away)
-        inner = tap("eth0")
+        inner = tap("eth0", tun())
         subprocess.run(["ip", "link", "set", "dev", "eth0", "address", mac, "up"], check=True)
         setns(home)
+    # the node first: where no udev runs it is root's alone. Whose tap it is, the kernel asks at TUNSETIFF
+    fd = tun()
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)
-    outer = tap(name)
+    outer = tap(name, fd)
     print("up", flush=True)
     if namespace == "-":
         return
