@@ -199,7 +199,8 @@ suite('the operator’s routes', () => {
         kinds,
       )
     }
-    assert.equal((await operator.call('GET', '/v1/money/entries?figure=secret')).status, 400)
+    for (const query of ['figure=secret', 'figures=collected'])
+      assert.equal((await operator.call('GET', `/v1/money/entries?${query}`)).status, 400, query)
   })
 
   test('O1 the audit trail is exported whole as JSON lines, more than a page of it', async () => {

@@ -128,7 +128,7 @@ export type MoneyEntry = z.output<typeof moneyEntrySchema>
 /** GET /v1/money/entries: all, or those that one figure of GET /v1/money is made of. */
 export const moneyFigureSchema = z.enum(['collectable', 'unsettled', 'escrowed', 'collected'])
 export type MoneyFigure = z.output<typeof moneyFigureSchema>
-export const moneyEntriesQuerySchema = pageQuerySchema.extend({ figure: moneyFigureSchema.optional() })
+export const moneyEntriesQuerySchema = pageQuerySchema.extend({ figure: moneyFigureSchema.optional() }).strict()
 export const moneyEntriesSchema = pageOf(moneyEntrySchema)
 
 /** GET /v1/vms/{vmId}/metrics: counters since the start of the VM, as the hypervisor tells them; null where it does not. */
