@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:https'
 import { after, before, suite, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import getPort from 'get-port'
-import { fingerprintOnScreen, openStand, type Stand } from './stand.ts'
+import { fingerprintOnScreen, onceItAnswers, openStand, type Stand } from './stand.ts'
 
 // Machines whose clock is years off, as one without a battery, get to the wizard with a certificate that is good by their own clock;
 // what is more than five years ahead is refused (refusals.vm.test.ts). With --all only.
@@ -26,7 +25,7 @@ if (process.env['FREEHOLD_ALL'] === '1') {
         const httpsPort = await getPort({ host: '127.0.0.1' })
         const machine = await stand.start({ disks: [disk], clock: base(years), httpsPort })
         const shown = await fingerprintOnScreen(machine, 1800)
-        const { certificate, there } = await onceItAnswers(httpsPort)
+        const { certificate, there } = await onceItAnswers(600, () => answerAt(httpsPort))
         assert.equal(certificate.fingerprint256, shown)
         // what is before the medium was built is set to that by systemd; what is after stays
         if (years > 0) assert.ok(Math.abs(there - (Date.now() + years * year)) < 0.1 * year, new Date(there).toISOString())
@@ -41,19 +40,6 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       })
     }
   })
-
-  /** The screen may be drawn before Caddy listens: until then the machine itself ends the connection. */
-  async function onceItAnswers(port: number): ReturnType<typeof answerAt> {
-    const deadline = performance.now() + 600_000
-    for (;;) {
-      try {
-        return await answerAt(port)
-      } catch (error) {
-        if (performance.now() > deadline) throw error
-        await delay(1000)
-      }
-    }
-  }
 
   /** The certificate that the machine shows, and what it says the time is. */
   function answerAt(port: number): Promise<{ certificate: PeerCertificate; there: number }> {

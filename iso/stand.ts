@@ -136,20 +136,23 @@ export async function seenOnScreen(machine: Machine, file: string, seconds = 720
 }
 
 /**
- * The fingerprint that whoever listens at this port shows. Asks again for `patience` seconds: the screen may be drawn before Caddy
- * listens, and until then the machine itself ends each connection.
+ * Asks the machine again for `seconds`, until it answers: the screen may be drawn before Caddy listens, and until then the machine
+ * itself ends each connection.
  */
-export async function fingerprintAt(port: number, patience = 0): Promise<string> {
-  const deadline = performance.now() + patience * 1000
+export async function onceItAnswers<T>(seconds: number, ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + seconds * 1000
   for (;;) {
     try {
-      return await shownAt(port)
+      return await ask()
     } catch (error) {
       if (performance.now() > deadline) throw error
       await delay(500)
     }
   }
 }
+
+/** The fingerprint that whoever listens at this port shows; asked for once, or for `patience` seconds. */
+export const fingerprintAt = (port: number, patience = 0): Promise<string> => onceItAnswers(patience, () => shownAt(port))
 
 function shownAt(port: number): Promise<string> {
   return new Promise((done, failed) => {
