@@ -1,10 +1,10 @@
 'use client'
-import { Dialog } from '@base-ui/react/dialog'
 import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { Modal } from '../ui/Modal.tsx'
 import { usePress } from '../ui/use-press.ts'
 import { operatorApi, type Issues } from './operator-api.ts'
 import { VmLink } from './VmLink.tsx'
@@ -42,39 +42,33 @@ function Plan({ vmIds, onDone, onClose }: { vmIds: readonly string[]; onDone(don
       onDone(done)
     })
   return (
-    <Dialog.Root open onOpenChange={(open) => !open && !busy && onClose()}>
-      <Dialog.Portal>
-        <Dialog.Backdrop className="fixed inset-0 bg-black/50" />
-        <Dialog.Popup className="fixed inset-x-0 top-1/2 mx-auto max-h-[calc(100dvh-2rem)] w-[calc(100%-2rem)] max-w-lg -translate-y-1/2 space-y-5 overflow-y-auto rounded-2xl border border-line bg-card p-5 text-ink sm:p-7">
-          <Dialog.Title className="text-xl font-semibold tracking-tight">{t('operator.issues.destroys.title')}</Dialog.Title>
-          <div className="space-y-2">
-            <p className="font-medium">{t('operator.issues.destroys.which', { count: vmIds.length })}</p>
-            <ul className="list-disc space-y-1 pl-5 break-words">
-              {vmIds.map((vmId) => (
-                <li key={vmId}>
-                  <VmLink vmId={vmId} />
-                </li>
-              ))}
-            </ul>
-          </div>
-          <p>{t('operator.issues.destroys.lost')}</p>
-          <p className="text-soft">{t('operator.issues.destroys.kept')}</p>
-          {error !== undefined && <ErrorBox error={error} focus />}
-          <div className="flex flex-wrap justify-end gap-3">
-            <Button look="secondary" onClick={onClose}>
-              {t('operator.issues.destroys.wait')}
-            </Button>
-            <Button
-              look="danger"
-              onClick={allow}
-              busy={busy ? t('common.loading') : undefined}
-              disabledReason={lost ? t('link.lost.reason') : undefined}
-            >
-              {t('operator.issues.destroys.confirm')}
-            </Button>
-          </div>
-        </Dialog.Popup>
-      </Dialog.Portal>
-    </Dialog.Root>
+    <Modal title={t('operator.issues.destroys.title')} held={busy} onClose={onClose}>
+      <div className="space-y-2">
+        <p className="font-medium">{t('operator.issues.destroys.which', { count: vmIds.length })}</p>
+        <ul className="list-disc space-y-1 pl-5 break-words">
+          {vmIds.map((vmId) => (
+            <li key={vmId}>
+              <VmLink vmId={vmId} />
+            </li>
+          ))}
+        </ul>
+      </div>
+      <p>{t('operator.issues.destroys.lost')}</p>
+      <p className="text-soft">{t('operator.issues.destroys.kept')}</p>
+      {error !== undefined && <ErrorBox error={error} focus />}
+      <div className="flex flex-wrap justify-end gap-3">
+        <Button look="secondary" onClick={onClose}>
+          {t('operator.issues.destroys.wait')}
+        </Button>
+        <Button
+          look="danger"
+          onClick={allow}
+          busy={busy ? t('common.loading') : undefined}
+          disabledReason={lost ? t('link.lost.reason') : undefined}
+        >
+          {t('operator.issues.destroys.confirm')}
+        </Button>
+      </div>
+    </Modal>
   )
 }

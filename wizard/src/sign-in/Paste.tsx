@@ -1,7 +1,7 @@
 'use client'
 import type { Approval, LoginRequestView } from '@freehold/appliance/api/schemas/sign-in'
 import { signInText } from '@freehold/appliance/sign-in/sign-in-text'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { useHost } from '../api/host-context.tsx'
 import { api } from '../api/resources.ts'
 import { looksLikeAddress } from '../format/address.ts'
@@ -11,6 +11,7 @@ import { CopyField } from '../ui/Copy.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextArea, TextField } from '../ui/Field.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
+import { useHere } from '../ui/use-here.ts'
 import { usePress } from '../ui/use-press.ts'
 import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
 import { plainCode } from './plain-code.ts'
@@ -21,12 +22,11 @@ export function Paste(props: { view: LoginRequestView; onApproved(approval: Appr
   const { view, onApproved, onFailed } = props
   const { t } = useTexts()
   const { lost } = useHost()
-  const [here, setHere] = useState<string>()
+  const here = useHere()
   const [address, setAddress] = useState('')
   const [pasted, setPasted] = useState('')
   const [checked, setChecked] = useState(false)
   const { busy, error, press } = usePress(onFailed)
-  useEffect(() => setHere(location.href), [])
   const goodAddress = looksLikeAddress(address)
   const read = readSignature(pasted)
   const wrong = 'wrong' in read ? t(read.wrong === 'key' ? 'paste.signature.key' : 'paste.signature.wrong') : undefined

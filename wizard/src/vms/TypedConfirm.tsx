@@ -1,10 +1,10 @@
 'use client'
-import { Dialog } from '@base-ui/react/dialog'
 import { useState, type ReactNode } from 'react'
 import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
 import { TextField } from '../ui/Field.tsx'
+import { Modal } from '../ui/Modal.tsx'
 import { WalletBox } from '../wallet/WalletBox.tsx'
 
 /** Before something is destroyed: what is lost, and its name to be typed (X9). Escape and *Keep it* change nothing. */
@@ -29,57 +29,51 @@ export function TypedConfirm(props: {
   const [typed, setTyped] = useState('')
   const matches = typed.trim() === props.name
   return (
-    <Dialog.Root open onOpenChange={(open) => !open && props.busy === undefined && props.onClose()}>
-      <Dialog.Portal>
-        <Dialog.Backdrop className="fixed inset-0 bg-black/50" />
-        <Dialog.Popup className="fixed inset-x-0 top-1/2 mx-auto max-h-[calc(100dvh-2rem)] w-[calc(100%-2rem)] max-w-lg -translate-y-1/2 space-y-5 overflow-y-auto rounded-2xl border border-line bg-card p-5 text-ink sm:p-7">
-          <Dialog.Title className="text-xl font-semibold tracking-tight">{props.title}</Dialog.Title>
-          <form
-            noValidate
-            className="space-y-5"
-            onSubmit={(event) => {
-              event.preventDefault()
-              if (matches && props.disabledReason === undefined && props.busy === undefined) props.onConfirm()
-            }}
+    <Modal title={props.title} held={props.busy !== undefined} onClose={props.onClose}>
+      <form
+        noValidate
+        className="space-y-5"
+        onSubmit={(event) => {
+          event.preventDefault()
+          if (matches && props.disabledReason === undefined && props.busy === undefined) props.onConfirm()
+        }}
+      >
+        <div className="space-y-2">
+          <p className="font-medium">{props.intro}</p>
+          <ul className="list-disc space-y-1 pl-5">
+            {props.lost.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        </div>
+        {props.children}
+        <TextField
+          label={t('confirm.type', { name: props.name })}
+          autoComplete="off"
+          autoCapitalize="off"
+          spellCheck={false}
+          className="font-mono text-sm"
+          value={typed}
+          onChange={(e) => setTyped(e.target.value)}
+          error={typed !== '' && !matches && !props.name.startsWith(typed.trim()) ? t('confirm.typed') : undefined}
+        />
+        <WalletBox />
+        {props.error !== undefined && <ErrorBox error={props.error} focus />}
+        <div className="flex flex-wrap justify-end gap-3">
+          <Button look="secondary" onClick={props.onClose}>
+            {t('cancel.keep')}
+          </Button>
+          <Button
+            look="danger"
+            type="submit"
+            busy={props.busy}
+            disabledReason={matches ? props.disabledReason : t('confirm.reason')}
           >
-            <div className="space-y-2">
-              <p className="font-medium">{props.intro}</p>
-              <ul className="list-disc space-y-1 pl-5">
-                {props.lost.map((line) => (
-                  <li key={line}>{line}</li>
-                ))}
-              </ul>
-            </div>
-            {props.children}
-            <TextField
-              label={t('confirm.type', { name: props.name })}
-              autoComplete="off"
-              autoCapitalize="off"
-              spellCheck={false}
-              className="font-mono text-sm"
-              value={typed}
-              onChange={(e) => setTyped(e.target.value)}
-              error={typed !== '' && !matches && !props.name.startsWith(typed.trim()) ? t('confirm.typed') : undefined}
-            />
-            <WalletBox />
-            {props.error !== undefined && <ErrorBox error={props.error} focus />}
-            <div className="flex flex-wrap justify-end gap-3">
-              <Button look="secondary" onClick={props.onClose}>
-                {t('cancel.keep')}
-              </Button>
-              <Button
-                look="danger"
-                type="submit"
-                busy={props.busy}
-                disabledReason={matches ? props.disabledReason : t('confirm.reason')}
-              >
-                {props.confirm}
-              </Button>
-            </div>
-            {props.elsewhere?.(matches ? undefined : t('confirm.reason'))}
-          </form>
-        </Dialog.Popup>
-      </Dialog.Portal>
-    </Dialog.Root>
+            {props.confirm}
+          </Button>
+        </div>
+        {props.elsewhere?.(matches ? undefined : t('confirm.reason'))}
+      </form>
+    </Modal>
   )
 }

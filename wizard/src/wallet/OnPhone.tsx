@@ -1,10 +1,10 @@
 'use client'
-import { useSyncExternalStore } from 'react'
 import { useTexts } from '../i18n/text-context.tsx'
+import { classes } from '../ui/classes.ts'
+import { textLink } from '../ui/link-button.ts'
 import { QrCode } from '../ui/QrCode.tsx'
+import { useHere } from '../ui/use-here.ts'
 import { walletLinks } from './wallet-links.ts'
-
-const never = () => () => undefined
 
 /**
  * The way to a wallet that is on a phone (S14): there, a link into the browser of the wallet's app; elsewhere a QR code of this page.
@@ -12,11 +12,7 @@ const never = () => () => undefined
  */
 export function OnPhone() {
   const { t } = useTexts()
-  const here = useSyncExternalStore(
-    never,
-    () => location.href,
-    () => undefined,
-  )
+  const here = useHere()
   const links = here === undefined ? [] : walletLinks(here)
   if (here === undefined || links.length === 0) return null
   return (
@@ -32,7 +28,7 @@ export function OnPhone() {
         <ul className="space-y-1">
           {links.map(({ name, href }) => (
             <li key={name}>
-              <a className="inline-block py-2 underline underline-offset-2" href={href}>
+              <a className={classes(textLink, 'inline-block py-2')} href={href}>
                 {name}
               </a>
             </li>
