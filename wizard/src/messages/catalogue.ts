@@ -1,9 +1,9 @@
+import { FormatError, IntlMessageFormat } from 'intl-messageformat'
 import type { en } from './en.ts'
 
-/** A text, or its forms by number (`count` chooses; categories of Intl.PluralRules). */
-export type Message = string | { one: string; other: string }
 export type MessageKey = keyof typeof en
-export type Catalogue = Record<MessageKey, Message>
+/** Texts in ICU MessageFormat: `{name}`, and `{count, plural, one {# day} other {# days}}`. */
+export type Catalogue = Record<MessageKey, string>
 export type MessageValues = Record<string, string | number>
 
 /** The languages that are complete. */
@@ -30,15 +30,33 @@ export function localeOf(acceptLanguage: string | null): Locale {
   return defaultLocale
 }
 
-/** Fills `{name}` in a message; numbers are written as the locale does. Throws nothing: an unknown name stays visible. */
-export function fill(message: Message, locale: Locale, values: MessageValues = {}): string {
-  const text =
-    typeof message === 'string'
-      ? message
-      : message[new Intl.PluralRules(locale).select(Number(values['count'])) === 'one' ? 'one' : 'other']
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    const value = values[name]
-    if (value === undefined) return whole
-    return typeof value === 'number' ? new Intl.NumberFormat(locale).format(value) : value
-  })
+const parsed = new Map<string, IntlMessageFormat>()
+
+/** Each text is read once: pages ask for the same ones at every drawing. */
+function parse(message: string, locale: Locale): IntlMessageFormat {
+  const key = `${locale} ${message}`
+  let format = parsed.get(key)
+  if (format === undefined) {
+    // a text is a text: what looks like a tag is shown, never interpreted
+    format = new IntlMessageFormat(message, locale, undefined, { ignoreTag: true })
+    parsed.set(key, format)
+  }
+  return format
+}
+
+/**
+ * A message with its values. `count` chooses the form and is written by the message (`#`);
+ * every other number is written as the locale does. A message whose value is missing stays as it stands.
+ */
+export function fill(message: string, locale: Locale, values: MessageValues = {}): string {
+  const written = Object.entries(values).map(([name, value]) => [
+    name,
+    typeof value === 'number' && name !== 'count' ? new Intl.NumberFormat(locale).format(value) : value,
+  ])
+  try {
+    return String(parse(message, locale).format(Object.fromEntries(written) as MessageValues))
+  } catch (error) {
+    if (error instanceof FormatError) return message
+    throw error
+  }
 }

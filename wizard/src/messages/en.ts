@@ -2,7 +2,7 @@ import { setupEn } from './setup-en.ts'
 import { operatorEn } from './operator-en.ts'
 import { wasmEn } from './wasm-en.ts'
 
-/** Every text of the pages. Keys are grouped by place; `{name}` is filled in; `{ one, other }` follows `count`. */
+/** Every text of the pages. Keys are grouped by place; `{name}` is filled in; forms by number follow `count`. */
 export const en = {
   ...operatorEn,
   ...wasmEn,
@@ -18,7 +18,7 @@ export const en = {
   'commands.title': 'Commands and keys',
   'commands.find': 'Find a command',
   'commands.hint': 'Every button and link of this page, by its name. Enter takes the first that works.',
-  'commands.count': { one: '{count} command', other: '{count} commands' },
+  'commands.count': '{count, plural, one {# command} other {# commands}}',
   'commands.keys': 'Keys',
   'commands.key.open': 'Ctrl+K',
   'commands.key.help': '?',
@@ -48,10 +48,10 @@ export const en = {
   'common.copyDetails': 'Copy details',
   'common.details': 'Details',
   'common.tryAgain': 'Try again',
-  'common.days': { one: '{count} day', other: '{count} days' },
-  'common.hours': { one: '{count} hour', other: '{count} hours' },
-  'common.minutes': { one: '{count} minute', other: '{count} minutes' },
-  'common.seconds': { one: '{count} second', other: '{count} seconds' },
+  'common.days': '{count, plural, one {# day} other {# days}}',
+  'common.hours': '{count, plural, one {# hour} other {# hours}}',
+  'common.minutes': '{count, plural, one {# minute} other {# minutes}}',
+  'common.seconds': '{count, plural, one {# second} other {# seconds}}',
   'common.request': 'request {id}',
   'common.zone': '{time} UTC',
   'common.when': '{time} UTC, {distance}',
@@ -131,12 +131,12 @@ export const en = {
   'store.closed.title': 'The storefront is closed',
   'store.paused': 'The operator has paused buying. VMs that run go on running and can be extended.',
   'store.noJavaScript': 'These pages need JavaScript to talk to the host and to your wallet.',
-  'plan.vcpus': { one: '{count} vCPU', other: '{count} vCPUs' },
+  'plan.vcpus': '{count, plural, one {# vCPU} other {# vCPUs}}',
   'plan.memory': '{size} memory',
   'plan.disk': '{size} disk',
   'plan.perDay': '{amount} per day',
   'plan.perDayOr': 'or {amount}',
-  'plan.available': { one: '{count} of {capacity} available', other: '{count} of {capacity} available' },
+  'plan.available': '{count, number} of {capacity} available',
   'plan.soldOut': 'Sold out',
   'plan.soldOut.reason': 'All {capacity} are taken. One gets free when a subscription ends.',
   'plan.closed': 'Not on sale',
@@ -212,7 +212,7 @@ export const en = {
   'review.disk.value': 'One copy, no backup by the host',
   'review.earning': 'Earning',
   'review.earning.value': 'By time, whether the VM runs or not. Your remedy is to cancel',
-  'review.confirmations': { one: 'Your wallet will ask {count} time', other: 'Your wallet will ask {count} times' },
+  'review.confirmations': '{count, plural, one {Your wallet will ask # time} other {Your wallet will ask # times}}',
   'review.step.approve': 'Approve exactly {amount}',
   'review.step.permit': 'Sign a permit for exactly {amount}, free of fees',
   'review.step.pay': 'Pay {amount}',
@@ -487,7 +487,7 @@ export const en = {
   'elsewhere.reply.label': 'Reply code',
   'elsewhere.reply.length': 'A reply code has eight characters.',
   'elsewhere.reply.send': 'Send the reply code',
-  'elsewhere.reply.wrong': { one: 'That is not the code. {count} try left.', other: 'That is not the code. {count} tries left.' },
+  'elsewhere.reply.wrong': '{count, plural, one {That is not the code. # try left.} other {That is not the code. # tries left.}}',
   'signIn.title': 'Sign-in request',
   'signIn.act.shell': 'Someone wants to log in to your VM',
   'signIn.act.session': 'Someone wants to sign in to this host',
@@ -566,4 +566,4 @@ export const en = {
   'paste.signature.wrong': 'This is not a signature: 0x and an even number of hexadecimal digits are expected.',
   'paste.signature.key': 'This has the length of a private key. Do not paste it anywhere. A signature is longer.',
   'paste.submit': 'Send the signature',
-} as const satisfies Record<string, string | { one: string; other: string }>
+} as const satisfies Record<string, string>

@@ -2,24 +2,35 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { fill, localeOf, type Message } from './catalogue.ts'
+import { IntlMessageFormat } from 'intl-messageformat'
+import { fill, localeOf } from './catalogue.ts'
 import { de } from './de.ts'
 import { en } from './en.ts'
 
-const forms = (message: Message) => (typeof message === 'string' ? [message] : [message.one, message.other])
-const names = (message: Message) =>
-  [...new Set(forms(message).flatMap((f) => [...f.matchAll(/\{(\w+)\}/g)].map((m) => m[1] ?? '')))].sort((a, b) =>
-    a.localeCompare(b),
-  )
+type Part = ReturnType<IntlMessageFormat['getAst']>[number]
+type Name = { name: string; plain: boolean }
+
+/** Every name that is filled in, of whichever form; `plain` where it is written as it is handed over. */
+const namesIn = (parts: readonly Part[]): Name[] =>
+  parts.flatMap((part) => {
+    const forms = 'options' in part ? Object.values(part.options).flatMap((option) => namesIn(option.value)) : []
+    return 'value' in part && part.type !== 0 ? [{ name: part.value, plain: part.type === 1 }, ...forms] : forms
+  })
+const parse = (message: string) => namesIn(new IntlMessageFormat(message, 'en', undefined, { ignoreTag: true }).getAst())
+const names = (message: string) => [...new Set(parse(message).map((n) => n.name))].sort((a, b) => a.localeCompare(b))
 
 test('X20 refuses a locale that lacks a key, has one too many, or other placeholders', () => {
   assert.deepEqual(Object.keys(de).sort(), Object.keys(en).sort())
   for (const key of Object.keys(en) as (keyof typeof en)[]) {
     assert.deepEqual(names(de[key]), names(en[key]), `placeholders of ${key}`)
-    assert.ok(
-      forms(de[key]).every((f) => f.trim() !== ''),
-      `${key} is empty`,
-    )
+    assert.notEqual(de[key].trim(), '', `${key} is empty`)
+  }
+})
+
+test('X19 refuses a count that is filled in as it is, and quotes that hide a name', () => {
+  for (const [key, message] of [...Object.entries(en), ...Object.entries(de)]) {
+    assert.ok(!parse(message).some((n) => n.plain && n.name === 'count'), `${key}: {count, number}, or a plural`)
+    assert.doesNotMatch(message, /'/, `${key}: a straight quote makes plain text of what follows`)
   }
 })
 
@@ -63,8 +74,10 @@ test('X19 every key of the catalogue is used, and built keys exist', () => {
 
 test('an unknown name stays visible, numbers and plurals follow the locale', () => {
   assert.equal(fill('a {b}', 'en'), 'a {b}')
-  assert.equal(fill({ one: '{count} day', other: '{count} days' }, 'en', { count: 1 }), '1 day')
-  assert.equal(fill({ one: '{count} Tag', other: '{count} Tage' }, 'de', { count: 1200 }), '1.200 Tage')
+  assert.equal(fill('{count, plural, one {# day} other {# days}}', 'en', { count: 1 }), '1 day')
+  assert.equal(fill('{count, plural, one {# Tag} other {# Tage}}', 'de', { count: 1200 }), '1.200 Tage')
+  assert.equal(fill('{used} of {capacity}', 'en', { used: 1200, capacity: 'many' }), '1,200 of many')
+  assert.equal(fill('<b>{name}</b>', 'en', { name: '{count} <i>' }), '<b>{count} <i></b>', 'a value is never read as a message')
 })
 
 test('the language is the best of ours that the browser asks for', () => {

@@ -1,7 +1,7 @@
 import type { operatorEn } from './operator-en.ts'
 
 /** Texte der Seiten des Betriebs. */
-export const operatorDe: Record<keyof typeof operatorEn, string | { one: string; other: string }> = {
+export const operatorDe: Record<keyof typeof operatorEn, string> = {
   'metrics.title': 'Verbrauch',
   'metrics.text': 'Gezeichnet, solange diese Seite offen ist, aus den Zählern des Hypervisors.',
   'metrics.failed': 'Der Hypervisor nennt gerade keinen Verbrauch.',
@@ -70,12 +70,10 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
     'Auf einem Host, der noch nicht eingerichtet ist: auf der Befehlszeile oder auf der ersten Seite der Einrichtung. Danach nennt der Eigentümer ihren neuen Provisioner-Schlüssel.',
   'operator.backups.restore.since':
     'Was seit der Sicherung gekauft wurde, ist nicht verloren: es kommt aus Chain und Hypervisor zurück.',
-  'operator.backups.files': { one: '{count} Datei', other: '{count} Dateien' },
+  'operator.backups.files': '{count, plural, one {# Datei} other {# Dateien}}',
   'operator.backups.schedule': 'Wann',
-  'operator.backups.schedule.text': {
-    one: 'Nach cron {cron} (UTC) und nach jeder Änderung der Geheimnisse; eine bleibt',
-    other: 'Nach cron {cron} (UTC) und nach jeder Änderung der Geheimnisse; {count} bleiben',
-  },
+  'operator.backups.schedule.text':
+    '{count, plural, one {Nach cron {cron} (UTC) und nach jeder Änderung der Geheimnisse; eine bleibt} other {Nach cron {cron} (UTC) und nach jeder Änderung der Geheimnisse; # bleiben}}',
   'operator.nav.alerts': 'Meldungen',
   'operator.nav.settings': 'Einstellungen',
   'operator.nav.api': 'API',
@@ -91,24 +89,22 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.pages.of': 'Seite {page} von {pages}',
   'operator.wrong.title': 'Stimmt etwas nicht?',
   'operator.wrong.nothing': 'Alles in Ordnung',
-  'operator.wrong.issues': { one: '{count} Störung besteht', other: '{count} Störungen bestehen' },
+  'operator.wrong.issues': '{count, plural, one {# Störung besteht} other {# Störungen bestehen}}',
   'operator.wrong.bySeverity': '{high} schwere, {medium} mittlere, {low} leichte.',
   'operator.wrong.see': 'Zu den Störungen',
   'operator.wrong.tasks': 'Aufgaben, die nicht gut ausgingen',
   'operator.rented.title': 'Wer mietet was?',
-  'operator.rented.vms': { one: '{count} VM', other: '{count} VMs' },
-  'operator.rented.subscribers': { one: '{count} Inhaber', other: '{count} Inhaber' },
+  'operator.rented.vms': '{count, plural, one {# VM} other {# VMs}}',
+  'operator.rented.subscribers': '{count, number} Inhaber',
   'operator.rented.see': 'Alle VMs zeigen',
-  'operator.rented.state': '{state}: {count}',
+  'operator.rented.state': '{state}: {count, number}',
   'operator.rented.places': '{used} von {capacity} Plätzen belegt',
   'operator.ending.title': 'Was endet bald?',
   'operator.ending.nothing': 'Innerhalb von sieben Tagen endet nichts.',
   'operator.ending.kept': 'Vorbei; aufbewahrt bis {when}',
   'operator.ending.past': 'Vorbei; wurde aufbewahrt bis {when}',
-  'operator.ending.more': {
-    one: '{count} weitere endet innerhalb von sieben Tagen.',
-    other: '{count} weitere enden innerhalb von sieben Tagen.',
-  },
+  'operator.ending.more':
+    '{count, plural, one {# weitere endet innerhalb von sieben Tagen.} other {# weitere enden innerhalb von sieben Tagen.}}',
   'operator.vms.none.title': 'Noch keine VMs',
   'operator.vms.none.text': 'Hier steht jede VM, die jemand mietet. Noch hat niemand eine gekauft.',
   'operator.vms.none.action': 'Zeigen, was verkauft wird',
@@ -117,7 +113,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.vms.state': 'Zustand',
   'operator.vms.state.hint': 'Nur VMs in diesem Zustand',
   'operator.vms.state.all': 'Jeder Zustand',
-  'operator.vms.found': { one: '{count} VM', other: '{count} VMs' },
+  'operator.vms.found': '{count, plural, one {# VM} other {# VMs}}',
   'operator.vms.clear': 'Alle zeigen',
   'operator.vms.notYet': 'noch nicht begonnen',
   'operator.tasks.none.title': 'Noch keine Aufgaben',
@@ -157,10 +153,8 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.issues.goTo': 'Zu {page}',
   'operator.issues.allowDestroys': 'Das Löschen der wartenden VMs erlauben',
   'operator.issues.destroys.title': 'Die wartenden VMs löschen?',
-  'operator.issues.destroys.which': {
-    one: 'Diese VM ist beendet und wird gelöscht:',
-    other: 'Diese {count} VMs sind beendet und werden gelöscht:',
-  },
+  'operator.issues.destroys.which':
+    '{count, plural, one {Diese VM ist beendet und wird gelöscht:} other {Diese # VMs sind beendet und werden gelöscht:}}',
   'operator.issues.destroys.lost': 'Ihre Platten und Schnappschüsse werden gelöscht. Das lässt sich nicht rückgängig machen.',
   'operator.issues.destroys.kept': 'Jede andere VM bleibt, wie sie ist, auch eine, die ab jetzt endet.',
   'operator.issues.destroys.wait': 'Warten lassen',
@@ -179,7 +173,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.plans.grace': 'Aufbewahrt nach dem Ende',
   'operator.plans.used': 'Plätze',
   'operator.plans.fits': 'Passen jetzt auf diesen Host',
-  'operator.plans.fits.value': { one: 'noch {count}', other: 'noch {count}' },
+  'operator.plans.fits.value': 'noch {count, number}',
   'operator.plans.fits.unknown': 'Der Hypervisor antwortet nicht.',
   'operator.plans.tooMuch': 'Er bietet noch {offered} an, und {fits} passen. Setzen Sie seine Kapazität auf {proposed}.',
   'operator.plans.capacity': 'Kapazität',
@@ -342,7 +336,7 @@ export const operatorDe: Record<keyof typeof operatorEn, string | { one: string;
   'operator.api.lead': 'Jeder Aufruf dieses Hosts, aus dem Dokument, das er von sich selbst gibt.',
   'operator.api.download': 'OpenAPI 3.1 herunterladen',
   'operator.api.search': 'Suchen',
-  'operator.api.found': { one: '{count} Aufruf', other: '{count} Aufrufe' },
+  'operator.api.found': '{count, plural, one {# Aufruf} other {# Aufrufe}}',
   'operator.api.required': 'in {place}, nötig',
   'operator.api.optional': 'in {place}',
   'operator.api.body': 'Gesendet',

@@ -1,20 +1,16 @@
 import type { setupEn } from './setup-en.ts'
 
 /** Texte des Einrichtens. */
-export const setupDe: Record<keyof typeof setupEn, string | { one: string; other: string }> = {
+export const setupDe: Record<keyof typeof setupEn, string> = {
   'setup.title': 'Einrichten',
   'setup.heading': 'Diesen Host einrichten',
   'setup.lead': 'Einige Fragen, dann eine Übersicht über alles, was geändert wird. Bis Sie sie bestätigen, geschieht nichts.',
   'setup.code.title': 'Der Code auf dem Bildschirm der Maschine',
   'setup.code.label': 'Code',
-  'setup.code.hint': {
-    one: 'Sechs Zeichen. Noch {count} falscher Versuch; dann zeigt der Bildschirm einen anderen Code.',
-    other: 'Sechs Zeichen. Noch {count} falsche Versuche; dann zeigt der Bildschirm einen anderen Code.',
-  },
-  'setup.code.wrong': {
-    one: 'Das ist nicht der Code. Noch {count} Versuch.',
-    other: 'Das ist nicht der Code. Noch {count} Versuche.',
-  },
+  'setup.code.hint':
+    '{count, plural, one {Sechs Zeichen. Noch # falscher Versuch; dann zeigt der Bildschirm einen anderen Code.} other {Sechs Zeichen. Noch # falsche Versuche; dann zeigt der Bildschirm einen anderen Code.}}',
+  'setup.code.wrong':
+    '{count, plural, one {Das ist nicht der Code. Noch # Versuch.} other {Das ist nicht der Code. Noch # Versuche.}}',
   'setup.code.renewed': 'Das war nicht der Code, und er gilt nun nicht mehr. Der Bildschirm der Maschine zeigt einen anderen.',
   'setup.code.checking': 'Wird geprüft…',
   'setup.code.enter': 'Weiter',
@@ -53,7 +49,7 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.elsewhere.title': 'Ein anderer Browser hat diese Seite geändert',
   'setup.elsewhere.text': 'Was Sie eingegeben haben, steht noch hier. Sie können stattdessen die andere Antwort nehmen.',
   'setup.elsewhere.take': 'Die andere Antwort nehmen',
-  'setup.wrong.title': { one: '{count} Feld braucht Aufmerksamkeit', other: '{count} Felder brauchen Aufmerksamkeit' },
+  'setup.wrong.title': '{count, plural, one {# Feld braucht Aufmerksamkeit} other {# Felder brauchen Aufmerksamkeit}}',
   'setup.save': 'Speichern und weiter',
   'setup.saving': 'Wird gespeichert…',
   'setup.checks': 'Prüfungen',
@@ -147,7 +143,7 @@ export const setupDe: Record<keyof typeof setupEn, string | { one: string; other
   'setup.template.fileText': 'Mit ihrem SHA-256',
   'setup.template.image': 'Datei',
   'setup.template.sha256': 'SHA-256',
-  'setup.plans.plan': 'Angebot {count}',
+  'setup.plans.plan': 'Angebot {count, number}',
   'setup.plans.name': 'Name',
   'setup.plans.vcpus': 'Prozessoren',
   'setup.plans.memoryMiB': 'Arbeitsspeicher, MiB',

@@ -5,14 +5,10 @@ export const setupEn = {
   'setup.lead': 'A few questions, then a review of everything that will be changed. Until you confirm it, nothing is.',
   'setup.code.title': 'The code on the screen of the machine',
   'setup.code.label': 'Code',
-  'setup.code.hint': {
-    one: 'Six characters. {count} wrong try is left; then the screen shows another code.',
-    other: 'Six characters. {count} wrong tries are left; then the screen shows another code.',
-  },
-  'setup.code.wrong': {
-    one: 'That is not the code. {count} try is left.',
-    other: 'That is not the code. {count} tries are left.',
-  },
+  'setup.code.hint':
+    '{count, plural, one {Six characters. # wrong try is left; then the screen shows another code.} other {Six characters. # wrong tries are left; then the screen shows another code.}}',
+  'setup.code.wrong':
+    '{count, plural, one {That is not the code. # try is left.} other {That is not the code. # tries are left.}}',
   'setup.code.renewed': 'That was not the code, and the code is void now. The screen of the machine shows another one.',
   'setup.code.checking': 'Checking…',
   'setup.code.enter': 'Go on',
@@ -50,7 +46,7 @@ export const setupEn = {
   'setup.elsewhere.title': 'Another browser has changed this page',
   'setup.elsewhere.text': 'What you typed is still here. You can take the other answer instead.',
   'setup.elsewhere.take': 'Take the other answer',
-  'setup.wrong.title': { one: '{count} field wants attention', other: '{count} fields want attention' },
+  'setup.wrong.title': '{count, plural, one {# field wants attention} other {# fields want attention}}',
   'setup.save': 'Save and go on',
   'setup.saving': 'Saving…',
   'setup.checks': 'Live checks',
@@ -143,7 +139,7 @@ export const setupEn = {
   'setup.template.fileText': 'With its SHA-256',
   'setup.template.image': 'File',
   'setup.template.sha256': 'SHA-256',
-  'setup.plans.plan': 'Plan {count}',
+  'setup.plans.plan': 'Plan {count, number}',
   'setup.plans.name': 'Name',
   'setup.plans.vcpus': 'Processors',
   'setup.plans.memoryMiB': 'Memory, MiB',
@@ -452,4 +448,4 @@ export const setupEn = {
   'setup.root.firefox': 'Firefox, on any system',
   'setup.root.firefox.text':
     'Settings → Privacy & Security → View Certificates → Authorities → Import → trust it to identify websites.',
-} as const satisfies Record<string, string | { one: string; other: string }>
+} as const satisfies Record<string, string>
