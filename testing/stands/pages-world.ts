@@ -208,6 +208,7 @@ export class PagesWorld {
       snapshots: own.snapshots,
       formerHolder: own.former,
       task,
+      hypervisorPage: null,
     }
   }
 

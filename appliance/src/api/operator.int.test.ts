@@ -4,6 +4,7 @@ import { Wallet } from 'ethers'
 import { holder, testInstallation } from '../sign-in/test-stand.ts'
 import type { StoredChainEvent } from '../store/history.ts'
 import { zeroAddress, type Address } from '../chain/subscription.ts'
+import type { VmRecord } from '../hypervisor/port.ts'
 import { rentalsSchema } from './schemas/operator.ts'
 import { apiStand, type ApiStand, type TestClient } from './test-stand.ts'
 
@@ -260,6 +261,35 @@ suite('the operator’s routes', () => {
     const { body } = await operator.call('POST', '/v1/alerts/hook/test', { body: {} })
     assert.equal(body['ok'], false)
     assert.notEqual(body['reply'], '')
+  })
+
+  test('O11 the page of a VM in the hypervisor’s own interface is told to the operator, and to nobody else', async () => {
+    const page = 'https://192.0.2.7:8006/#v1:0:=qemu%2F10001'
+    await refresh({ giving: mine, latest: mine })
+    const { contracts } = stand.facts
+    const record: VmRecord = {
+      key: { installation: testInstallation, tokenId: 42n, generation: 1 },
+      state: 'running',
+      autostart: true,
+      spec: {
+        ...{ vcpus: 1, memoryMiB: 512, diskGiB: 4, mac: '52:54:00:00:00:01', template: '' },
+        addresses: { ipv4: null, ipv6: null, sshPort: null },
+        origin: { buyer: mine, boughtBlock: 1 },
+      },
+      facts: { hostKey: null, activating: true },
+      snapshots: [],
+    }
+    const told = async (client: TestClient): Promise<unknown[]> => {
+      const one = await client.call('GET', `/v1/vms/${vmId}`)
+      const all = await client.call('GET', '/v1/vms?all=true')
+      const rows = all.status === 200 ? (all.body['items'] as { hypervisorPage: unknown }[]) : []
+      return [one.body['hypervisorPage'], rows.some((row) => row.hypervisorPage !== null)]
+    }
+    await stand.refresh({ contracts, records: new Map([[vmId, { ...record, page }]]) })
+    assert.deepEqual(await told(subscriber), [null, false])
+    assert.deepEqual(await told(operator), [page, false])
+    await stand.refresh({ contracts, records: new Map([[vmId, record]]) })
+    assert.deepEqual(await told(operator), [null, false])
   })
 
   test('metrics of a VM are for its holder and the operator, and for nobody else', async () => {

@@ -59,6 +59,8 @@ export interface VmRecord {
   spec: Pick<VmSpec, 'vcpus' | 'memoryMiB' | 'diskGiB' | 'addresses' | 'mac' | 'template' | 'origin'>
   facts: VmFacts
   snapshots: readonly string[]
+  /** Its page in the hypervisor's own interface, for the operator; absent where the hypervisor has none (O11). */
+  page?: string
 }
 
 /** What a hypervisor can do and what it cannot. */

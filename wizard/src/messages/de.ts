@@ -375,6 +375,7 @@ export const de: Catalogue = {
   'vm.task.kind': '{kind}, bisher {time}',
   'vm.task.step': 'Schritt {step} von {of}: {phase}',
   'vm.snapshots': 'Schnappschüsse',
+  'vm.hypervisorPage': 'Auf den eigenen Seiten des Hypervisors öffnen',
   'vm.receipt': 'Beleg herunterladen',
 
   'care.title': 'In dieser VM war eine andere Wallet root',

@@ -381,6 +381,7 @@ export const en = {
   'vm.task.kind': '{kind}, {time} so far',
   'vm.task.step': 'Step {step} of {of}: {phase}',
   'vm.snapshots': 'Snapshots',
+  'vm.hypervisorPage': 'Open it in the hypervisor’s own pages',
   'vm.receipt': 'Download the receipt',
 
   'care.title': 'Another wallet was root in this VM',
@@ -556,8 +557,8 @@ export const en = {
   'signIn.needsReply.title': 'Signed, waiting for the reply code',
   'signIn.needsReply.text': 'It was approved in another browser. The reply code is shown there.',
   'paste.title': 'No wallet here?',
-  'paste.text': 'Open this page on the phone that has your wallet, or sign the text elsewhere and paste the signature.',
-  'paste.qr': 'Scan with the phone',
+  'paste.text': 'Sign the text elsewhere and paste the signature.',
+  'paste.qr': 'Open this page on the phone that has your wallet. It scans this:',
   'paste.address': 'Address that signs',
   'paste.address.wrong': 'This is not an address: 0x and 40 hexadecimal digits are expected.',
   'paste.sign': 'Sign exactly this text with personal_sign',

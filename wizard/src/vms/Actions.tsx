@@ -8,6 +8,7 @@ import { useTexts } from '../i18n/text-context.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
+import { textLink } from '../ui/link-button.ts'
 import { Notice } from '../ui/Notice.tsx'
 import { usePress } from '../ui/use-press.ts'
 import { SignedActDialog, type SignedAct } from './SignedActDialog.tsx'
@@ -65,6 +66,13 @@ export function Actions({ vm, reload }: { vm: VmView; reload(): void }) {
       {vm.snapshots.length > 0 && (
         <p className="text-soft">
           {t('vm.snapshots')}: {vm.snapshots.join(', ')}
+        </p>
+      )}
+      {vm.hypervisorPage !== null && (
+        <p>
+          <a className={textLink} href={vm.hypervisorPage} target="_blank" rel="noreferrer">
+            {t('vm.hypervisorPage')}
+          </a>
         </p>
       )}
       {asked !== undefined && (

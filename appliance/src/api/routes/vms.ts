@@ -5,7 +5,7 @@ import type { ApiServer } from '../app.ts'
 import { askedBy } from '../asker.ts'
 import { isStale, perFacts } from '../facts.ts'
 import { holdingFor, pageOfHoldings, visibleTo, type Holding } from '../holdings.ts'
-import { nameOf, type Caller } from '../identity.ts'
+import { isOperator, nameOf, type Caller } from '../identity.ts'
 import type { ApiPorts } from '../ports.ts'
 import { taskSchema } from '../schemas/tasks.ts'
 import { vmIdSchema } from '../schemas/values.ts'
@@ -147,7 +147,8 @@ export function registerVms(app: ApiServer, ports: ApiPorts): void {
       const refusal = offer.allowed ? refusalOf(() => mustBeAllowed(caller, holding, shown, offer.action)) : undefined
       return refusal === undefined ? offer : { ...offer, allowed: false, reason: refusal.detail }
     })
-    return { ...shown, actions }
+    const page = isOperator(caller, ports) ? ports.facts().records?.get(holding.vmId)?.page : undefined
+    return { ...shown, actions, hypervisorPage: page ?? null }
   }
 
   function mustBeAllowed(caller: Caller, holding: Holding, shown: VmView, action: VmAction): void {

@@ -86,6 +86,8 @@ export const vmSchema = z.strictObject({
   formerHolder: addressSchema.nullable(),
   /** The work going on at this VM, if any. */
   task: taskSchema.nullable(),
+  /** For the operator, where the hypervisor has a page for it. */
+  hypervisorPage: z.url({ protocol: /^https$/ }).nullable(),
 })
 export type VmView = z.output<typeof vmSchema>
 export const vmsPageSchema = pageOf(vmSchema)

@@ -112,6 +112,7 @@ export function vmView(
     snapshots: [...action.snapshots],
     formerHolder: ports.passWatch.formerHolder(row, view.holder),
     task: task === undefined ? null : taskView(task),
+    hypervisorPage: null,
   }
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { markOf, type VmKey } from '../../chain/installation.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { domainNameOf } from '../names.ts'
@@ -153,7 +154,7 @@ export class Inventory {
       this.#cache.set(vmid, { looks, readAtMs: now, vm })
     }
     const state = isUp(node) ? await this.#stateOf(resource) : 'unknown'
-    return { record: recordOf(vm, state, vm.onboot), whole: vm.whole }
+    return { record: recordOf(vm, state, vm.onboot, this.#options.ways), whole: vm.whole }
   }
 
   /** The statistics come some seconds late: of a new VM the overview knows neither name nor state. */
@@ -323,9 +324,21 @@ function notMounted(storage: string, node: string): AppError {
   })
 }
 
-export function recordOf(vm: Described, state: PowerState, autostart: boolean): VmRecord {
+export function recordOf(vm: Described, state: PowerState, autostart: boolean, ways: ProxmoxOptions['ways'] = []): VmRecord {
   const { key, spec, facts, snapshots } = vm.metadata
-  return { key, state, autostart, spec, facts, snapshots }
+  const page = pageOf(vm.vmid, ways)
+  return { key, state, autostart, spec, facts, snapshots, ...(page !== undefined && { page }) }
+}
+
+/**
+ * Where a person finds the VM: any node of a cluster shows all of it. Source: pve-manager's StateProvider, version 1 of the state
+ * behind `#`: the view (0 is by servers), then what is chosen in it.
+ */
+export function pageOf(vmid: number, ways: ProxmoxOptions['ways']): string | undefined {
+  const [first] = ways
+  if (first === undefined) return undefined
+  const { host, port } = first.endpoint
+  return `https://${isIP(host) === 6 ? `[${host}]` : host}:${port}/#v1:0:=${encodeURIComponent(`qemu/${vmid}`)}`
 }
 
 function recordFromKnown(

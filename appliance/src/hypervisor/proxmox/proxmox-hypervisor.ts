@@ -169,7 +169,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   async function stop(key: VmKey, how: 'graceful' | 'force', verb: VerbOptions): Promise<void> {
     // a switch-off by force overrules what runs
     const vm = how === 'force' ? await need(key) : await settled(key, need, verb)
-    if (vm.config.onboot === true) await configure(server, inventory, vm, { onboot: 0 }, verb.signal)
+    if ((vm.config.onboot === true, options.ways)) await configure(server, inventory, vm, { onboot: 0 }, verb.signal)
     inventory.forget(vm.vmid)
     const { qmpstatus } = await statusOf(vm)
     if (how === 'force' || qmpstatus !== 'running') return await switchOff(vm, verb)
