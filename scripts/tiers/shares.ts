@@ -22,7 +22,7 @@ const places: readonly (readonly [Capability, RegExp])[] = [
   ['Proxmox', /proxmox|^testing\/pve\//],
   ['WASM', /wasm/],
   ['broker', /broker|wireguard|ipv6/],
-  ['setup', /\/setup|wizard-stand|first-certificate|console-screen|setup\.e2e/],
+  ['setup', /\/setup|wizard-stand|first-certificate|console-screen|setup\.e2e|restore\.e2e/],
   ['login', /sign-in|pam-web3|ssh-certificate|keystore|cli\/(ssh|relay|terminal)|sessions|transfer-care|contract-wallet|attacks/],
   [
     'nothing lost',
