@@ -95,6 +95,14 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       answers: answersFor('MEMORY'),
       more: { memoryMiB: 768 },
     },
+    {
+      what: 'profile proxmox under Secure Boot',
+      code: 'secure-boot-on',
+      seen: /SecureBoot = 1[^]*profile: proxmox/,
+      disks: () => one('SECURE'),
+      answers: `${answersFor('SECURE')}  profile: proxmox\n`,
+      more: { firmware: 'secure-boot' },
+    },
   ]
 
   suite('nothing is written', () => {

@@ -295,6 +295,42 @@ test('X21 what the key of the host has left and has spent leads to its transacti
   await expect(page.getByRole('heading', { level: 1, name: 'Transaction' })).toBeVisible()
 })
 
+test('X21 fiat stands beside the exact amount as about, only at a rate that the operator entered, with its date', async ({
+  page,
+  stand,
+}) => {
+  const price = page.getByRole('article', { name: 'Small' }).getByText(/ETH per day/)
+  const about = page.getByText(/^about €/)
+  await page.goto(stand.origin)
+  await expect(price).toBeVisible()
+  await expect(about).toHaveCount(0)
+  await open(page, stand, '/operator/settings', 'Settings')
+  const one = page.getByRole('group', { name: 'ETH' })
+  const save = one.getByRole('button', { name: 'Show ETH in this currency' })
+  await expect(save).toHaveAccessibleDescription('Enter a currency and a rate first.')
+  await one.getByLabel('Currency for ETH').fill('xxq')
+  await one.getByLabel('Worth of one ETH').fill('0')
+  await expect(one.getByText('XXQ is no code of a currency.')).toBeVisible()
+  await expect(one.getByText('A number above zero is expected')).toBeVisible()
+  await one.getByLabel('Currency for ETH').fill('eur')
+  await one.getByLabel('Worth of one ETH').fill('3200,50')
+  await save.click()
+  await expect(one.getByText(/^Shown now: 3200.50 EUR, entered on \d+ \w+ \d{4}$/)).toBeVisible()
+  for (const path of ['/', '/plans/0']) {
+    await page.goto(stand.origin + path)
+    await expect(about.first()).toHaveText(/^about €\d+\.\d\d, at the operator’s rate of \d+ \w+ \d{4}$/)
+  }
+  // the exact amount stays what it was
+  await page.goto(stand.origin)
+  await expect(price).toBeVisible()
+  await open(page, stand, '/operator/settings', 'Settings')
+  await one.getByRole('button', { name: 'Show ETH alone' }).click()
+  await expect(one.getByText('Such as 3200 or 0.98')).toBeVisible()
+  await page.goto(stand.origin)
+  await expect(price).toBeVisible()
+  await expect(about).toHaveCount(0)
+})
+
 test('O5 open logins are listed with place and age, and each is ended by itself', async ({ page, stand, context }) => {
   const token = await stand.host.sessionToken()
   await open(page, stand, '/operator/sessions', 'Open logins')

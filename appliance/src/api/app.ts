@@ -28,6 +28,7 @@ import { registerLoginRequests } from './routes/login-requests.ts'
 import { registerPlans } from './routes/plans.ts'
 import { registerPublicIpv6 } from './routes/public-ipv6.ts'
 import { registerPurchases } from './routes/purchases.ts'
+import { registerRates } from './routes/rates.ts'
 import { registerRpc } from './routes/rpc.ts'
 import { registerSessions } from './routes/sessions.ts'
 import { registerSshCertificates } from './routes/ssh-certificates.ts'
@@ -114,6 +115,7 @@ export async function createApi(ports: ApiPorts, options: ApiOptions = { door: '
     registerHost,
     registerMoney,
     registerAlerts,
+    registerRates,
     registerBackups,
     registerVmMetrics,
     registerPublicIpv6,

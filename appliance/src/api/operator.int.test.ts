@@ -5,6 +5,7 @@ import { holder, testInstallation } from '../sign-in/test-stand.ts'
 import type { StoredChainEvent } from '../store/history.ts'
 import { zeroAddress, type Address } from '../chain/subscription.ts'
 import type { VmRecord } from '../hypervisor/port.ts'
+import { Rates } from './rates.ts'
 import { rentalsSchema } from './schemas/operator.ts'
 import { apiStand, type ApiStand, type TestClient } from './test-stand.ts'
 
@@ -290,6 +291,46 @@ suite('the operator’s routes', () => {
     assert.deepEqual(await told(operator), [page, false])
     await stand.refresh({ contracts, records: new Map([[vmId, record]]) })
     assert.deepEqual(await told(operator), [null, false])
+  })
+
+  test('X21 a rate of fiat is the operator’s word: denied to others and for what is not sold, told to all with its date, taken away', async () => {
+    const path = `/v1/rates/${zeroAddress}`
+    const told = async (): Promise<unknown> => (await stand.client().call('GET', '/v1/status')).body['rates']
+    const body = { currency: 'EUR', rate: '3200.50' }
+    assert.equal((await subscriber.call('PUT', path, { body })).status, 403)
+    assert.equal((await stand.client().call('PUT', path, { body })).status, 401)
+    assert.equal((await subscriber.call('DELETE', path)).status, 403)
+    for (const wrong of [
+      { currency: 'eur', rate: '1' },
+      { currency: 'EUR', rate: '0.00' },
+      { currency: 'EUR', rate: '-1' },
+      { currency: 'EUR', rate: '1e3' },
+      { currency: 'EUR', rate: 1 },
+      { currency: 'EUR' },
+      { ...body, setAt: 1 },
+    ]) {
+      const { status, body: problem } = await operator.call('PUT', path, { body: wrong })
+      assert.deepEqual([status, problem['code']], [400, 'bad-input'], JSON.stringify(wrong))
+    }
+    const unsold = await operator.call('PUT', `/v1/rates/0x${'77'.repeat(20)}`, { body })
+    assert.deepEqual([unsold.status, unsold.body['code']], [404, 'not-found'])
+    assert.deepEqual(await told(), [])
+
+    assert.equal((await operator.call('PUT', path, { body })).status, 200)
+    const kept = { ...body, token: zeroAddress, setAt: stand.clock.now() }
+    assert.deepEqual(await told(), [kept])
+    // a daemon that starts anew finds it
+    assert.deepEqual(await new Rates(stand.store.settings).list(), [kept])
+    // two at once: one rate, never a lost or doubled one
+    await Promise.all(['2', '3'].map((rate) => operator.call('PUT', path, { body: { currency: 'USD', rate } })))
+    assert.deepEqual(
+      ((await told()) as { currency: string }[]).map((one) => one.currency),
+      ['USD'],
+    )
+    const { items } = await stand.store.audit.list({ target: zeroAddress, limit: 1 })
+    assert.match(items[0]?.result ?? '', /^[23] USD$/)
+    assert.equal((await operator.call('DELETE', path)).status, 200)
+    assert.deepEqual(await told(), [])
   })
 
   test('metrics of a VM are for its holder and the operator, and for nobody else', async () => {

@@ -72,7 +72,7 @@ export interface ApiPorts {
   consoles: Consoles
   /** Who was root in a VM before its holder, and whether the holder keeps it so (L5). */
   passWatch: Pick<PassWatch, 'formerHolder' | 'keep'>
-  store: Pick<Store, 'audit' | 'history' | 'idempotency' | 'rateLimits' | 'tasks' | 'transactions' | 'loginOutcomes'>
+  store: Pick<Store, 'audit' | 'history' | 'idempotency' | 'rateLimits' | 'settings' | 'tasks' | 'transactions' | 'loginOutcomes'>
   /** Undefined before the host is set up. */
   desk?(): OperatorDesk | undefined
   tasks: { subscribe(listener: (event: TaskEvent) => void): () => void; live(kept: TaskRecord): TaskRecord }

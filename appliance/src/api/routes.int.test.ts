@@ -7,6 +7,7 @@ import { TaskEvents } from '../steps/task-events.ts'
 
 /** Every route, who may call it, and whether it needs an `Idempotency-Key`. A new line here is a decision, never an omission. */
 const expected = `
+DELETE /v1/rates/:token                        operator
 DELETE /v1/sessions/:sessionId                 signed-in
 DELETE /v1/wasm/keys/:keyId                    signed-in
 DELETE /v1/wasm/operator/keys/:keyId           operator
@@ -69,6 +70,7 @@ POST   /v1/wasm/keys                           signed-in  key
 POST   /v1/wasm/keys/:keyId/rotation           signed-in  key
 POST   /v1/wasm/receipt-checks                 public
 PUT    /v1/alerts                              operator
+PUT    /v1/rates/:token                        operator
 `.trim()
 
 suite('routes', () => {

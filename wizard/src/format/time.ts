@@ -11,6 +11,16 @@ export function utcTime(unixSeconds: number, locale: string): string {
   }).format(unixSeconds * 1000)
 }
 
+/** `3 Mar 2027`, by the calendar of UTC. */
+export function utcDate(unixSeconds: number, locale: string): string {
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+    timeZone: 'UTC',
+  }).format(unixSeconds * 1000)
+}
+
 /** `14:02:09` in UTC. */
 export function utcClock(unixSeconds: number, locale: string): string {
   return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {

@@ -57,6 +57,7 @@ export const de: Catalogue = {
   'common.zone': '{time} UTC',
   'common.when': '{time} UTC, {distance}',
   'common.networkName': '{name} (Netz {chainId})',
+  'money.about': 'etwa {amount}, zum Kurs des Betreibers vom {date}',
   'link.lost.title': 'Keine Verbindung zu diesem Host',
   'link.lost.asOf':
     'Was Sie sehen, ist der Stand von {time} UTC. Bis die Verbindung wieder da ist, lässt sich nichts ändern; diese Seite kommt von selbst zurück.',
@@ -560,9 +561,8 @@ export const de: Catalogue = {
   'signIn.needsReply.title': 'Unterschrieben, wartet auf den Antwortcode',
   'signIn.needsReply.text': 'In einem anderen Browser wurde zugestimmt. Dort steht der Antwortcode.',
   'paste.title': 'Hier keine Wallet?',
-  'paste.text':
-    'Öffnen Sie diese Seite auf dem Telefon mit Ihrer Wallet, oder unterschreiben Sie den Text an einem anderen Ort und fügen Sie die Unterschrift ein.',
-  'paste.qr': 'Mit dem Telefon scannen',
+  'paste.text': 'Unterschreiben Sie den Text an einem anderen Ort und fügen Sie die Unterschrift ein.',
+  'paste.qr': 'Öffnen Sie diese Seite auf dem Telefon mit Ihrer Wallet. Es scannt dies:',
   'paste.address': 'Adresse, die unterschreibt',
   'paste.address.wrong': 'Das ist keine Adresse: Erwartet werden 0x und 40 hexadezimale Ziffern.',
   'paste.sign': 'Genau diesen Text mit personal_sign unterschreiben',

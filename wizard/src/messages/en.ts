@@ -56,6 +56,7 @@ export const en = {
   'common.zone': '{time} UTC',
   'common.when': '{time} UTC, {distance}',
   'common.networkName': '{name} (network {chainId})',
+  'money.about': 'about {amount}, at the operator’s rate of {date}',
   'link.lost.title': 'No link to this host',
   'link.lost.asOf':
     'What you see is as of {time} UTC. Nothing can be changed until the link is back; this page returns by itself.',

@@ -1,6 +1,8 @@
 'use client'
 import type { Host } from '@freehold/appliance/api/schemas/operator'
+import type { PlanView } from '@freehold/appliance/api/schemas/status'
 import { useHost } from '../api/host-context.tsx'
+import { api } from '../api/resources.ts'
 import { sameAddress } from '../format/address.ts'
 import { mebibytes } from '../format/size.ts'
 import { useTexts } from '../i18n/text-context.tsx'
@@ -16,9 +18,11 @@ import { operatorApi } from './operator-api.ts'
 import { OperatorPage } from './OperatorPage.tsx'
 import { OwnerButton } from './OwnerButton.tsx'
 import { ownerCalldata } from './owner-calldata.ts'
+import { RatesCard } from './RatesCard.tsx'
 
 interface Loaded {
   host: Host
+  plans: readonly PlanView[]
 }
 
 /** `/operator/settings`: roles, the pause of sales, the host's key and its replacement, the machine, what setup was told. */
@@ -27,17 +31,21 @@ export function SettingsPage() {
   return (
     <OperatorPage
       title={t('operator.nav.settings')}
-      behind={{ api: 'GET /v1/host, POST /v1/host/provisioner-key', cli: 'freehold status' }}
+      behind={{ api: 'GET /v1/host, PUT /v1/rates/{token}, POST /v1/host/provisioner-key', cli: 'freehold status' }}
       name="host"
-      load={async (signal): Promise<Loaded> => ({ host: await operatorApi.host(signal) })}
+      load={async (signal): Promise<Loaded> => {
+        const [host, { plans }] = await Promise.all([operatorApi.host(signal), api.plans(signal)])
+        return { host, plans }
+      }}
       everyMs={5000}
     >
-      {({ host }, { reload }) => (
+      {({ host, plans }, { reload }) => (
         <>
           <Card>
             <WalletBox />
           </Card>
           <Roles host={host} reload={reload} />
+          <RatesCard plans={plans} />
           <KeyReplacement host={host} reload={reload} />
           <Machine host={host} />
           <Card className="space-y-4">

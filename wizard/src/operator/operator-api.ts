@@ -18,6 +18,7 @@ import {
   type Rental,
   type VmMetricsView,
 } from '@freehold/appliance/api/schemas/operator'
+import { ratesSchema, type FiatRate } from '@freehold/appliance/api/schemas/status'
 import { taskLogSchema, taskSchema, tasksPageSchema, type TaskView } from '@freehold/appliance/api/schemas/tasks'
 import type { AlertChannelInput } from '@freehold/appliance/health/alerts/channel-schema'
 import { z } from 'zod'
@@ -61,6 +62,9 @@ export const operatorApi = {
     callApi(alertsSchema, 'PUT', '/v1/alerts', { body: { channels } }),
   testAlert: (channelId: string): Promise<AlertTest> =>
     callApi(alertTestSchema, 'POST', `/v1/alerts/${encodeURIComponent(channelId)}/test`, { body: {} }),
+  setRate: async (token: string, currency: string, rate: string): Promise<FiatRate[]> =>
+    (await callApi(ratesSchema, 'PUT', `/v1/rates/${token}`, { body: { currency, rate } })).rates,
+  removeRate: async (token: string): Promise<FiatRate[]> => (await callApi(ratesSchema, 'DELETE', `/v1/rates/${token}`)).rates,
   backups: (signal?: AbortSignal): Promise<BackupsShown> => callApi(backupsSchema, 'GET', '/v1/backups', { signal }),
   makeBackup: (): Promise<BackupShown> => callApi(backupSchema, 'POST', '/v1/backups', { body: {} }),
   verifyBackup: (name: string): Promise<BackupShown> =>

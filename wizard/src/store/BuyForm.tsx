@@ -8,6 +8,7 @@ import { useResource } from '../api/use-resource.ts'
 import { looksLikeAddress } from '../format/address.ts'
 import { machineParts } from '../wasm/plan-text.ts'
 import { useTexts } from '../i18n/text-context.tsx'
+import { About } from '../ui/About.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
@@ -170,6 +171,7 @@ export function BuyForm({ plan, paused }: { plan: PlanView; paused: boolean }) {
             <span className="tabular block min-h-9 text-2xl font-semibold tracking-tight">
               {quote.data === undefined ? '…' : money(quote.data.price, quote.data)}
             </span>
+            {quote.data !== undefined && <About units={quote.data.price} token={quote.data} />}
           </p>
           <Button type="submit" disabledReason={closed}>
             {t('buy.toReview')}

@@ -2,6 +2,7 @@
 import type { PlanView } from '@freehold/appliance/api/schemas/status'
 import Link from 'next/link'
 import { useTexts } from '../i18n/text-context.tsx'
+import { About } from '../ui/About.tsx'
 import { linkButton } from '../ui/link-button.ts'
 import { isWasm, machineParts } from '../wasm/plan-text.ts'
 
@@ -22,13 +23,14 @@ export function PlanCard({ plan }: { plan: PlanView }) {
     >
       <div>
         <h3 id={`plan-${plan.planId}`} className="text-lg font-semibold">
-          {plan.name}
+          <bdi>{plan.name}</bdi>
         </h3>
         {first !== undefined && (
           <p className="mt-3">
             <span className="tabular block text-2xl font-semibold tracking-tight">
               {t('plan.perDay', { amount: money(first.pricePerDay, first) })}
             </span>
+            <About units={first.pricePerDay} token={first} />
             <span className="block min-h-6 text-soft">
               {others.map((p) => t('plan.perDayOr', { amount: money(p.pricePerDay, p) })).join(', ')}
             </span>

@@ -11,6 +11,7 @@ import { shortAddress } from '../format/address.ts'
 import { machineParts } from '../wasm/plan-text.ts'
 import { utcTime } from '../format/time.ts'
 import { useTexts } from '../i18n/text-context.tsx'
+import { About } from '../ui/About.tsx'
 import { ShortAddress } from '../ui/Address.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
@@ -110,7 +111,7 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
       </div>
       <Facts
         facts={[
-          { label: t('review.plan'), value: plan.name },
+          { label: t('review.plan'), value: <bdi>{plan.name}</bdi> },
           {
             label: t('review.machine'),
             value: machineParts(plan, { t, locale }).join(', '),
@@ -120,7 +121,15 @@ export function Review({ plan, price, quote, recipient, closed, onEdit, onSent }
             label: t('review.ends'),
             value: t('review.ends.value', { time: utcTime((now() ?? 0) + quote.seconds, locale), period: length(quote.seconds) }),
           },
-          { label: t('review.total'), value: <span className="tabular text-lg font-semibold">{money(amount, quote)}</span> },
+          {
+            label: t('review.total'),
+            value: (
+              <>
+                <span className="tabular text-lg font-semibold">{money(amount, quote)}</span>
+                <About units={amount} token={quote} />
+              </>
+            ),
+          },
           {
             label: t('review.token'),
             value: (

@@ -7,6 +7,7 @@ import { useResource } from '../api/use-resource.ts'
 import { calldata } from '../chain/contract.ts'
 import { waitIncluded } from '../chain/send.ts'
 import { useTexts } from '../i18n/text-context.tsx'
+import { About } from '../ui/About.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Card, CardTitle } from '../ui/Card.tsx'
 import { ErrorBox } from '../ui/ErrorBox.tsx'
@@ -115,7 +116,12 @@ export function Extend({ vm, reload }: { vm: VmView; reload(): void }) {
             facts={[
               {
                 label: t('extend.price'),
-                value: <span className="tabular">{quote.data === undefined ? '…' : money(quote.data.price, quote.data)}</span>,
+                value: (
+                  <>
+                    <span className="tabular">{quote.data === undefined ? '…' : money(quote.data.price, quote.data)}</span>
+                    {quote.data !== undefined && <About units={quote.data.price} token={quote.data} />}
+                  </>
+                ),
               },
               { label: t('extend.newEnd'), value: days === undefined ? '…' : when(newEnd, now) },
             ]}

@@ -1,6 +1,21 @@
 import { z } from 'zod'
 import { addressSchema, amountSchema, unixSecondsSchema } from './values.ts'
 
+/** PUT /v1/rates/{token}: what one whole token is worth. For the operator. */
+export const rateBodySchema = z.strictObject({
+  /** ISO 4217. */
+  currency: z.string().regex(/^[A-Z]{3}$/),
+  /** Decimal text: more than zero. */
+  rate: z
+    .string()
+    .regex(/^[0-9]{1,12}(\.[0-9]{1,12})?$/)
+    .refine((text) => /[1-9]/.test(text), 'more than zero'),
+})
+/** A rate with the day that the operator entered it on. */
+export const rateSchema = rateBodySchema.extend({ token: addressSchema, setAt: unixSecondsSchema })
+export type FiatRate = z.output<typeof rateSchema>
+export const ratesSchema = z.strictObject({ rates: z.array(rateSchema) })
+
 /** GET /v1/status: public; what a page or CLI needs before anything else. */
 export const statusSchema = z.strictObject({
   version: z.string(),
@@ -27,6 +42,8 @@ export const statusSchema = z.strictObject({
   wasm: z.boolean().default(false),
   /** Codes and titles of open issues that concern everybody (such as `no-isolation`). */
   notices: z.array(z.strictObject({ code: z.string(), title: z.string() })),
+  /** What tokens are worth by the operator's word; pages show it as "about", with its date. */
+  rates: z.array(rateSchema).default([]),
 })
 export type Status = z.output<typeof statusSchema>
 
