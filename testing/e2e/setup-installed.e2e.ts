@@ -6,7 +6,9 @@ import { connect, type TLSSocket } from 'node:tls'
 import { test as base, expect, type Page } from '@playwright/test'
 import { MovableClock } from '@freehold/appliance/clock/clock'
 import { createCertificates, type TlsSubject } from '@freehold/appliance/setup/tls/certificates'
+import { sections } from '@freehold/appliance/setup/wizard/sections'
 import { startInstalledWizard, type InstalledWizardStand } from '../stands/installed-wizard.ts'
+import { keysOf, type Keys } from './by-keys.ts'
 import { perWorker } from './per-worker.ts'
 
 const name = 'host.example'
@@ -30,7 +32,9 @@ const test = base.extend<object, { host: InstalledWizardStand }>({
 test.describe.configure({ mode: 'serial' })
 
 const section = (page: Page, name: string) => page.getByRole('heading', { level: 2, name, exact: true })
-const save = (page: Page) => page.getByRole('button', { name: 'Save and go on' }).click()
+/** Pages that the other installation asks, too, are met by keys in setup.e2e.ts; these only here. */
+const onlyInstalled = sections.filter(({ asked }) => asked?.({ mode: 'embedded' }) === false).map(({ name }) => name)
+const met = new Set<string>()
 
 /** SHA-256 of the certificate of the page as Chromium itself tells it (Security domain), in its own notation. */
 async function fingerprintInBrowser(page: Page, origin: string): Promise<string> {
@@ -52,11 +56,14 @@ function fingerprintOnScreen(text: string): string {
   return found === null ? 'none' : `${found[1]}:${found[2]}`
 }
 
-async function enter(page: Page, host: InstalledWizardStand): Promise<void> {
+/** By the code of the screen, and by keys alone. */
+async function enter(page: Page, host: InstalledWizardStand): Promise<Keys> {
+  const keys = await keysOf(page)
   await page.goto(`${host.origin}/setup`)
-  await page.getByLabel('Code', { exact: true }).fill(await host.code())
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await keys.type('Code', await host.code())
+  await keys.press('Go on')
   await expect(page.getByRole('navigation', { name: 'Pages of the setup' })).toBeVisible()
+  return keys
 }
 
 test('W3 W4 the fingerprint on the screen of the machine is the one that Chromium holds for the connection', async ({
@@ -70,40 +77,42 @@ test('W3 W4 the fingerprint on the screen of the machine is the one that Chromiu
   expect(fingerprintOnScreen(await host.screen())).toBe(seen)
 })
 
-test('W13 the page of this machine’s network: refused until tried; address and countdown stand there before and during', async ({
+test('W13 X12 the page of this machine’s network, by keyboard alone: refused until tried; address and countdown stand there before and during', async ({
   page,
   host,
 }) => {
-  await enter(page, host)
+  const keys = await enter(page, host)
   await expect(section(page, 'This machine’s network')).toBeVisible()
-  await page.getByText('A fixed address').click()
-  await page.getByLabel('Address of this machine').fill('192.0.2.77')
-  await page.getByLabel('Prefix length').fill('24')
-  await page.getByLabel('Way out (gateway)').fill('192.0.3.1')
+  met.add('uplink')
+  await keys.pick(/A fixed address/)
+  await keys.type('Address of this machine', '192.0.2.77')
+  await keys.type('Prefix length', '24')
+  await keys.type('Way out (gateway)', '192.0.3.1')
   await expect(page.getByText('192.0.3.1 is not in the net of 192.0.2.77/24.')).toBeVisible()
-  await page.getByLabel('Way out (gateway)').fill('192.0.2.1')
+  await keys.type('Way out (gateway)', '192.0.2.1')
   await expect(page.getByText('is not in the net of')).toHaveCount(0)
   await expect(page.getByText(/The machine changes to 192\.0\.2\.77 for 3 min/)).toBeVisible()
-  await save(page)
+  await keys.press('Save and go on')
   await expect(page.getByRole('alert').filter({ hasText: 'This network is not in use yet.' })).toBeVisible()
-  await page.getByRole('button', { name: 'Try this network' }).click()
+  await keys.press('Try this network')
   await expect(page.getByText('On trial: 192.0.2.77')).toBeVisible()
   const link = page.getByRole('link', { name: 'Open 192.0.2.77 and confirm there' })
   await expect(link).toHaveAttribute('href', /^https:\/\/192\.0\.2\.77\/setup\?page=uplink#[\w-]{43}$/)
   await expect.poll(() => host.tried.length).toBe(1)
   // nothing really changed here: the host says so, and the old answer can be kept
   await expect(page.getByText('Nobody confirmed the last change')).toBeVisible({ timeout: 30_000 })
-  await page.getByText('Leave it as it is').click()
-  await save(page)
+  await keys.pick(/Leave it as it is/)
+  await keys.press('Save and go on')
   await expect(section(page, 'Address')).toBeVisible()
+  keys.alone()
 })
 
-test('W14 W9 a certificate by ACME: terms must be accepted, the next fingerprint stands on page and screen before the switch', async ({
+test('W14 W9 X12 a certificate by ACME, its page by keyboard alone: terms must be accepted, the next fingerprint stands on page and screen before the switch', async ({
   page,
   host,
 }) => {
   test.setTimeout(180_000)
-  await enter(page, host)
+  const keys = await enter(page, host)
   const origin = `https://${name}:${host.httpsPort}`
   const put = (section: string, value: Record<string, unknown>) =>
     page.evaluate(
@@ -124,13 +133,17 @@ test('W14 W9 a certificate by ACME: terms must be accepted, the next fingerprint
 
   await page.goto(`${host.origin}/setup?page=tls`)
   await expect(section(page, 'Certificate')).toBeVisible()
-  await page.getByText('From a public authority (ACME)').click()
-  await page.getByLabel('Directory of the authority').fill(host.acme.directory)
-  await save(page)
+  met.add('tls')
+  await keys.pick(/From a public authority \(ACME\)/)
+  await keys.type('Directory of the authority', host.acme.directory)
+  await keys.press('Save and go on')
   await expect(page.getByText('the terms of the certificate authority must be accepted').first()).toBeVisible()
-  await page.getByRole('checkbox', { name: 'I have read and accept the terms of the authority.' }).check()
+  await keys.tick('I have read and accept the terms of the authority.')
   // its own authority is known to nobody: a file of the machine, which comes by the answer file
   await expect(page.getByText(/unable to verify|self-signed|certificate/i).first()).toBeVisible()
+  await keys.press('Save and go on')
+  await expect(section(page, 'Network')).toBeVisible()
+  expect([...met], 'pages that only an installed host has, met by keys').toEqual(onlyInstalled)
   const { directory, authorityFile } = host.acme
   await put('tls', { tls: { kind: 'acme', directory, authorityFile, termsAgreed: true } })
 
@@ -146,8 +159,9 @@ test('W14 W9 a certificate by ACME: terms must be accepted, the next fingerprint
 
   await page.goto(`${host.origin}/setup?page=review`)
   await expect(page.getByText(`A certificate for ${name} is asked for at localhost`)).toBeVisible()
-  await page.getByRole('button', { name: 'Confirm and set up' }).click()
+  await keys.press('Confirm and set up')
   await expect(section(page, 'Setting up')).toBeVisible()
+  keys.alone()
   const payee = page.locator('code').filter({ hasText: /^0x[0-9a-fA-F]{40}$/ })
   await expect(payee.first()).toBeVisible({ timeout: 60_000 })
   const address = (await payee.first().textContent()) ?? ''

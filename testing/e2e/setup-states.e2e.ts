@@ -1,32 +1,44 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import { wizardSchema } from '@freehold/appliance/api/schemas/setup-wizard'
+import { startRpcFront } from '@freehold/appliance/chain/rpc-front'
 import { buildPages } from '@freehold/appliance/dev/builds'
 import { test as base, expect, type Page } from '@playwright/test'
 import { startFaultFront, type FaultFront } from '../stands/fault-front.ts'
-import { startWizardStand } from '../stands/wizard-stand.ts'
+import { startWizardStand, type WizardStand } from '../stands/wizard-stand.ts'
 import { arrange, setupScenes, type Scene } from '../setup/scenes.ts'
+import { axeFinds } from './axe.ts'
 import { clippedText, sidewaysScroll } from './fixtures.ts'
+import { oneContext, type Shared } from './one-context.ts'
 import { perWorker } from './per-worker.ts'
 
 // All pages of the wizard × all states in both themes are minutes: by default each page is seen filled in both themes, and all
-// states on the pages that show them in a way of their own. FREEHOLD_ALL=1: all on every page.
+// states on the pages that show them in a way of their own. FREEHOLD_ALL=1: all on every page, and axe whole in both themes.
 const all = process.env['FREEHOLD_ALL'] === '1'
 const scenes = setupScenes()
 const due = scenes.filter(({ page, state }) => all || ['code', 'address', 'review', 'run'].includes(page) || state === 'filled')
 
-async function startWizardBehindFront(): Promise<FaultFront & { stop(): Promise<void> }> {
+interface HostBehindFront extends FaultFront {
+  host: WizardStand
+  stop(): Promise<void>
+}
+
+async function startWizardBehindFront(): Promise<HostBehindFront> {
   const host = await startWizardStand()
   const front = await startFaultFront(host.origin)
   const stop = async () => {
     await front.close()
     await host.stop()
   }
-  return { ...front, stop }
+  return { ...front, host, stop }
 }
 
-const test = base.extend<object, { front: FaultFront }>({ front: perWorker(startWizardBehindFront, 240_000) })
+const test = base.extend<object, Shared & { front: HostBehindFront }>({
+  ...oneContext,
+  front: perWorker(startWizardBehindFront, 240_000),
+})
 
 test.describe.configure({ timeout: 180_000 })
 
@@ -45,9 +57,8 @@ async function open(page: Page, front: FaultFront, scene: Scene): Promise<void> 
     await expect.poll(() => front.struck(), { message: `${scene.name}: the host is asked` }).toBeGreaterThan(before)
 }
 
-async function axe(page: Page, name: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map((v) => `${name} ${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`)).toEqual([])
+async function axe(page: Page, name: string, look: 'whole' | 'again' = 'whole'): Promise<void> {
+  expect((await axeFinds(page, look)).map((found) => `${name} ${found}`)).toEqual([])
 }
 
 async function fits(page: Page, name: string): Promise<void> {
@@ -92,7 +103,7 @@ for (const scene of due) {
     await page.setViewportSize({ width: 320, height: 800 })
     if (dark) {
       await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
-      await axe(page, 'dark, narrow')
+      await axe(page, 'dark, narrow', 'again')
     }
     await fits(page, '320 px')
     await page.setViewportSize({ width: 1280, height: 900 })
@@ -382,4 +393,187 @@ test('X22 the wizard asks nothing of third parties, and its policy allows nobody
     expect(policy.split('; ')).toContain(rule)
   }
   expect([...asked]).toEqual([front.origin])
+})
+
+// From here on nothing is played: the host behind the front is a real one, which nobody has set up, with a real chain.
+
+const owner = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
+const treasury = '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC'
+const sold = { name: 'Small', vcpus: 1, memoryMiB: 512, diskGiB: 4, graceDays: 7, capacity: 4, prices: { native: '1000' } }
+const machine = (storage: string) => ({ hypervisor: { kind: 'fake', createSeconds: 0, storages: [storage] } })
+
+async function enterHost(page: Page, front: HostBehindFront): Promise<void> {
+  front.clear()
+  await page.goto(`${front.origin}/setup`)
+  await page.getByLabel('Code', { exact: true }).fill(await front.host.code())
+  await page.getByRole('button', { name: 'Go on', exact: true }).click()
+  await expect(page.getByRole('navigation', { name: 'Pages of the setup' })).toBeVisible()
+}
+
+/** Answers of pages that the test is not about, in the order of the pages. */
+async function answer(page: Page, answers: Record<string, unknown>): Promise<void> {
+  await page.evaluate(async (all) => {
+    for (const [name, value] of Object.entries(all)) {
+      const view = (await (await fetch('/v1/setup/wizard')).json()) as { sections: { name: string; revision: number }[] }
+      const revision = view.sections.find((one) => one.name === name)?.revision ?? 0
+      const { ok, status } = await fetch(`/v1/setup/answers/${name}`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ revision, value }),
+      })
+      if (!ok) throw new Error(`${name}: ${status}`)
+    }
+  }, answers)
+}
+
+/** What the page says of one live check: its title, then these. */
+async function told(page: Page, title: string, ...words: readonly (string | RegExp)[]): Promise<void> {
+  const row = page.getByRole('region', { name: 'Live checks' }).getByRole('listitem').filter({ hasText: title })
+  for (const one of words) await expect(row).toContainText(one)
+}
+
+test('W8 X2 bad answers over the real API, each on its page with what was seen, what to do and a code: two nodes that lie, a contract of something else, a key without funds, plans larger than the host, a storage without room', async ({
+  page,
+  front,
+}) => {
+  const { host } = front
+  const node = await startRpcFront(host.rpcUrl)
+  try {
+    await enterHost(page, front)
+    const chain = { chainId: 31337, name: 'Local network', rpcUrls: [host.rpcUrl], confirmations: 1 }
+    await answer(page, {
+      address: { origin: host.origin },
+      chain: { chain, publicChain: false },
+      people: { roles: { owner, treasury }, deployment: 'wallet' },
+      ...machineAnswers('sentinel-full'),
+    })
+
+    await page.goto(`${front.origin}/setup?page=chain`)
+    const rpc = page.getByLabel('Address of a node (RPC)')
+    await rpc.fill(node.url('sentinel-other-chain'))
+    const answers = 'The node answers and is on this network'
+    await told(
+      page,
+      answers,
+      'failed',
+      /127\.0\.0\.1:\d+ serves network \d+, the answers say 31337/,
+      'Check chain id and RPC address.',
+      'wrong-chain',
+    )
+    await rpc.fill(node.url('sentinel-no-finalized'))
+    await told(page, answers, 'passed')
+    await told(
+      page,
+      'The node tells which blocks are final',
+      'failed',
+      /127\.0\.0\.1:\d+ tells no finalized block/,
+      'Use a node of a network that finalizes',
+      'rpc-unreachable',
+    )
+
+    await page.goto(`${front.origin}/setup?page=existing`)
+    await page.getByRole('radio', { name: /It comes back/ }).check()
+    await page.getByLabel('Address of its contract').fill(treasury)
+    await told(
+      page,
+      'The contract is one of Freehold',
+      'failed',
+      `What is at ${treasury}`,
+      'is no contract of Freehold',
+      'Take the address from the former configuration',
+      'contract-missing',
+    )
+
+    await page.goto(`${front.origin}/setup?page=people`)
+    await page.getByRole('radio', { name: /A key of this host/ }).check()
+    await told(
+      page,
+      'The key of this host can pay',
+      'passed with a remark',
+      'A key of this host needs 0.12 to deploy the contract',
+      'waits for the payment',
+    )
+
+    await page.goto(`${front.origin}/setup?page=plans`)
+    await page.getByLabel('Disk, GiB').fill('4000000')
+    await told(
+      page,
+      'The plans fit the host',
+      'failed',
+      'the plan Small is larger than this host',
+      '2000 GiB',
+      'Make the plan smaller.',
+      'capacity-exceeded',
+    )
+
+    await page.goto(`${front.origin}/setup?page=hypervisor`)
+    await told(
+      page,
+      'There is room',
+      'failed',
+      '0 of 2000 GiB of the storage are free',
+      'Free space on it or add another one',
+      'storage-full',
+    )
+    await axe(page, 'no room')
+  } finally {
+    await node.close()
+  }
+})
+
+/** The pages from the hypervisor on, which lean on it: answered anew where it changes. */
+function machineAnswers(storage: string): Record<string, unknown> {
+  return {
+    hypervisor: machine(storage),
+    network: { network: {} },
+    template: { template: {} },
+    plans: { plans: [sold] },
+    backup: { backup: {} },
+  }
+}
+
+test('W12 X2 a storage without room, then a guest image that is built half-way: the run names step, cause, hint and code; another try goes on, nothing is done twice, and nothing half-built is a template', async ({
+  page,
+  front,
+}) => {
+  const { host } = front
+  const world = async () =>
+    JSON.parse(await readFile(join(host.stateFolder, 'fake-world.json'), 'utf8').catch(() => '{"templates":[]}')) as {
+      templates: { sha256: string }[]
+    }
+  const chain = { chainId: 31337, name: 'Local network', rpcUrls: [host.rpcUrl], confirmations: 1 }
+  await enterHost(page, front)
+  await answer(page, {
+    address: { origin: host.origin },
+    chain: { chain, publicChain: false },
+    people: { roles: { owner, treasury }, deployment: 'wallet' },
+    ...machineAnswers('sentinel-full'),
+  })
+  await page.goto(`${front.origin}/setup?page=review`)
+  await page.getByRole('button', { name: 'Confirm and set up' }).click()
+  const failed = page.getByRole('main').getByRole('listitem').filter({ hasText: ', failed' })
+  const cause = page.getByRole('main').getByRole('alert')
+  await expect(cause).toContainText('The storage is full')
+  await expect(failed).toHaveText(/^.Guest image, failed$/)
+  for (const words of ['no room to import the template of 1 MiB', 'Free space on it or add another one', 'storage-full'])
+    await expect(cause).toContainText(words)
+  await axe(page, 'no room for the image')
+
+  await answer(page, machineAnswers('sentinel-flaky'))
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await expect(cause).toContainText('A program failed')
+  await expect(failed).toHaveText(/^.Guest image, failed$/)
+  for (const words of ['ended half-way, at 16 of 32 bytes', 'See the log of the host.', 'process-failed'])
+    await expect(cause).toContainText(words)
+  expect((await world()).templates).toEqual([])
+
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await expect(page.getByText('Sign the deployment with your wallet')).toBeVisible()
+  await expect(cause).toHaveCount(0)
+  await expect(failed).toHaveCount(0)
+  const whole = createHash('sha256').update('the image of the fake hypervisor').digest('hex')
+  expect((await world()).templates.map(({ sha256 }) => sha256)).toEqual([whole])
+  const log = page.getByRole('region', { name: 'Log' })
+  await expect(log).toContainText(`template ${whole.slice(0, 12)}`)
+  expect((await log.textContent())?.match(/template [0-9a-f]{12}/g)).toHaveLength(1)
 })

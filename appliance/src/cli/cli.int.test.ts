@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -129,7 +129,7 @@ suite('the command freehold, given wrong input', () => {
     const wrong: [from: string, to: string, says: RegExp][] = [
       ['mode: embedded', 'mode: embedded\ncolour: red', /line \d+, \/colour: this field is not known; check its spelling/],
       ['confirmations: 1', 'confirmations: many', /line \d+, \/chain\/confirmations: /],
-      ['memoryMiB: 512', 'memoryMiB: 512M', /line \d+, \/plans\/0\/memoryMiB: /],
+      ['memoryMiB: 512', 'memoryMiB: 512M', /line \d+, \/plans\/0\/memoryMiB: "512M" is no number/],
       ['version: 1', 'version: 2', /line \d+, \/version: this file is of version 2.*update Freehold/],
       ['http://127.0.0.1:8545', 'http://LEFT-OUT@127.0.0.1:8545', /line \d+, \/chain\/rpcUrls\/0: a secret was left out/],
       ['version: 1', 'version: [1', /not valid YAML/],
@@ -164,10 +164,13 @@ suite('the command freehold, given wrong input', () => {
       file,
       text.replace('confirmations: 1', 'confirmations: many').replace('mode: embedded', 'mode: embedded\ncolour: red'),
     )
+    const before = await readdir(folder)
     const result = await run(packaged, 'validate', file)
     assert.equal(result.code, 2)
     assert.match(result.stderr, /line \d+, \/colour: this field is not known/)
-    assert.match(result.stderr, /line \d+, \/chain\/confirmations/)
+    assert.match(result.stderr, /line \d+, \/chain\/confirmations: "many" is no number: write digits alone/)
+    assert.ok(result.stderr.includes(`${file} has 2 mistakes`), 'the file is named')
+    assert.deepEqual(await readdir(folder), before, 'nothing is written')
     const good = await run(packaged, 'validate', resolve(import.meta.dirname, '../../../scripts/embedded.yaml'))
     assert.equal(good.code, 0, good.stderr)
     assert.doesNotMatch(good.stderr, /warning/)

@@ -64,7 +64,12 @@ suite('freehold.yaml', () => {
     ['refuses a wrong scheme of the RPC', 'http://127.0.0.1:8545', 'ftp://127.0.0.1', /^6 \/chain\/rpcUrls\/0: /],
     ['refuses a file of a newer version', 'version: 1', 'version: 7', /^1 \/version: .*version 7.*update Freehold/],
     ['refuses where a secret was left out', 'http://127.0.0.1:8545', 'http://LEFT-OUT@127.0.0.1:8545', /^6 .*LEFT-OUT stands/],
-    ['refuses a wrong unit', 'memoryMiB: 512', 'memoryMiB: 512M', /^13 \/plans\/0\/memoryMiB: /],
+    [
+      'refuses a wrong unit',
+      'memoryMiB: 512',
+      'memoryMiB: 512M',
+      /^13 \/plans\/0\/memoryMiB: "512M" is no number: write digits alone, in the unit/,
+    ],
     [
       'refuses ACME without consent to the terms',
       'mode: embedded',

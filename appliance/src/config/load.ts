@@ -95,12 +95,17 @@ function lineOf(doc: Document, counter: LineCounter, path: readonly PropertyKey[
   return undefined
 }
 
-function issueToFields(issue: z.core.$ZodIssue): { path: readonly PropertyKey[]; detail: string }[] {
+function issueToFields(issue: z.core.$ZodIssue, doc: Document): { path: readonly PropertyKey[]; detail: string }[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
       detail: 'this field is not known; check its spelling or remove it',
     }))
+  }
+  const written: unknown = issue.code === 'invalid_type' && issue.expected === 'number' ? doc.getIn(issue.path) : undefined
+  if (typeof written === 'string') {
+    const detail = `${JSON.stringify(written.slice(0, 20))} is no number: write digits alone, in the unit that the field is named after`
+    return [{ path: issue.path, detail }]
   }
   return [{ path: issue.path, detail: issue.message }]
 }
@@ -130,7 +135,10 @@ export function parseConfig(text: string, file: string): Config {
     return { pointer: path.map((key) => `/${String(key)}`).join(''), detail, ...(line !== undefined && { line }) }
   }
   const result = configSchema.safeParse(doc.toJS() ?? {})
-  if (!result.success) throw invalid(result.error.issues.flatMap(issueToFields).map(({ path, detail }) => located(path, detail)))
+  if (!result.success) {
+    const fields = result.error.issues.flatMap((issue) => issueToFields(issue, doc))
+    throw invalid(fields.map(({ path, detail }) => located(path, detail)))
+  }
   const wrong = crossChecks(result.data)
   if (wrong.length > 0) {
     throw invalid(

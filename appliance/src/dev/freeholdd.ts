@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { MovableClock } from '../clock/clock.ts'
 import type { ConfigInput } from '../config/schema.ts'
 import { AppError } from '../errors/app-error.ts'
+import { faultOf } from '../hypervisor/fake/sentinels.ts'
 import { runDaemon } from '../run-daemon.ts'
 import { buildTemplate } from './builds.ts'
 import { devWallet } from './dev-wallet.ts'
@@ -48,10 +49,17 @@ async function advance(rpcUrl: string, seconds: number): Promise<{ now: number; 
   return { now: clock.now(), blockTimestamp: await chainTime(rpcUrl) }
 }
 
-/** The fake hypervisor boots nothing: any file is an image to it. */
-async function fakeTemplate(): Promise<{ path: string; sha256: string }> {
+/** The fake hypervisor boots nothing: any file is an image to it. For `sentinel-flaky` the first build ends half-way. */
+async function fakeTemplate(storages: readonly string[]): Promise<{ path: string; sha256: string }> {
   const path = join(stateFolder, 'fake-template')
   const content = 'the image of the fake hypervisor'
+  const begun = `${path}.half`
+  if (storages.some((storage) => faultOf(storage) === 'flaky') && !existsSync(begun)) {
+    const half = content.slice(0, content.length / 2)
+    await writeFile(begun, half)
+    const detail = `The build of the guest image ended half-way, at ${half.length} of ${content.length} bytes.`
+    throw new AppError({ code: 'process-failed', detail })
+  }
   await writeFile(path, content)
   return { path, sha256: createHash('sha256').update(content).digest('hex') }
 }
@@ -61,7 +69,7 @@ await runDaemon({
   clock,
   ...(values.wizard !== undefined && { wizard: JSON.parse(values.wizard) as Partial<ConfigInput> }),
   async buildTemplate(io, answers) {
-    if (answers.hypervisor.kind === 'fake') return await fakeTemplate()
+    if (answers.hypervisor.kind === 'fake') return await fakeTemplate(answers.hypervisor.storages)
     return await buildTemplate((line) => io.progress(line.slice(0, 100)), io.signal)
   },
   development: {

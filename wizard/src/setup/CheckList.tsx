@@ -10,7 +10,7 @@ const inks = { passed: 'text-good', warned: 'text-warn', failed: 'text-bad' }
 
 /** Live checks: running, passed or failed, with what was seen and what to do (W8). */
 export function CheckList({ checks }: { checks: Checks }) {
-  const { t } = useTexts()
+  const { host, hostLang, t } = useTexts()
   if (!checks.running && checks.found.length === 0) return null
   return (
     <section
@@ -37,8 +37,12 @@ export function CheckList({ checks }: { checks: Checks }) {
             <span className="min-w-0 break-words">
               <span className={classes('font-medium', inks[check.state])}>{checkText(check.name, t)}</span>
               <span className="sr-only"> {t(`setup.checkState.${check.state}`)}</span>
-              {check.detail !== null && <span className="block">{check.detail}</span>}
-              {check.hint !== null && <span className="block text-soft">{check.hint}</span>}
+              {check.detail !== null && (
+                <span className="block" lang={hostLang}>
+                  {check.detail}
+                </span>
+              )}
+              {check.hint !== null && <span className="block text-soft">{host(check.hint)}</span>}
               {check.code !== null && <code className="block font-mono text-sm text-soft">{check.code}</code>}
             </span>
           </li>

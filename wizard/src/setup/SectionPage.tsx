@@ -65,7 +65,8 @@ export function SectionPage(props: {
   sections: readonly SectionView[]
   /** What the review found wrong with the answer as it was saved. */
   refused: readonly Problem[]
-  onSaved(): void
+  /** Goes on to the next page. */
+  onSaved(): Promise<void>
 }) {
   const { section, sections, onSaved } = props
   const { t } = useTexts()
@@ -88,7 +89,7 @@ export function SectionPage(props: {
     press(async () => {
       const saved = await setupApi.answer(section.name, revision, value)
       setRevision(saved.revision)
-      onSaved()
+      await onSaved()
     })
   }
 
@@ -120,10 +121,10 @@ export function SectionPage(props: {
         <Fields
           value={value}
           sections={sections}
-          saved={(kept) => {
+          saved={async (kept) => {
             setRevision(kept.revision)
             setValue(kept.value ?? proposal())
-            onSaved()
+            await onSaved()
           }}
           onChange={(next) => {
             setValue(next)

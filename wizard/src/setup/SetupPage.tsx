@@ -124,10 +124,12 @@ function Wizard() {
               section={section}
               sections={data.sections}
               refused={refused}
-              onSaved={() => {
+              onSaved={async () => {
                 setRefused([])
-                const at = data.sections.findIndex((one) => one.name === section.name)
-                const after = [...data.sections.slice(at + 1), ...data.sections.slice(0, at)]
+                // what leans on this answer is to be looked at again: the host knows by now, this page not yet
+                const { sections } = await setupApi.view()
+                const at = sections.findIndex((one) => one.name === section.name)
+                const after = [...sections.slice(at + 1), ...sections.slice(0, at)]
                 go(after.find((one) => one.state !== 'answered')?.name ?? 'review')
               }}
             />

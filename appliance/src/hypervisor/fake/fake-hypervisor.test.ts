@@ -179,6 +179,16 @@ suite('fake hypervisor', () => {
     assert.equal(await second.state(half.key), 'running')
   })
 
+  test('who only looked writes nothing: two that close at once leave what a third has made meanwhile', async (t) => {
+    const file = `${image(t).path}.world`
+    const look = () => createFakeHypervisor({ clock: hurriedClock(), storages: ['local'], createSeconds: 0, file })
+    const lookers = [look(), look()]
+    const maker = await open({ file })
+    await maker.create(spec)
+    await Promise.all(lookers.map((one) => one.close()))
+    assert.deepEqual(await look().find(key), await maker.find(key))
+  })
+
   test('tells who plays its guests of every start and stop, and wakes who watches', async () => {
     const seen: string[] = []
     let woken = 0

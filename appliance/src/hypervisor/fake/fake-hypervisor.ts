@@ -204,8 +204,11 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
 
   return {
     foreign: world.foreign,
-    addForeign: (name) => void world.foreign.add(name),
-    close: () => world.save(),
+    addForeign(name) {
+      world.foreign.add(name)
+      void changed()
+    },
+    close: () => world.settled(),
     reboot() {
       for (const vm of world.vms.values()) void halt(vm, vm.autostart)
       for (const vm of world.vms.values()) if (vm.autostart) void boot(vm)
@@ -324,7 +327,8 @@ export function createFakeHypervisor(options: FakeOptions): Hypervisor & FakeCon
       reach()
       const template = await readTemplate(image, verb)
       if (freeBytes() < template.sizeBytes) {
-        throw new AppError({ code: 'storage-full', detail: 'There was no room to import the template.' })
+        const mib = Math.ceil(template.sizeBytes / 2 ** 20)
+        throw new AppError({ code: 'storage-full', detail: `There was no room to import the template of ${mib} MiB.` })
       }
       world.templates.set(template.sha256, template)
       await changed()

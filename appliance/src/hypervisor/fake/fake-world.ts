@@ -96,6 +96,11 @@ export class FakeWorld {
     return this.#next
   }
 
+  /** Resolves once nothing is being written. Who only looked has written nothing: another's world stays as it is. */
+  async settled(): Promise<void> {
+    await (this.#next ?? this.#writing)
+  }
+
   async #write(file: string): Promise<void> {
     const world = { version: 1, vms: [...this.vms.values()], templates: [...this.templates.values()], foreign: [...this.foreign] }
     const text = JSON.stringify(world, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))

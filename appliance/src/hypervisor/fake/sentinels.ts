@@ -11,7 +11,7 @@ export const storageSentinels = {
   'sentinel-down': 'down',
   /** The disks are not mounted: every verb that must tell whether a VM is there throws `pool-not-mounted`. */
   'sentinel-unmounted': 'unmounted',
-  /** The first create of each VM fails half-way with `process-failed`; the next one completes it. */
+  /** The first create of each VM, and in embedded mode the first build of the guest image, fails half-way with `process-failed`; the next one completes it. */
   'sentinel-flaky': 'flaky',
   /** Guests start, but never report themselves: `onStart` is not called. */
   'sentinel-silent': 'silent',

@@ -97,7 +97,8 @@ export class Templates {
     } catch (cause) {
       await rm(temporary, { force: true })
       if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause
-      throw new AppError({ code: 'storage-full', detail: 'There was no room to import the template.', cause })
+      const mib = Math.ceil(size / 2 ** 20)
+      throw new AppError({ code: 'storage-full', detail: `There was no room to import the template of ${mib} MiB.`, cause })
     }
   }
 }

@@ -19,7 +19,7 @@ export function NetworkTrial(props: {
   network: NetworkView | undefined
   reload(): void
   tell(error: unknown): void
-  saved(section: SectionView): void
+  saved(section: SectionView): Promise<void>
 }) {
   const { t, length } = useTexts()
   const { lost } = useHost()
@@ -39,7 +39,7 @@ export function NetworkTrial(props: {
       const { trial: tried, word } = await setupApi.tryNetwork(uplink)
       setBegun({ address: tried.address, word, at: performance.now() })
     })
-  const confirm = () => act(async () => saved(await setupApi.confirmNetwork()))
+  const confirm = () => act(async () => await saved(await setupApi.confirmNetwork()))
 
   // this page came from the address that is tried: pressing the button is the proof
   const here = trial !== null && (trial.address === null || location.hostname === trial.address)

@@ -16,7 +16,7 @@ export interface FieldsProps {
   /** What went wrong with an act of its own within the page, so that it stands at the fields; undefined: nothing any more. */
   tell(error: unknown): void
   /** The host has kept an answer to this page otherwise than by its button. */
-  saved(section: SectionView): void
+  saved(section: SectionView): Promise<void>
   /** All answers, for pages that lean on earlier ones. */
   sections: readonly SectionView[]
 }

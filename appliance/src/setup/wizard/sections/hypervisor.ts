@@ -82,14 +82,20 @@ export const hypervisor = defineSection({
         const driver = await ports.openHypervisor(value)
         try {
           const capacity = await driver.capacity()
-          const share = capacity.diskFreeBytes / Math.max(1, capacity.diskTotalBytes)
+          const free = Math.floor(capacity.diskFreeBytes / gib)
+          const total = Math.floor(capacity.diskTotalBytes / gib)
+          if (capacity.diskFreeBytes <= capacity.diskTotalBytes / 10) {
+            throw new AppError({
+              code: 'storage-full',
+              detail: `${free} of ${total} GiB of the storage are free. With less than 10 % no VM is made.`,
+            })
+          }
           return {
             values: {
-              diskGiB: Math.floor(capacity.diskFreeBytes / gib),
+              diskGiB: free,
               memoryMiB: capacity.memoryTotalMiB,
               vcpus: capacity.vcpus,
             },
-            ...(share < 0.1 && { warning: 'Less than 10 % of the storage is free: no VM would be made.' }),
           }
         } finally {
           await (driver as { close?(): Promise<void> }).close?.()
