@@ -1,13 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildPages } from '@freehold/appliance/dev/builds'
 import type { Page } from '@playwright/test'
 import type { PagesStand } from '../stands/pages-api.ts'
 import { axeFinds } from './axe.ts'
 import { clippedText, connect, expect, sidewaysScroll, signedIn, test as base } from './fixtures.ts'
 import { oneContext, type Shared } from './one-context.ts'
+import { wasmOf } from './wasm-of.ts'
 
 const test = base.extend<object, Shared>(oneContext)
 
 interface Scene {
   name: string
+  /** Made of what is looked at on other routes: only with FREEHOLD_ALL=1. */
+  onlyWithAll?: true
   /** Wallet in the page, by number of the development key; none by default. */
   wallet?: number
   /** What the host answers, or what is there. Returns the path to open. */
@@ -29,12 +35,22 @@ const hanging = (prefix: string, path: string) => (stand: PagesStand) => {
   return path
 }
 const alert = (page: Page) => page.getByRole('alert').filter({ hasText: 'rpc-unreachable' })
-const faulty = ['/v1/plans', '/v1/vms', '/v1/login-requests', '/v1/sessions']
+const faulty = ['/v1/plans', '/v1/vms', '/v1/login-requests', '/v1/sessions', '/v1/wasm']
+const all = process.env['FREEHOLD_ALL'] === '1'
 
 const scenes: Scene[] = [
   { name: '/ loading', arrange: hanging('/v1/plans', '/'), ready: loading },
   { name: '/ filled', arrange: () => '/', ready: heading('Small') },
   { name: '/ error', arrange: failing('/v1/plans', '/'), ready: alert },
+  {
+    name: '/ empty',
+    onlyWithAll: true,
+    arrange(stand) {
+      stand.world.nothingOnSale = true
+      return '/'
+    },
+    ready: heading('Nothing is on sale yet'),
+  },
   {
     name: '/ closed',
     arrange(stand) {
@@ -193,37 +209,105 @@ const scenes: Scene[] = [
   { name: 'an address that leads nowhere', arrange: () => '/nowhere', ready: heading('Nothing here') },
 ]
 
-// what these are made of is looked at on other routes: each of the four states of each route only with FREEHOLD_ALL=1
-if (process.env['FREEHOLD_ALL'] === '1') {
-  const holder = (name: string, path: string, fault: 'hang' | 'rpc-unreachable', ready: Scene['ready']): Scene => ({
-    name,
-    wallet: 5,
-    async arrange(stand, page) {
-      await signedIn(page, stand)
-      stand.fail('/v1/vms', fault)
-      return path.replace('[vmId]', `${stand.world.installation}-1`)
-    },
-    ready,
-  })
-  scenes.push(
-    holder('/my loading', '/my', 'hang', loading),
-    holder('/vms/[vmId] loading', '/vms/[vmId]', 'hang', loading),
-    holder('/vms/[vmId] error', '/vms/[vmId]', 'rpc-unreachable', alert),
-    {
-      name: '/vms/[vmId]/console error',
-      wallet: 5,
-      arrange(stand) {
-        stand.fail('/v1/login-requests', 'rpc-unreachable')
-        return `/vms/${stand.world.installation}-1/console`
-      },
-      async act(page) {
-        await connect(page)
-        await page.getByRole('button', { name: 'Sign and open the console' }).click()
-      },
-      ready: alert,
-    },
-  )
+/** Of whoever holds a VM, or is signed in at all. */
+const signedInScene = (name: string, path: string, arrange: (stand: PagesStand) => void, ready: Scene['ready']): Scene => ({
+  name,
+  onlyWithAll: true,
+  wallet: 5,
+  async arrange(stand, page) {
+    await signedIn(page, stand)
+    arrange(stand)
+    return path.replace('[vmId]', `${stand.world.installation}-1`)
+  },
+  ready,
+})
+const refusing = (prefix: string) => (stand: PagesStand) => stand.fail(prefix, 'rpc-unreachable')
+const silent = (prefix: string) => (stand: PagesStand) => stand.fail(prefix, 'hang')
+const withWasm = (more: boolean) => (stand: PagesStand) => {
+  stand.world.wasm = wasmOf(stand, more ? { label: 'nightly job', planName: 'Functions' } : undefined)
 }
+scenes.push(
+  signedInScene('/my loading', '/my', silent('/v1/vms'), loading),
+  signedInScene('/vms/[vmId] loading', '/vms/[vmId]', silent('/v1/vms'), loading),
+  signedInScene('/vms/[vmId] error', '/vms/[vmId]', refusing('/v1/vms'), alert),
+  {
+    name: '/vms/[vmId]/console error',
+    onlyWithAll: true,
+    wallet: 5,
+    arrange(stand) {
+      stand.fail('/v1/login-requests', 'rpc-unreachable')
+      return `/vms/${stand.world.installation}-1/console`
+    },
+    async act(page) {
+      await connect(page)
+      await page.getByRole('button', { name: 'Sign and open the console' }).click()
+    },
+    ready: alert,
+  },
+  ...['/wasm', '/wasm/operator'].flatMap((path) => [
+    signedInScene(`${path} loading`, path, silent('/v1/wasm'), loading),
+    signedInScene(`${path} error`, path, refusing('/v1/wasm'), (page) => alert(page).first()),
+  ]),
+  signedInScene('/wasm empty', '/wasm', withWasm(false), (page) => page.getByText('No keys yet', { exact: false })),
+  signedInScene('/wasm filled', '/wasm', withWasm(true), (page) => page.getByText('nightly job', { exact: true })),
+  signedInScene('/wasm/operator empty', '/wasm/operator', withWasm(false), heading('Runs today by outcome')),
+  signedInScene('/wasm/operator filled', '/wasm/operator', withWasm(true), (page) =>
+    page.getByText('WASM_TRAP', { exact: true }),
+  ),
+)
+
+/** Why a route has no such state. */
+const none = (because: string) => ({ because })
+
+/** Each route for subscribers in each state of its data: the scene that looks at it, or why it has none. */
+const table: Record<string, Record<'loading' | 'empty' | 'error' | 'filled', string | { because: string }>> = {
+  '/': { loading: '/ loading', empty: '/ empty', error: '/ error', filled: '/ filled' },
+  '/plans/[id]': {
+    loading: '/plans/[id] loading',
+    empty: '/plans/[id] unknown',
+    error: '/plans/[id] error',
+    filled: '/plans/[id] choice',
+  },
+  '/my': { loading: '/my loading', empty: '/my empty', error: '/my error', filled: '/my filled' },
+  '/vms/[vmId]': {
+    loading: '/vms/[vmId] loading',
+    empty: '/vms/[vmId] of another wallet',
+    error: '/vms/[vmId] error',
+    filled: '/vms/[vmId] filled',
+  },
+  '/vms/[vmId]/console': {
+    loading: none('it asks the host for nothing before it was signed for: see /vms/[vmId]/console closed'),
+    empty: none('a terminal that nothing was written to is a terminal'),
+    error: '/vms/[vmId]/console error',
+    filled: '/vms/[vmId]/console open',
+  },
+  '/s/[code]': {
+    loading: '/s/[code] loading',
+    empty: '/s/[code] unknown',
+    error: '/s/[code] error',
+    filled: '/s/[code] waiting, with another wallet',
+  },
+  '/wasm': { loading: '/wasm loading', empty: '/wasm empty', error: '/wasm error', filled: '/wasm filled' },
+  '/wasm/operator': {
+    loading: '/wasm/operator loading',
+    empty: '/wasm/operator empty',
+    error: '/wasm/operator error',
+    filled: '/wasm/operator filled',
+  },
+}
+
+test('X4 X5 X11 each route of Next’s own manifest stands in a table of its states, and each state has a scene or a reason', async () => {
+  test.setTimeout(240_000)
+  const manifest = join(await buildPages(() => undefined), 'wizard/.next/app-path-routes-manifest.json')
+  const routes = Object.values(JSON.parse(readFileSync(manifest, 'utf8')) as Record<string, string>)
+  // pictures and what Next itself answers have no data; operator-pages.e2e.ts and setup-states.e2e.ts have tables of their own
+  const pages = routes.filter((route) => !/^\/(_|icon|operator\b|setup\b)/.test(route))
+  expect(pages.toSorted()).toEqual(Object.keys(table).toSorted())
+  const named = new Set(scenes.map(({ name }) => name))
+  for (const [route, states] of Object.entries(table))
+    for (const [state, scene] of Object.entries(states))
+      expect(typeof scene === 'string' ? named.has(scene) : scene.because.length > 20, `${route} ${state}`).toBe(true)
+})
 
 test.beforeAll(async ({ stand }) => {
   if ((await stand.world.nextTokenId()) === 1n) await stand.buy(stand.wallet(5))
@@ -231,13 +315,14 @@ test.beforeAll(async ({ stand }) => {
 test.afterEach(({ stand }) => {
   for (const prefix of faulty) stand.fail(prefix, undefined)
   stand.world.closedBecause = null
+  stand.world.nothingOnSale = false
+  stand.world.wasm = undefined
 })
 
 /** What waits or failed is made of the same parts in either theme: the dark one looks at what is filled, with --all at everything. */
-const inBothThemes = ({ name }: Scene): boolean =>
-  process.env['FREEHOLD_ALL'] === '1' || !/ (loading|unknown|error|closed|empty|signed out)$|nowhere/.test(name)
+const inBothThemes = ({ name }: Scene): boolean => all || !/ (loading|unknown|error|closed|empty|signed out)$|nowhere/.test(name)
 
-for (const scene of scenes) {
+for (const scene of scenes.filter(({ onlyWithAll }) => all || onlyWithAll !== true)) {
   const themes = inBothThemes(scene) ? 'in both themes' : 'in one theme'
   test(`X4 X5 X11 X15 X16 X18 ${scene.name}: axe finds nothing ${themes}, nothing scrolls sideways`, async ({
     page,

@@ -117,7 +117,7 @@ test('A9 who stops waiting leaves no link behind that still works', async ({ pag
   await other.close()
 })
 
-test('S14 without a wallet: a phone gets links into the browser of a wallet’s app, a desktop the QR code of this very page', async ({
+test('A8 S14 without a wallet: a phone gets links into the browser of a wallet’s app, a desktop the QR code of this very page, once', async ({
   stand,
   playwright,
 }) => {
@@ -138,6 +138,24 @@ test('S14 without a wallet: a phone gets links into the browser of a wallet’s 
     await desktop.goto(stand.origin + path)
     await expect(desktop.getByText('No wallet in this browser')).toBeVisible()
     await expect(desktop.getByText('Open this page on the phone that has the wallet')).toHaveCount(0)
+
+    // the page that is to be signed has a place for a wallet and one for a signature: the QR code stands in one of them
+    const code = await stand.askShell(vmId)
+    const asked = stand.world.requests.get(code.replace('-', ''))
+    const codes = async (origin: string) => {
+      if (asked !== undefined) asked.origin = origin
+      await desktop.goto(`${origin}/s/${code}`)
+      await expect(desktop.getByText('No wallet here?')).toBeVisible()
+      await expect(desktop.getByText(/^No wallet in this browser$|^Test Wallet$/).first()).toBeVisible()
+      for (const more of await desktop.locator('summary').all()) await more.click()
+      await expect(desktop.getByLabel('Signature', { exact: true })).toBeVisible()
+      return desktop.getByRole('img', { name: 'QR code of this page' })
+    }
+    await expect(await codes(`http://${name}:${port}`)).toHaveCount(1)
+    await expect(await codes(stand.origin)).toHaveCount(1)
+    const wallet = await injectWallet(desktop, { rpcUrl: stand.rpcUrl, keys: [stand.wallet(6).privateKey] })
+    await expect(await codes(`http://${name}:${port}`)).toHaveCount(1)
+    wallet.close()
 
     const touch = await browser.newContext({ hasTouch: true, isMobile: true, viewport: { width: 360, height: 740 } })
     const phone = await touch.newPage()

@@ -3,30 +3,33 @@ import { join } from 'node:path'
 import type { Route } from '@playwright/test'
 import { AppError } from '@freehold/appliance/errors/app-error'
 import { toProblem } from '@freehold/appliance/errors/problem'
-import type { InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
+import { startInventedStand, type InventedStand } from '@freehold/appliance/dev/invented/invented-stand'
 import { axeFinds } from './axe.ts'
 import { sidewaysScroll } from './fixtures.ts'
 import { expect, settled, test as base } from './invented-fixture.ts'
 import { oneContext, type Shared } from './one-context.ts'
+import { perWorker } from './per-worker.ts'
 
 const test = base.extend<object, Shared>(oneContext)
 
-const operatorPages = [
-  '/operator',
-  '/operator/vms',
-  '/operator/tasks',
-  '/operator/issues',
-  '/operator/plans',
-  '/operator/money',
-  '/operator/audit',
-  '/operator/sessions',
-  '/operator/alerts',
-  '/operator/backups',
-  '/operator/settings',
-  '/operator/api',
-  '/operator/tasks/[taskId]',
-  '/operator/transactions/[hash]',
-]
+/** What each page says on a host on which nothing has happened yet; or why it is never without data. */
+const whenEmpty: Record<string, string | { because: string }> = {
+  '/operator': 'Nothing is wrong',
+  '/operator/vms': 'No VMs yet',
+  '/operator/tasks': 'No tasks yet',
+  '/operator/issues': 'Nothing is wrong',
+  '/operator/plans': 'Another plan',
+  '/operator/money': 'Nothing was paid yet.',
+  '/operator/audit': 'Nothing here',
+  '/operator/sessions': { because: 'whoever looks at it is logged in' },
+  '/operator/alerts': 'Nobody is told',
+  '/operator/backups': 'No backups yet',
+  '/operator/settings': { because: 'a host has its settings from its first minute on' },
+  '/operator/api': { because: 'it lists the calls that the host has, not what was done with them' },
+  '/operator/tasks/[taskId]': { because: 'a task that is not there is refused: the state of an error' },
+  '/operator/transactions/[hash]': 'The network does not know it',
+}
+const operatorPages = Object.keys(whenEmpty)
 
 /** With values of the invented host. */
 async function filled(route: string, { host }: InventedStand): Promise<string> {
@@ -113,6 +116,30 @@ if (process.env['FREEHOLD_ALL'] === '1') {
       expect(await sidewaysScroll(page), `${path} error`).toBeLessThanOrEqual(0)
     }
   })
+}
+
+if (process.env['FREEHOLD_ALL'] === '1') {
+  // a stand of its own
+  const fresh = base.extend<object, { stand: InventedStand }>({
+    stand: perWorker(() => startInventedStand({ port: 0, readOnly: true, fresh: true }), 240_000),
+  })
+  fresh(
+    'X5 X11 the operator’s pages of a host on which nothing has happened yet: each says so, axe finds nothing',
+    async ({ page, stand }) => {
+      fresh.setTimeout(600_000)
+      await page.setViewportSize({ width: 320, height: 800 })
+      await page.emulateMedia({ reducedMotion: 'reduce' })
+      for (const [route, says] of Object.entries(whenEmpty)) {
+        if (typeof says !== 'string') continue
+        await page.goto(stand.origin + route.replace('[hash]', `0x${'ab'.repeat(32)}`))
+        await settled(page)
+        const main = page.getByRole('main')
+        await expect(main.getByText(says, { exact: false }).first(), route).toBeVisible()
+        expect(await axeFinds(page, 'whole', 'main'), route).toEqual([])
+        expect(await sidewaysScroll(page), route).toBeLessThanOrEqual(0)
+      }
+    },
+  )
 }
 
 test('O12 the demo shows the overview to a visitor without a wallet, says that it is invented, and changes nothing', async ({

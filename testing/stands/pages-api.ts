@@ -19,6 +19,7 @@ import { vmMetricsSchema } from '@freehold/appliance/api/schemas/operator'
 import { plansSchema, quoteQuerySchema, quoteSchema, statusSchema } from '@freehold/appliance/api/schemas/status'
 import { taskSchema } from '@freehold/appliance/api/schemas/tasks'
 import { keepBodySchema, purchaseSchema, vmActionBodySchema, vmSchema, vmsPageSchema } from '@freehold/appliance/api/schemas/vms'
+import { wasmOperatorSchema, wasmReceiptsSchema, wasmSchema } from '@freehold/appliance/api/schemas/wasm'
 import { parseVmId, vmIdOf } from '@freehold/appliance/chain/installation'
 import { zeroAddress } from '@freehold/appliance/chain/subscription'
 import { systemClock } from '@freehold/appliance/clock/clock'
@@ -431,7 +432,9 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
       notices: world.notices,
     })
   })
-  app.get('/v1/plans', async () => send(plansSchema, await world.plans()))
+  app.get('/v1/plans', async () =>
+    send(plansSchema, world.nothingOnSale ? { plans: [], buyingPaused: false } : await world.plans()),
+  )
   app.get('/v1/quotes', async (request) => {
     const { planId, token, seconds } = quoteQuerySchema.parse(request.query)
     const { plans } = await world.plans()
@@ -552,6 +555,14 @@ function serveApi(app: FastifyInstance, { world, origin, rpcUrl, now, provider }
     own.former = null
     return send(vmSchema, await ownVm(request))
   })
+
+  const wasm = () => {
+    if (world.wasm === undefined) throw new AppError({ code: 'not-found', detail: 'This host runs no WebAssembly.' })
+    return world.wasm
+  }
+  app.get('/v1/wasm', (request) => signedIn(request) && send(wasmSchema, wasm().own))
+  app.get('/v1/wasm/receipts', (request) => signedIn(request) && send(wasmReceiptsSchema, { items: [], nextCursor: null }))
+  app.get('/v1/wasm/operator', (request) => signedIn(request) && send(wasmOperatorSchema, wasm().operator))
 
   app.post('/v1/login-requests', async (request, reply) => {
     const { act, vmId } = newLoginRequestSchema.parse(request.body)

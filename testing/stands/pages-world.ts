@@ -2,6 +2,8 @@ import type { Contract } from 'ethers'
 import type { PlanView } from '@freehold/appliance/api/schemas/status'
 import type { ConsoleEnd } from '@freehold/appliance/api/schemas/console'
 import type { TaskView } from '@freehold/appliance/api/schemas/tasks'
+import type { wasmOperatorSchema, wasmSchema } from '@freehold/appliance/api/schemas/wasm'
+import type { z } from 'zod'
 import type { VmView } from '@freehold/appliance/api/schemas/vms'
 import { unreadToken } from '@freehold/appliance/chain/erc20'
 import { installationId, vmIdOf } from '@freehold/appliance/chain/installation'
@@ -57,9 +59,13 @@ export class PagesWorld {
   /** Open consoles; a test ends one as the hypervisor or the chain would. */
   readonly consoles = new Set<{ vmId: string; end(code: ConsoleEnd, text: string): void; typed: string }>()
   closedBecause: string | null = null
+  /** The contract has no plans yet. */
+  nothingOnSale = false
   /** As the operator wrote it in the answers. */
   networkName = 'Local network'
   stale = false
+  /** What the host says of WebAssembly; by default it runs none. */
+  wasm: { own: z.input<typeof wasmSchema>; operator: z.input<typeof wasmOperatorSchema> } | undefined
   notices: { code: string; title: string }[] = [
     {
       code: 'no-isolation',

@@ -44,6 +44,16 @@ function parse(message: string, locale: Locale): IntlMessageFormat {
   return format
 }
 
+/** Signs that turn what is around them, and scripts that run from right to left. Source: Unicode Bidirectional Algorithm (UAX #9). */
+const turns = /[\u202A-\u202E\u2066-\u2069]/g
+const runsLeft = /[\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFC\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}]/u
+
+/** Somebody else's words within ours: in whatever direction they run, those around them keep theirs. */
+function isolated(words: string): string {
+  const plain = words.replace(turns, '')
+  return plain !== words || runsLeft.test(plain) ? `\u2068${plain}\u2069` : words
+}
+
 /**
  * A message with its values. `count` chooses the form and is written by the message (`#`);
  * every other number is written as the locale does. A message whose value is missing stays as it stands.
@@ -51,7 +61,7 @@ function parse(message: string, locale: Locale): IntlMessageFormat {
 export function fill(message: string, locale: Locale, values: MessageValues = {}): string {
   const written = Object.entries(values).map(([name, value]) => [
     name,
-    typeof value === 'number' && name !== 'count' ? new Intl.NumberFormat(locale).format(value) : value,
+    typeof value === 'string' ? isolated(value) : name === 'count' ? value : new Intl.NumberFormat(locale).format(value),
   ])
   try {
     return String(parse(message, locale).format(Object.fromEntries(written) as MessageValues))

@@ -34,6 +34,14 @@ test('X19 refuses a count that is filled in as it is, and quotes that hide a nam
   }
 })
 
+test('X18 X19 a name that runs from right to left, or turns what follows, stays within its own place; others are left alone', () => {
+  assert.equal(fill('Plan {name} (1)', 'en', { name: 'Small' }), 'Plan Small (1)')
+  assert.equal(fill('Plan {name} (1)', 'en', { name: 'מחזיק' }), 'Plan \u2068מחזיק\u2069 (1)')
+  assert.equal(fill('Plan {name} (1)', 'en', { name: 'المحفظة' }), 'Plan \u2068المحفظة\u2069 (1)')
+  for (const turn of ['\u202E', '\u2069', '\u2067'])
+    assert.equal(fill('Plan {name} (1)', 'en', { name: `Small${turn} 1` }), 'Plan \u2068Small 1\u2069 (1)')
+})
+
 const source = resolve(import.meta.dirname, '..')
 const components = readdirSync(source, { recursive: true, withFileTypes: true })
   .filter((e) => e.isFile() && e.name.endsWith('.tsx'))

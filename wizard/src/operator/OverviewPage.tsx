@@ -98,7 +98,7 @@ function Rented({ overview: { vms, plans } }: { overview: Overview }) {
         {plans.map(({ planId, name, used, capacity }) => (
           <li key={planId}>
             <div className="flex flex-wrap justify-between gap-3">
-              <span className="min-w-0 break-words">{name}</span>
+              <bdi className="min-w-0 break-words">{name}</bdi>
               <span className="tabular text-soft">{t('operator.rented.places', { used, capacity })}</span>
             </div>
             <div aria-hidden="true" className="mt-1 h-2 overflow-hidden rounded-full bg-sunk">

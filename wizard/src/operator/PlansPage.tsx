@@ -72,7 +72,9 @@ function PlanEditor({ plan, host, reload }: { plan: PlanView; host: Host; reload
   return (
     <Card className="space-y-5">
       <div className="flex flex-wrap items-center justify-between gap-3">
-        <CardTitle>{plan.name}</CardTitle>
+        <CardTitle>
+          <bdi>{plan.name}</bdi>
+        </CardTitle>
         <Badge tone={plan.open ? 'good' : 'info'}>{t(plan.open ? 'operator.plans.open' : 'operator.plans.closed')}</Badge>
       </div>
       <Facts

@@ -13,16 +13,21 @@ import { TextArea, TextField } from '../ui/Field.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
 import { useHere } from '../ui/use-here.ts'
 import { usePress } from '../ui/use-press.ts'
+import { useWallets } from '../wallet/wallet-context.tsx'
+import { walletLinks } from '../wallet/wallet-links.ts'
 import { factsOf } from '@freehold/appliance/api/schemas/sign-in-facts'
 import { plainCode } from './plain-code.ts'
 import { readSignature } from './signature.ts'
 
-/** No wallet in this browser: the page as QR for the phone, or a signature made elsewhere (A8). Never a key (A10). */
+/** The wallet is elsewhere: the page as QR for the phone, or a signature made there (A8). Never a key (A10). */
 export function Paste(props: { view: LoginRequestView; onApproved(approval: Approval): void; onFailed(error: unknown): void }) {
   const { view, onApproved, onFailed } = props
   const { t } = useTexts()
   const { lost } = useHost()
   const here = useHere()
+  const { asked, found } = useWallets()
+  // where no wallet is found, the box above shows the way to a phone already
+  const shown = here !== undefined && asked && (found.length > 0 || walletLinks(here).length === 0)
   const [address, setAddress] = useState('')
   const [pasted, setPasted] = useState('')
   const [checked, setChecked] = useState(false)
@@ -42,13 +47,13 @@ export function Paste(props: { view: LoginRequestView; onApproved(approval: Appr
     <details className="rounded-2xl border border-line bg-card p-5 sm:p-7">
       <summary className="min-h-8 cursor-pointer text-lg font-semibold">{t('paste.title')}</summary>
       <div className="mt-4 space-y-5">
-        <p>{t('paste.text')}</p>
-        {here !== undefined && (
+        {shown && (
           <div>
-            <p className="mb-2 font-medium">{t('paste.qr')}</p>
+            <p className="mb-2">{t('paste.qr')}</p>
             <QrCode text={here} label={t('wallet.qr')} />
           </div>
         )}
+        <p>{t('paste.text')}</p>
         <form
           noValidate
           className="space-y-5"

@@ -21,7 +21,7 @@ export function PurchasePage({ id }: { id: string }) {
   if (transaction !== null && /^0x[0-9a-fA-F]{64}$/.test(transaction)) {
     return (
       <div className="mx-auto max-w-2xl space-y-8">
-        <PageHeading title={t('progress.title')} lead={plan?.name} />
+        <PageHeading title={t('progress.title')} lead={plan === undefined ? undefined : <bdi>{plan.name}</bdi>} />
         <PurchaseProgress hash={transaction.toLowerCase()} planId={id} />
       </div>
     )

@@ -132,7 +132,7 @@ function VmCard({ vm }: { vm: VmView }) {
       {soon && <p className="font-medium text-warn">{t('my.endsSoon', { distance: distance(s.expiresAt, now, locale) })}</p>}
       <Facts
         facts={[
-          { label: t('my.plan'), value: s.planName },
+          { label: t('my.plan'), value: <bdi>{s.planName}</bdi> },
           ...(s.expiresAt > 0
             ? [{ label: t('my.ends'), value: when(s.expiresAt, now) }]
             : [{ label: t('vm.deadline'), value: when(s.activationDeadline, now) }]),

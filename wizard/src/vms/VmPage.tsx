@@ -108,7 +108,7 @@ function FilledVmPage({ vm, reload, onLeave }: { vm: VmView; reload(): void; onL
         <CardTitle>{t('vm.subscription')}</CardTitle>
         <Facts
           facts={[
-            { label: t('my.plan'), value: s.planName },
+            { label: t('my.plan'), value: <bdi>{s.planName}</bdi> },
             {
               label: t('review.machine'),
               value: machineParts(vm, { t, locale }).join(', '),

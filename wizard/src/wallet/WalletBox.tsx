@@ -25,7 +25,7 @@ export function WalletBox() {
         <div className="flex flex-wrap items-center justify-between gap-3">
           <p className="flex flex-wrap items-center gap-2">
             <WalletIcon icon={current.icon} />
-            <span className="font-medium">{current.name}</span>
+            <bdi className="font-medium">{current.name}</bdi>
             <Address value={current.address} what={t('wallet.address')} />
           </p>
           <Button look="quiet" onClick={disconnect}>
@@ -63,7 +63,7 @@ export function WalletBox() {
             >
               <span className="flex items-center gap-3">
                 <WalletIcon icon={wallet.icon} />
-                {wallet.name}
+                <bdi>{wallet.name}</bdi>
               </span>
             </Button>
           </li>

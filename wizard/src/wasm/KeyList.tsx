@@ -58,7 +58,7 @@ function Row({
   return (
     <li className="space-y-2 py-4">
       <p className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <span className="min-w-0 font-medium break-words">{row.label}</span>
+        <bdi className="min-w-0 font-medium break-words">{row.label}</bdi>
         <code className="font-mono text-sm text-soft">{row.id}</code>
         <Badge tone={over ? 'info' : 'good'}>{state}</Badge>
       </p>

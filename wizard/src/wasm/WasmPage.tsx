@@ -83,7 +83,9 @@ function Usage({ view }: { view: WasmView }) {
       {view.subscriptions.map((s) => (
         <li key={s.vmId} className="space-y-3 rounded-2xl border border-line bg-card p-5 sm:p-7">
           <div className="flex flex-wrap items-center justify-between gap-3">
-            <h3 className="text-lg font-semibold">{s.planName}</h3>
+            <h3 className="text-lg font-semibold">
+              <bdi>{s.planName}</bdi>
+            </h3>
             <Badge tone={s.state === 'active' ? 'good' : s.state === 'pending' ? 'info' : 'warn'}>
               {t(`wasm.state.${s.state}`)}
             </Badge>

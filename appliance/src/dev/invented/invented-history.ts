@@ -21,6 +21,8 @@ export type At = (moment: number) => void
 
 /** Of so many VMs, the newest, tasks and audit trail are written, too. */
 const toldInFull = 500
+/** Passes up to this one have ended; those that stand come after. */
+const lastEnded = 140
 
 /** A year of purchases, extensions, ends and collections, with tasks, fees and the audit trail that belong to them. */
 export async function writeHistory(store: Store, vms: readonly InventedVm[], now: number, at: At): Promise<void> {
@@ -43,8 +45,35 @@ export async function writeHistory(store: Store, vms: readonly InventedVm[], now
     return transactionHash
   }
 
+  /** A transaction of the host's own key, mined at `moment`. */
+  async function pay(
+    verb: 'activate' | 'end',
+    tokenId: bigint,
+    moment: number,
+    minedHash: string,
+    feeSpent: bigint,
+  ): Promise<void> {
+    at(moment)
+    await store.transactions.put({
+      id: `${verb}-${tokenId}`,
+      account: `${inventedChainId}:${inventedRoles.provisioner}`,
+      installation,
+      verb,
+      tokenId,
+      nonce: Number(tokenId),
+      forms: [],
+      state: 'mined',
+      feeSpent,
+      reason: null,
+      createdAt: moment - 15,
+      sentAt: moment - 14,
+      minedBlock: blockAt(moment),
+      minedHash,
+    })
+  }
+
   // those that have ended: one every two and a half days
-  for (let i = 1; i <= 140; i++) {
+  for (let i = 1; i <= lastEnded; i++) {
     const bought = now - 365 * day + i * 2.4 * day + next(day)
     const token = next(4) === 0 ? inventedToken : zeroAddress
     const unit = token === zeroAddress ? 10n ** 13n : 3000n
@@ -57,12 +86,16 @@ export async function writeHistory(store: Store, vms: readonly InventedVm[], now
     const cancelled = next(3) === 0
     const earned = cancelled ? (paid * 6n) / 10n : paid
     tell(bought + length * day * (cancelled ? 0.6 : 1), 'Settled', tokenId, { tokenId, token, amount: earned })
-    tell(bought + length * day * (cancelled ? 0.6 : 1) + 12, 'Ended', tokenId, {
+    // of the last ones the host's key has paid for the end, within this day
+    const endedAt =
+      i > lastEnded - 2 ? now - (lastEnded - i) * 15 * 3600 - 5 * 3600 : bought + length * day * (cancelled ? 0.6 : 1) + 12
+    const ended = tell(endedAt, 'Ended', tokenId, {
       tokenId,
       holder: buyer,
       reason: cancelled ? 2n : 3n,
       refunded: paid - earned,
     })
+    if (i > lastEnded - 2) await pay('end', tokenId, endedAt, ended, 10n ** 12n * BigInt(40 + i))
     if (cancelled) tell(bought + length * day, 'Withdrawn', null, { token, from: buyer, to: buyer, amount: paid - earned })
   }
   for (let month = 1; month <= 12; month++) {
@@ -98,22 +131,7 @@ export async function writeHistory(store: Store, vms: readonly InventedVm[], now
       result: 'delivered',
       transactionHash: delivered,
     })
-    await store.transactions.put({
-      id: `activate-${tokenId}`,
-      account: `${inventedChainId}:${inventedRoles.provisioner}`,
-      installation,
-      verb: 'activate',
-      tokenId,
-      nonce: Number(tokenId),
-      forms: [],
-      state: 'mined',
-      feeSpent: 10n ** 12n * BigInt(70 + next(60)),
-      reason: null,
-      createdAt: s.activatedAt - 15,
-      sentAt: s.activatedAt - 14,
-      minedBlock: blockAt(s.activatedAt),
-      minedHash: delivered,
-    })
+    await pay('activate', tokenId, s.activatedAt, delivered, 10n ** 12n * BigInt(70 + next(60)))
     await writeTask(store, at, {
       kind: 'create',
       subject: vmIdOf(s),

@@ -8,6 +8,7 @@ import { noFacts, type HostFacts } from '../../api/facts.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import type { IssueView } from '../../api/schemas/issues.ts'
 import { vmIdOf, type VmId, type VmKey } from '../../chain/installation.ts'
+import type { ChainSnapshot } from '../../chain/port.ts'
 import { zeroAddress, type Subscription } from '../../chain/subscription.ts'
 import { systemClock, type Clock } from '../../clock/clock.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -47,8 +48,10 @@ export interface InventedHost {
   events: TaskEvents
   /** Puts what changed in the place of the former facts. */
   refresh(): Promise<void>
-  /** A cookie value of the visitor's session. */
-  sessionToken(): Promise<string>
+  /** A cookie value of a session: the visitor's, who holds pass 0, or another wallet's. */
+  sessionToken(address?: string): Promise<string>
+  /** Calls every plan so from now on, as no contract would let it be called; undefined: as they are called. */
+  renamePlans(name: string | undefined): Promise<void>
   close(): Promise<void>
 }
 
@@ -58,7 +61,14 @@ const template = '5eed'.repeat(16)
  * A host that never was: the real API and store over the fake hypervisor, with a year of invented history and an invented
  * network. Everything is made anew at each start, the same each time. Nothing leaves the process.
  */
-export async function createInventedHost(options: { origin: string; vms?: number; clock?: Clock }): Promise<InventedHost> {
+export async function createInventedHost(options: {
+  origin: string
+  vms?: number
+  /** A host of this minute: nothing was sold on it, nothing has happened, nothing is on sale yet. */
+  fresh?: boolean
+  clock?: Clock
+}): Promise<InventedHost> {
+  const fresh = options.fresh === true
   const real = options.clock ?? systemClock
   let written: number | undefined
   const clock: Clock = {
@@ -71,10 +81,10 @@ export async function createInventedHost(options: { origin: string; vms?: number
   const folder = await mkdtemp(join(tmpdir(), 'fh-invented-'))
   const store = await openStore(join(folder, 'freehold.db'), { clock })
   const began = real.now()
-  const vms = inventedVms(began, options.vms ?? 64)
-  await writeHistory(store, vms, began, at)
+  const vms = inventedVms(began, fresh ? 0 : (options.vms ?? 64))
+  if (!fresh) await writeHistory(store, vms, began, at)
   // as much machine for each 64 VMs
-  const machines = Math.ceil(vms.length / 64)
+  const machines = Math.max(1, Math.ceil(vms.length / 64))
   const hypervisor = createFakeHypervisor({
     clock: real,
     storages: ['local'],
@@ -146,6 +156,11 @@ export async function createInventedHost(options: { origin: string; vms?: number
   /** The node of one VM does not answer, as in a cluster: nobody knows whether it runs. */
   const unknown = new Set(vms.filter((vm) => vm.wanted === 'unknown').map((vm) => vmIdOf(vm.subscription)))
   const asSeen = (id: VmId, record: VmRecord): VmRecord => (unknown.has(id) ? { ...record, state: 'unknown' } : record)
+  let planName: string | undefined
+  const asCalled = (snapshot: ChainSnapshot): ChainSnapshot => ({
+    ...snapshot,
+    plans: fresh ? [] : snapshot.plans.map((plan) => ({ ...plan, name: planName ?? plan.name })),
+  })
   let facts: HostFacts = noFacts
   const tasks = new Map(running === undefined ? [] : [[running.subject, running]])
   const events = new TaskEvents()
@@ -155,7 +170,9 @@ export async function createInventedHost(options: { origin: string; vms?: number
     const { newest } = byGeneration(await hypervisor.list())
     const heads = { latest: block, giving: block, finalized: block, stale: false, standing: false, agreeing: 1 }
     facts = {
-      contracts: [{ latest: inventedSnapshot('latest', vms, now), giving: inventedSnapshot('giving', vms, now) }],
+      contracts: [
+        { latest: asCalled(inventedSnapshot('latest', vms, now)), giving: asCalled(inventedSnapshot('giving', vms, now)) },
+      ],
       heads,
       vms: new Map((await store.vms.list()).map((vm) => [vmIdOf(vm), vm])),
       records: new Map([...newest].map(([id, record]) => [id, asSeen(id, record)])),
@@ -224,28 +241,30 @@ export async function createInventedHost(options: { origin: string; vms?: number
     host: new URL(options.origin).host,
     log: silent,
   })
-  const backups = playedBackups({ clock, installation: inventedInstallation, daysAgo: [0, 1, 2, 3, 4, 5, 6] })
-  const issues: IssueView[] = [
-    issue(
-      'provisioner-balance-low',
-      inventedInstallation,
-      `${inventedRoles.provisioner} has 0.0123 of its coin left.`,
-      began - 5400,
-    ),
-    issue(
-      'vm-missing',
-      vmIdOf(vms[4]?.subscription ?? { installation: inventedInstallation, tokenId: 1n }),
-      'Its disk is not in the pool.',
-      began - 900,
-    ),
-    issue(
-      'plan-capacity',
-      `${inventedInstallation} plan 2`,
-      'Plan Large offers 3 more, and 2 fit. Set its capacity to 14.',
-      began - 90_000,
-    ),
-    issue('single-rpc', inventedInstallation, 'Invented network: one node.', began - 900_000),
-  ]
+  const backups = playedBackups({ clock, installation: inventedInstallation, daysAgo: fresh ? [] : [0, 1, 2, 3, 4, 5, 6] })
+  const issues: IssueView[] = fresh
+    ? []
+    : [
+        issue(
+          'provisioner-balance-low',
+          inventedInstallation,
+          `${inventedRoles.provisioner} has 0.0123 of its coin left.`,
+          began - 5400,
+        ),
+        issue(
+          'vm-missing',
+          vmIdOf(vms[4]?.subscription ?? { installation: inventedInstallation, tokenId: 1n }),
+          'Its disk is not in the pool.',
+          began - 900,
+        ),
+        issue(
+          'plan-capacity',
+          `${inventedInstallation} plan 2`,
+          'Plan Large offers 3 more, and 2 fit. Set its capacity to 14.',
+          began - 90_000,
+        ),
+        issue('single-rpc', inventedInstallation, 'Invented network: one node.', began - 900_000),
+      ]
   let nextKey: `0x${string}` | null = null
 
   /** Does at once on the fake hypervisor what a task would do in steps, and writes the task down. */
@@ -317,7 +336,11 @@ export async function createInventedHost(options: { origin: string; vms?: number
         { key: 'chain.confirmations', value: '3' },
       ],
     }),
-    rpc: (method, params) => Promise.resolve(inventedAnswer(method, params, real.now())),
+    rpc: (method, params) => {
+      // nothing was ever sent on a fresh host's network
+      const unknown = fresh && method === 'eth_getTransactionReceipt'
+      return Promise.resolve(unknown ? null : inventedAnswer(method, params, real.now()))
+    },
     log: { info: silent, error: silent },
   }
   const app = await createApi(ports, { door: 'public' })
@@ -328,7 +351,11 @@ export async function createInventedHost(options: { origin: string; vms?: number
     backups,
     events,
     refresh,
-    sessionToken: async () => (await sessions.create(inventedRoles.visitor, '127.0.0.1')).token,
+    sessionToken: async (address: string = inventedRoles.visitor) => (await sessions.create(address, '127.0.0.1')).token,
+    async renamePlans(name) {
+      planName = name
+      await refresh()
+    },
     async close() {
       stopping.abort()
       await following

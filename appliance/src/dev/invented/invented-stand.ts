@@ -23,12 +23,18 @@ export async function startInventedStand(options: {
   readOnly: boolean
   /** How many VMs there are. Default 64. */
   vms?: number
+  /** A host on which nothing has happened yet. */
+  fresh?: boolean
   report?(line: string): void
 }): Promise<InventedStand> {
   const pages = await buildPages(options.report ?? (() => undefined))
   const port = options.port === 0 ? await getPort({ host: '127.0.0.1' }) : options.port
   const origin = `http://localhost:${port}`
-  const host = await createInventedHost({ origin, ...(options.vms !== undefined && { vms: options.vms }) })
+  const host = await createInventedHost({
+    origin,
+    ...(options.vms !== undefined && { vms: options.vms }),
+    fresh: options.fresh === true,
+  })
   await host.app.listen({ host: '127.0.0.1', port: 0 })
   const apiPort = (host.app.server.address() as AddressInfo).port
   const web = await startPages(pages)
