@@ -71,9 +71,12 @@ if (!all && same) {
       })
     })
   }
-  test('I1 W3 no two of these machines share a fingerprint, a code or a recovery secret', (t) => {
-    const count = Object.keys(unique).length
-    if (count < 2) t.skip(`${count} machine was installed`)
-    assert.deepEqual(sharedBetween(unique), [])
-  })
+  // one machine alone shares nothing with another
+  if (rows.length > 1) {
+    test('I1 W3 no two of these machines share a fingerprint, a code or a recovery secret', (t) => {
+      const count = Object.keys(unique).length
+      if (count < 2) t.skip(`${count} machine was installed`)
+      assert.deepEqual(sharedBetween(unique), [])
+    })
+  }
 }
