@@ -23,10 +23,13 @@ const places: readonly (readonly [Capability, RegExp])[] = [
   ['WASM', /wasm/],
   ['broker', /broker|wireguard|ipv6/],
   ['setup', /\/setup|wizard-stand|first-certificate|console-screen|setup\.e2e|restore\.e2e/],
-  ['login', /sign-in|pam-web3|ssh-certificate|keystore|cli\/(ssh|relay|terminal)|sessions|transfer-care|contract-wallet|attacks/],
+  [
+    'login',
+    /sign-in|pam-web3|ssh-certificate|keystore|cli\/(ssh|relay|terminal)|sessions|transfer-care|contract-wallet|break-glass|attacks/,
+  ],
   [
     'nothing lost',
-    /kill|crash|fault|abuse|doors|stop\.int|rebuild|large-writes|migration|corrupt|integrity|lost|bridge|isolation|\/host\/|reorg|stands\//,
+    /kill|crash|fault|interrupted-daemon|abuse|doors|stop\.int|rebuild|large-writes|migration|corrupt|integrity|lost|bridge|isolation|\/host\/|reorg|stands\//,
   ],
   ['console', /wizard\/|console|storefront|e2e\//],
 ]

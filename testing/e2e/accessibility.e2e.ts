@@ -113,6 +113,7 @@ const scenes: Scene[] = [
   },
   {
     name: '/vms/[vmId] about to be cancelled',
+    onlyWithAll: true,
     wallet: 5,
     async arrange(stand, page) {
       await signedIn(page, stand)
@@ -123,6 +124,7 @@ const scenes: Scene[] = [
   },
   {
     name: '/vms/[vmId] of another wallet',
+    onlyWithAll: true,
     wallet: 6,
     async arrange(stand, page) {
       await signedIn(page, stand)
@@ -141,6 +143,7 @@ const scenes: Scene[] = [
   },
   {
     name: '/s/[code] waiting, with another wallet',
+    onlyWithAll: true,
     wallet: 6,
     arrange: async (stand) => `/s/${await stand.askShell(`${stand.world.installation}-1`)}`,
     act: connect,
@@ -148,6 +151,7 @@ const scenes: Scene[] = [
   },
   {
     name: '/vms/[vmId] of a former holder',
+    onlyWithAll: true,
     wallet: 8,
     async arrange(stand, page) {
       const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(8))
@@ -158,6 +162,7 @@ const scenes: Scene[] = [
   },
   {
     name: '/vms/[vmId] signing a reinstall on another device',
+    onlyWithAll: true,
     wallet: 8,
     async arrange(stand, page) {
       const { vmId } = await stand.buyAndGive(stand.wallet(5), stand.wallet(8))
@@ -198,6 +203,7 @@ const scenes: Scene[] = [
   },
   {
     name: '/s/[code] with a reply code',
+    onlyWithAll: true,
     wallet: 5,
     arrange: (stand) => `/s/${stand.ask('console', `${stand.world.installation}-1`, '198.51.100.4')}`,
     async act(page) {

@@ -497,17 +497,20 @@ test('the API reference lists every call of the document, and finds one', async 
   await expect(page.getByRole('group', { name: 'Answers' }).first()).toBeVisible()
 })
 
-test('X6 a lost link keeps the overview with its time, and it comes back by itself', async ({ page, stand }) => {
-  await open(page, stand, '/operator', 'Overview')
-  stand.fail('/v1/', 'down')
-  try {
-    await expect(page.getByText('No link to this host')).toBeVisible({ timeout: 30_000 })
-    await expect(page.getByText('64 VMs')).toBeVisible()
-  } finally {
-    stand.fail('/v1/', undefined)
-  }
-  await expect(page.getByText('No link to this host')).toHaveCount(0, { timeout: 30_000 })
-})
+// ten seconds; in every run store.e2e.ts has it, on the same frame
+if (process.env['FREEHOLD_ALL'] === '1') {
+  test('X6 a lost link keeps the overview with its time, and it comes back by itself', async ({ page, stand }) => {
+    await open(page, stand, '/operator', 'Overview')
+    stand.fail('/v1/', 'down')
+    try {
+      await expect(page.getByText('No link to this host')).toBeVisible({ timeout: 30_000 })
+      await expect(page.getByText('64 VMs')).toBeVisible()
+    } finally {
+      stand.fail('/v1/', undefined)
+    }
+    await expect(page.getByText('No link to this host')).toHaveCount(0, { timeout: 30_000 })
+  })
+}
 
 test('X2 X3 an API that answers 500 shows what happened in place of the data, with code and request id', async ({
   page,

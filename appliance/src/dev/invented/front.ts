@@ -104,6 +104,8 @@ function serve(request: IncomingMessage, response: ServerResponse, options: Fron
       method: request.method,
       path: url,
       headers: isApi ? headersOf(request, options) : request.headers,
+      // one that was kept open may have been closed just now by whoever listens there: that would be a 502 of nobody's fault
+      agent: false,
     },
     (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
