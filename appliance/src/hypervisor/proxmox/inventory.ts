@@ -154,7 +154,7 @@ export class Inventory {
       this.#cache.set(vmid, { looks, readAtMs: now, vm })
     }
     const state = isUp(node) ? await this.#stateOf(resource) : 'unknown'
-    return { record: recordOf(vm, state, vm.onboot, this.#options.ways), whole: vm.whole }
+    return { record: this.recordOf(vm, state, vm.onboot), whole: vm.whole }
   }
 
   /** The statistics come some seconds late: of a new VM the overview knows neither name nor state. */
@@ -173,7 +173,7 @@ export class Inventory {
     const { journal } = this.#server
     const mark = journal.markAt(vmid)
     const known = mark === undefined ? undefined : journal.knownOf(mark)
-    const record = mark === undefined || known === undefined ? undefined : recordFromKnown(mark, known)
+    const record = mark === undefined || known === undefined ? undefined : this.#recordFromKnown(mark, known)
     if (record !== undefined) return record
     if (this.#mayBeOurs(resource)) throw nodeDown(node, vmid)
     return undefined
@@ -197,7 +197,19 @@ export class Inventory {
       this.#server.journal.setKnown(mark, undefined)
       return undefined
     }
-    return recordFromKnown(mark, known)
+    return this.#recordFromKnown(mark, known)
+  }
+
+  #recordFromKnown(mark: string, known: { vmid: number; description: string }): { record: VmRecord; whole: boolean } | undefined {
+    const described = parseDescription(known.description, { vmid: known.vmid, name: nameIn(mark) })
+    return described === undefined ? undefined : { record: this.recordOf(described, 'unknown', false), whole: described.whole }
+  }
+
+  /** A VM as the port tells of it. */
+  recordOf(vm: Described, state: PowerState, autostart: boolean): VmRecord {
+    const { key, spec, facts, snapshots } = vm.metadata
+    const page = pageOf(vm.vmid, this.#options.ways)
+    return { key, state, autostart, spec, facts, snapshots, ...(page !== undefined && { page }) }
   }
 
   /** Whether any VM has the id, also one that the token may not see. */
@@ -324,12 +336,6 @@ function notMounted(storage: string, node: string): AppError {
   })
 }
 
-export function recordOf(vm: Described, state: PowerState, autostart: boolean, ways: ProxmoxOptions['ways'] = []): VmRecord {
-  const { key, spec, facts, snapshots } = vm.metadata
-  const page = pageOf(vm.vmid, ways)
-  return { key, state, autostart, spec, facts, snapshots, ...(page !== undefined && { page }) }
-}
-
 /**
  * Where a person finds the VM: any node of a cluster shows all of it. Source: pve-manager's StateProvider, version 1 of the state
  * behind `#`: the view (0 is by servers), then what is chosen in it.
@@ -339,14 +345,6 @@ export function pageOf(vmid: number, ways: ProxmoxOptions['ways']): string | und
   if (first === undefined) return undefined
   const { host, port } = first.endpoint
   return `https://${isIP(host) === 6 ? `[${host}]` : host}:${port}/#v1:0:=${encodeURIComponent(`qemu/${vmid}`)}`
-}
-
-function recordFromKnown(
-  mark: string,
-  known: { vmid: number; description: string },
-): { record: VmRecord; whole: boolean } | undefined {
-  const described = parseDescription(known.description, { vmid: known.vmid, name: nameIn(mark) })
-  return described === undefined ? undefined : { record: recordOf(described, 'unknown', false), whole: described.whole }
 }
 
 function nameIn(mark: string): string {

@@ -11,7 +11,7 @@ import { createVm, ofIntent, type CreateParts } from './create.ts'
 import { drive } from './formats.ts'
 import { requireRights, verifyToken } from './enrol/verify.ts'
 import { Ids } from './ids.ts'
-import { Inventory, recordOf, type OurVm } from './inventory.ts'
+import { Inventory, type OurVm } from './inventory.ts'
 import { Journal } from './journal.ts'
 import { Media } from './media.ts'
 import { descriptionOf } from './metadata.ts'
@@ -169,7 +169,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
   async function stop(key: VmKey, how: 'graceful' | 'force', verb: VerbOptions): Promise<void> {
     // a switch-off by force overrules what runs
     const vm = how === 'force' ? await need(key) : await settled(key, need, verb)
-    if ((vm.config.onboot === true, options.ways)) await configure(server, inventory, vm, { onboot: 0 }, verb.signal)
+    if (vm.config.onboot === true) await configure(server, inventory, vm, { onboot: 0 }, verb.signal)
     inventory.forget(vm.vmid)
     const { qmpstatus } = await statusOf(vm)
     if (how === 'force' || qmpstatus !== 'running') return await switchOff(vm, verb)
@@ -238,7 +238,7 @@ export function createProxmoxHypervisor(options: ProxmoxOptions): ProxmoxHypervi
       requireKey(key)
       return await explain('look for a VM', async () => {
         const vm = await inventory.find(key)
-        return vm === undefined ? undefined : recordOf(vm, stateOf(await statusOf(vm)), vm.config.onboot === true)
+        return vm === undefined ? undefined : inventory.recordOf(vm, stateOf(await statusOf(vm)), vm.config.onboot === true)
       })
     },
     async create(spec, verb = {}) {
