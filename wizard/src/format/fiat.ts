@@ -1,3 +1,5 @@
+import { digitsOf } from './money.ts'
+
 /**
  * What an amount is worth at a rate, in the locale's notation: `€3.20`, below one with two digits that count. Exact until it is
  * written: the rate is decimal text and nothing goes through a float (X21).
@@ -9,17 +11,14 @@ export function fiatAmount(
   { rate, currency }: { rate: string; currency: string },
   locale: string,
 ): string {
-  const [whole = '0', fraction = ''] = rate.split('.')
-  const scale = decimals + fraction.length
-  const digits = (units * BigInt(whole + fraction)).toString().padStart(scale + 1, '0')
-  const point = digits.length - scale
-  const exact = `${digits.slice(0, point)}.${digits.slice(point)}0` as Intl.StringNumericLiteral
-  const small = /^0+\./.test(exact) && /[1-9]/.test(exact)
+  const [ones = '0', parts = ''] = rate.split('.')
+  const { whole, fraction } = digitsOf(units * BigInt(ones + parts), decimals + parts.length)
+  const small = whole === '0' && /[1-9]/.test(fraction)
   return new Intl.NumberFormat(locale, {
     style: 'currency',
     currency,
     ...(small && { minimumSignificantDigits: 2, maximumSignificantDigits: 2 }),
-  }).format(exact)
+  }).format(`${whole}.${fraction}0` as Intl.StringNumericLiteral)
 }
 
 /** A rate as a person types it, with point or comma, as the host takes it; undefined if it is none, or zero. */

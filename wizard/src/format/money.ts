@@ -4,10 +4,15 @@
  */
 export function exactAmount(units: bigint, decimals: number, symbol: string, locale: string): string {
   const negative = units < 0n
-  const digits = (negative ? -units : units).toString().padStart(decimals + 1, '0')
-  const whole = digits.slice(0, digits.length - decimals)
-  const fraction = decimals === 0 ? '' : digits.slice(digits.length - decimals).replace(/0+$/, '')
-  return `${negative ? '−' : ''}${join(whole, fraction, locale)}\u00a0${symbol}`
+  const { whole, fraction } = digitsOf(negative ? -units : units, decimals)
+  return `${negative ? '−' : ''}${join(whole, fraction.replace(/0+$/, ''), locale)}\u00a0${symbol}`
+}
+
+/** The digits before and after the point. `units` is not negative. */
+export function digitsOf(units: bigint, decimals: number): { whole: string; fraction: string } {
+  const digits = units.toString().padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  return { whole: digits.slice(0, point), fraction: digits.slice(point) }
 }
 
 /** For network fees: three significant digits, rounded up, so that it never looks cheaper than it is. */

@@ -1,35 +1,23 @@
+const day = { day: 'numeric', month: 'short', year: 'numeric' } as const
+const minute = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+
+function inUtc(unixSeconds: number, locale: string, options: Intl.DateTimeFormatOptions): string {
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, { ...options, timeZone: 'UTC' }).format(unixSeconds * 1000)
+}
+
 /** `3 Mar 2027, 14:00` in UTC, as the locale writes it; the caller adds the zone's name. */
 export function utcTime(unixSeconds: number, locale: string): string {
-  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-    timeZone: 'UTC',
-  }).format(unixSeconds * 1000)
+  return inUtc(unixSeconds, locale, { ...day, ...minute })
 }
 
 /** `3 Mar 2027`, by the calendar of UTC. */
 export function utcDate(unixSeconds: number, locale: string): string {
-  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    timeZone: 'UTC',
-  }).format(unixSeconds * 1000)
+  return inUtc(unixSeconds, locale, day)
 }
 
 /** `14:02:09` in UTC. */
 export function utcClock(unixSeconds: number, locale: string): string {
-  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hourCycle: 'h23',
-    timeZone: 'UTC',
-  }).format(unixSeconds * 1000)
+  return inUtc(unixSeconds, locale, { ...minute, second: '2-digit' })
 }
 
 const units = [
